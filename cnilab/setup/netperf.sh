@@ -51,6 +51,7 @@ done
 
 # The machine's own archive: the line whose Origin is Debian or Ubuntu or, where apt has no lists yet and knows no
 # Origin, whose suite has the release's name. "-updates" and "-security" do not carry netperf.
+# shellcheck disable=SC1091
 codename=$(. /etc/os-release 2>/dev/null && echo "${VERSION_CODENAME:-}") || codename=
 # shellcheck disable=SC2016  # $(ORIGIN) and its friends are apt's, not the shell's
 targets=$(apt-get indextargets --format '$(ORIGIN)|$(REPO_URI)|$(RELEASE)|$(SIGNED_BY)|$(COMPONENT)' 'Created-By: Packages' 2>/dev/null) ||
@@ -65,6 +66,7 @@ chosen=$(awk -F'|' -v codename="$codename" '
 [ -n "$chosen" ] || give_up "none of this machine's apt sources is a Debian or Ubuntu archive for '${codename:-an unknown release}'"
 IFS='|' read -r origin uri suite key _ <<<"$chosen"
 if [ -z "$origin" ]; then
+  # shellcheck disable=SC1091
   origin=$(. /etc/os-release && case "${ID:-} ${ID_LIKE:-}" in *ubuntu*) echo Ubuntu ;; *) echo Debian ;; esac)
 fi
 case $origin in
@@ -134,6 +136,7 @@ for name in netperf netserver; do
   else
     library=$(find "$home" -name 'libsctp.so.1' | head -n 1)
     rm -f "$prefix/bin/$name"
+    # shellcheck disable=SC2016  # for the wrapper's own shell
     printf '#!/bin/sh\nLD_LIBRARY_PATH="%s${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}" exec "%s" "$@"\n' \
       "${library%/*}" "$target" >"$prefix/bin/$name"
     chmod 755 "$prefix/bin/$name"
