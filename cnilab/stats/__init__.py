@@ -1,0 +1,31 @@
+"""The statistics: which differences between modes are real, and which are not yet known.
+
+One idea a module; the way through them is :func:`compare`. Nothing here reads a tool's output, knows what a
+mode is, or runs anything: only numbers, blocks and labels. ``VALIDATION.md`` beside this file holds the
+simulations that show that the promises are kept.
+"""
+
+from cnilab.stats.compare import compare
+from cnilab.stats.comparisons import Comparisons
+from cnilab.stats.equivalence import tost
+from cnilab.stats.multiplicity import benjamini_hochberg, holm, n_min
+from cnilab.stats.ratio import hodges_lehmann
+from cnilab.stats.signed_rank import signed_rank
+from cnilab.stats.stopping import Precision, precision_of, precision_reached
+from cnilab.stats.verdict import FLAGS, VERDICTS
+
+__all__ = [
+    "FLAGS",
+    "VERDICTS",
+    "Comparisons",
+    "Precision",
+    "benjamini_hochberg",
+    "compare",
+    "hodges_lehmann",
+    "holm",
+    "n_min",
+    "precision_of",
+    "precision_reached",
+    "signed_rank",
+    "tost",
+]

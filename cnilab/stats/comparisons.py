@@ -1,0 +1,260 @@
+"""The result of ``compare``: rows a program reads, a table a person reads, the same content in both.
+
+Nothing is computed here but layout. Numbers are rounded only where they are shown; ``rows`` and ``to_json``
+hold them as they are.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from typing import Any
+
+import pandas as pd
+
+from cnilab.errors import DataError
+from cnilab.stats.cells import Cells
+from cnilab.stats.verdict import FLAGS, VERDICTS
+from cnilab.units import scale_for
+
+SCHEMA_VERSION = 1
+_TABLE = ("family", "test", "metric", "stat", "placement", "path", "baseline")
+
+
+@dataclass(frozen=True)
+class Comparisons:
+    """Every comparison of a study; made by :func:`cnilab.stats.compare`.
+
+    Parameters
+    ----------
+    rows
+        One dict a comparison. Missing is None; no number is rounded, NaN or infinite.
+    header
+        What holds for all rows.
+    cells
+        The cells behind them, for further questions (omnibus, ranking, figures).
+    level
+        The level used.
+    """
+
+    rows: tuple[dict[str, Any], ...]
+    header: dict[str, Any]
+    cells: Cells = field(repr=False)
+    level: float = 0.05
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """The rows as a DataFrame; ``flags`` and ``warnings`` hold lists."""
+        frame = pd.DataFrame(list(self.rows))
+        for column in ("flags", "warnings", "outlier_blocks"):
+            if column in frame:
+                frame[column] = [list(row[column]) for row in self.rows]
+        frame.attrs["schema_version"] = SCHEMA_VERSION
+        return frame
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return ``{"schema_version", "header", "rows"}``, clean for JSON."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "header": self.header,
+            "rows": [dict(row) for row in self.rows],
+        }
+
+    def to_json(self, *, indent: int | None = None) -> str:
+        """Return :meth:`to_dict` as JSON text, every number unrounded."""
+        return json.dumps(self.to_dict(), indent=indent, allow_nan=False, ensure_ascii=False)
+
+    def row(self, mode: str, **where: str) -> dict[str, Any]:
+        """Return the one row of ``mode`` that matches, e.g. ``row("flannel-vxlan", placement="same_subnet")``.
+
+        Raises
+        ------
+        DataError
+            If none or several match; the message says how many.
+        """
+        found = [r for r in self.rows if r["mode"] == mode and all(r[k] == v for k, v in where.items())]
+        if len(found) != 1:
+            raise DataError(
+                f"{len(found)} rows for mode {mode!r} and {where}; name test, metric, stat, placement"
+            )
+        return found[0]
+
+    def by_placement(
+        self, metric: str | None = None, test: str | None = None, *, value: str = "verdict"
+    ) -> pd.DataFrame:
+        """Return mode x placement for one metric and test: ``verdict``, ``ratio`` or any other key of a row.
+
+        Raises
+        ------
+        DataError
+            If the choice still holds more than one table (path, stat); the message lists them.
+        """
+        rows = [
+            r for r in self.rows
+            if r["family"] != "aa" and (metric is None or r["metric"] == metric) and (test is None or r["test"] == test)
+        ]  # fmt: skip
+        kinds = sorted({(str(r["test"]), r["metric"], r["stat"], str(r["path"])) for r in rows})
+        if len(kinds) != 1:
+            raise DataError(
+                f"{len(kinds)} tables match metric={metric!r}, test={test!r}: {kinds}; choose one"
+            )
+        modes = list(dict.fromkeys(r["mode"] for r in rows))
+        places = list(dict.fromkeys(r["placement"] for r in rows))
+        at = {(r["mode"], r["placement"]): r[value] for r in rows}
+        data = {place: [at.get((mode, place)) for mode in modes] for place in places}
+        return pd.DataFrame(data, index=pd.Index(modes, name="mode"), dtype=object)
+
+    def groups(self) -> list[list[dict[str, Any]]]:
+        """Return the rows table by table, in the order they are shown."""
+        out: dict[tuple, list[dict[str, Any]]] = {}
+        for row in self.rows:
+            out.setdefault(tuple(str(row[k]) for k in _TABLE), []).append(row)
+        return list(out.values())
+
+    def headlines(self) -> list[str]:
+        """Return the header in sentences: what was compared with what, how it is protected, what the control says."""
+        h = self.header
+        level = f"{h['alpha']:g}" + (
+            f" ({h['alpha_used']:g} used: stopped on precision)" if h["sequential"] else ""
+        )
+        family, aa, rows = h["family"], h["aa"], h["rows"]
+        lines = [
+            f"baseline {h['baseline']}; {_count(h['n_blocks'], 'block')}; margin {h['margin']:.3g}"
+            f"{'' if h['margin_declared'] else ' (chosen after the data)'}; alpha {level}",
+        ]
+        if family["primary"] and family["size"]:
+            name = " ".join(str(v) for v in family["primary"].values() if v)
+            lines.append(f"primary family: {name}, Holm over {family['size']}")
+        else:
+            lines.append("no primary family was declared: every row is exploratory")
+        if family["exploratory_rows"]:
+            lines.append(
+                f"exploratory: {_count(family['exploratory_rows'], 'comparison')}, Benjamini–Hochberg over all"
+            )
+        if aa["tables"]:
+            lines.append(
+                f"A/A control: {aa['different']} of {_count(aa['judged'], 'table')} judged different "
+                f"({aa['expected_by_chance']:.2g} expected by chance)"
+            )
+        else:
+            lines.append("A/A control: not measured")
+        bad = {k: rows[k] for k in ("failed", "timeout", "skipped") if rows[k]}
+        lines.append(f"{rows['total']} rows: {rows['compared']} compared, {rows['not_compared']} not compared"
+                     + "".join(f", {v} {k}" for k, v in bad.items()))  # fmt: skip
+        return lines
+
+    def __repr__(self) -> str:
+        out = [*self.headlines()]
+        notes: list[str] = []
+        for rows in self.groups():
+            out += ["", _title(rows), *_columns(_body(rows, notes))]
+        out += [""] if notes else []
+        out += [f"  [{i}] {text}" for i, text in enumerate(notes, 1)]
+        return "\n".join(out)
+
+    def _repr_html_(self) -> str:
+        out = ["<div class='cnilab-comparisons'>", *(f"<p>{escape(line)}</p>" for line in self.headlines())]
+        notes: list[str] = []
+        for rows in self.groups():
+            head, *body = _body(rows, notes)
+            out.append(f"<table><caption>{escape(_title(rows))}</caption><thead><tr>")
+            out += [f"<th scope='col'>{escape(cell)}</th>" for cell in head]
+            out.append("</tr></thead><tbody>")
+            for first, *rest in body:
+                cells = "".join(f"<td>{escape(cell)}</td>" for cell in rest)
+                out.append(f"<tr><th scope='row'>{escape(first)}</th>{cells}</tr>")
+            out.append("</tbody></table>")
+        if notes:
+            out.append("<ol>" + "".join(f"<li>{escape(text)}</li>" for text in notes) + "</ol>")
+        return "".join([*out, "</div>"])
+
+
+def _count(n: Any, what: str) -> str:
+    return f"{n} {what}{'' if n == 1 else 's'}"
+
+
+def _title(rows: Sequence[dict[str, Any]]) -> str:
+    r = rows[0]
+    name = ", ".join(str(v) for v in (r["test"], r["metric"], None if r["stat"] == "value" else r["stat"],
+                                      r["placement"], r["path"]) if v)  # fmt: skip
+    kind = {
+        "primary": f"primary, Holm over {r['family_size']}",
+        "exploratory": "exploratory",
+        "aa": "A/A control",
+    }[r["family"]]
+    better = f"; {r['direction']} is better" if r["direction"] else ""
+    return f"{name} ({kind}{better})"
+
+
+def significant(value: float, width: float) -> str:
+    """Round ``value`` to two digits of its interval's width, so that no digit is shown that is not known."""
+    if not math.isfinite(width) or width <= 0:
+        return f"{value:.3g}"
+    digits = max(0, min(9, 1 - math.floor(math.log10(width))))
+    return f"{value:.{digits}f}"
+
+
+def _span(middle: float | None, low: float | None, high: float | None, brackets: str = "()") -> str:
+    if middle is None:
+        return "–"
+    width = (high - low) if low is not None and high is not None else math.nan
+    ends = [significant(v, width) if v is not None else "∞" for v in (low, high)]
+    ends[0] = "−∞" if low is None else ends[0]
+    return f"{significant(middle, width)} {brackets[0]}{ends[0]} – {ends[1]}{brackets[1]}"
+
+
+def _p(value: float | None) -> str:
+    return "–" if value is None else "<0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def _body(rows: Sequence[dict[str, Any]], notes: list[str]) -> list[list[str]]:
+    first = rows[0]
+    scale = scale_for([r["centre"] for r in rows if r["centre"] is not None], first["unit"])
+    confidence = "95 %" if abs(first["ci_level"] or 0.95) else "95 %"
+    log = first["scale"] == "log"
+    against = f"{'ratio to' if log else 'difference from'} {first['baseline']}"
+    head = ["mode", f"centre{f' {scale.label}' if scale.label else ''} ({confidence})", f"{against} [simultaneous]",
+            "wins", "p Holm", "p same", "verdict", "n"]  # fmt: skip
+    body = [head]
+    for r in rows:
+        shown = [None if r[k] is None else scale(r[k]) for k in ("centre", "centre_low", "centre_high")]
+        keys = ("ratio", "sim_ci_low", "sim_ci_high")
+        if not log:
+            keys = ("difference", "difference_sim_ci_low", "difference_sim_ci_high")
+        marks = " ".join(_note(text, notes) for text in _remarks(r))
+        body.append([
+            r["mode"], _span(*shown), _span(*(r[k] for k in keys), "[]"),
+            "–" if r["wins"] is None else f"{r['wins']}/{r['n_used']}", _p(r["p_holm"]),
+            _p(r["p_equivalence_holm"]), f"{r['verdict']} {marks}".strip(),
+            f"{r['n_used']}/{r['n_blocks']}",
+        ])  # fmt: skip
+    return body
+
+
+def _remarks(row: dict[str, Any]) -> Iterable[str]:
+    for flag in row["flags"]:
+        if flag == "depends_on_block":
+            yield f"{FLAGS[flag]} (block {', '.join(row['outlier_blocks'])})"
+        elif flag not in ("blocks_missing", "difference_scale"):
+            yield FLAGS[flag]
+    if row["reason"]:
+        yield row["reason"]
+    if row["blocks_needed"]:
+        yield f"{VERDICTS['inconclusive']}: about {row['blocks_needed']} blocks would settle it"
+
+
+def _note(text: str, notes: list[str]) -> str:
+    if text not in notes:
+        notes.append(text)
+    return f"[{notes.index(text) + 1}]"
+
+
+def _columns(table: list[list[str]]) -> list[str]:
+    widths = [max(len(line[i]) for line in table) for i in range(len(table[0]))]
+    return ["  " + "  ".join(cell.ljust(w) for cell, w in zip(line, widths)).rstrip() for line in table]

@@ -1,0 +1,167 @@
+"""All comparisons of a study at once: differences, intervals, p-values, families, verdicts.
+
+The work is done in batches of equal numbers of blocks, so that a thousand comparisons cost a handful of numpy
+calls. What is compared with what, and which rows form a family, is decided by the caller; this module does
+not know what a metric, a placement or a failure is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from cnilab.stats.effect import rank_biserial
+from cnilab.stats.equivalence import tost_p
+from cnilab.stats.multiplicity import benjamini_hochberg, holm, n_min
+from cnilab.stats.ratio import achieved_level, hl_intervals
+from cnilab.stats.signed_rank import DECIMALS, signed_rank
+from cnilab.stats.verdict import decide, is_difference
+
+
+@dataclass(frozen=True)
+class Family:
+    """Comparisons protected together.
+
+    ``m`` is the number planned. ``explored`` families also face Benjamini–Hochberg over all explored
+    comparisons of the study: a difference must hold there too.
+    """
+
+    name: tuple
+    m: int
+    explored: bool = False
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One comparison: within-block differences ``d`` of shape (n,), n >= 0, and the margin ``lam`` or None."""
+
+    d: np.ndarray
+    family: Family
+    lam: float | None
+    barred: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the data say of one :class:`Pair`, on the scale compared. None where there is nothing to say."""
+
+    n: int
+    n_min: int
+    verdict: str
+    estimate: float | None = None
+    low: float = -np.inf
+    high: float = np.inf
+    sim_low: float = -np.inf
+    sim_high: float = np.inf
+    level: float | None = None
+    sim_level: float | None = None
+    p: float | None = None
+    p_holm: float | None = None
+    q_bh: float | None = None
+    p_equivalence: float | None = None
+    p_equivalence_holm: float | None = None
+    rank_biserial: float | None = None
+    positive: int = 0
+    negative: int = 0
+    sd: float | None = None
+    flags: tuple[str, ...] = field(default=())
+
+
+def differences(values: np.ndarray, a: int, b: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the differences of rows ``a`` - ``b`` of cells (k, n) in their joint blocks, and which blocks those are."""
+    d = values[a] - values[b]
+    used = np.flatnonzero(~np.isnan(d))
+    d = d[used]
+    return np.where(np.abs(d) <= 10.0**-DECIMALS, 0.0, d), used
+
+
+def analyse(pairs: Sequence[Pair], alpha: float, *, infinite: bool = False) -> list[Outcome]:
+    """Estimate, test and judge every pair within its family.
+
+    Parameters
+    ----------
+    pairs
+        In any order; families are put together by their name.
+    alpha
+        Family-wise level, and the rate of Benjamini–Hochberg for explored families.
+    infinite
+        Whether differences may be infinite (failed blocks as worst ranks).
+
+    Returns
+    -------
+    list of Outcome
+        One a pair, in the same order.
+    """
+    size = len(pairs)
+    keys = ("estimate", "low", "high", "sim_low", "sim_high", "p", "w_plus", "w_minus", "p_equivalence", "sd")
+    got = {key: np.full(size, np.nan) for key in keys}
+    counts = np.array([len(pair.d) for pair in pairs], dtype=int)
+    alphas = np.array([alpha / pair.family.m for pair in pairs])
+    lams = np.array([np.nan if pair.lam is None else pair.lam for pair in pairs])
+    for n in np.unique(counts[counts > 0]):
+        at = np.flatnonzero(counts == n)
+        d = np.stack([pairs[i].d for i in at])
+        got["estimate"][at], [one, all_] = hl_intervals(d, [alpha, alphas[at]], infinite=infinite)
+        got["low"][at], got["high"][at] = one
+        got["sim_low"][at], got["sim_high"][at] = all_
+        test = signed_rank(d, infinite=infinite)
+        got["p"][at], got["w_plus"][at], got["w_minus"][at] = test.two_sided, test.w_plus, test.w_minus
+        # An infinite difference is outside any margin, as is one far beyond it; the ranks do not care which.
+        near = np.clip(d, -1e9, 1e9) if infinite else d
+        has = np.isfinite(lams[at])
+        if has.any():
+            got["p_equivalence"][at[has]] = tost_p(near[has], lams[at[has]])
+        if n > 1 and not infinite:
+            got["sd"][at] = d.std(axis=1, ddof=1)
+
+    p = [None if np.isnan(v) else float(v) for v in got["p"]]
+    same = [bool(len(pair.d)) and not np.any(pair.d) for pair in pairs]
+    p_eq = [None if np.isnan(v) or s else float(v) for v, s in zip(got["p_equivalence"], same)]
+    p_holm, p_eq_holm = [None] * size, [None] * size
+    for family in {pair.family.name: pair.family for pair in pairs}.values():
+        at = np.array([i for i, pair in enumerate(pairs) if pair.family.name == family.name])
+        for raw, into in ((p, p_holm), (p_eq, p_eq_holm)):
+            for i, value in zip(at, holm([raw[i] for i in at], family.m)):
+                into[i] = value
+    explored = [i for i, pair in enumerate(pairs) if pair.family.explored]
+    q: list[float | None] = [None] * size
+    for i, value in zip(explored, benjamini_hochberg([p[i] for i in explored])):
+        q[i] = value
+    return [
+        _outcome(pair, i, got, alpha, p[i], p_holm[i], q[i], p_eq[i], p_eq_holm[i], same[i])
+        for i, pair in enumerate(pairs)
+    ]
+
+
+def _outcome(
+    pair: Pair, i: int, got: dict, alpha: float, p, p_holm, q, p_eq, p_eq_holm, same: bool
+) -> Outcome:
+    n, need = len(pair.d), n_min(pair.family.m, alpha)
+    low, high = float(got["sim_low"][i]), float(got["sim_high"][i])
+    verdict = decide(
+        n=n, n_min=need, p=p_holm, p_equivalence=p_eq_holm, low=low, high=high, lam=pair.lam, alpha=alpha,
+        barred=pair.barred or same,
+    )  # fmt: skip
+    flags = ["identical_values"] if same else []
+    if q is not None and q > alpha and is_difference(verdict):
+        # Significant among its own table's modes, but not among all that was looked at: no claim.
+        flags.append("bh_not_rejected")
+        verdict = "equivalent" if verdict == "different_negligible" else "inconclusive"
+    if n == 0:
+        return Outcome(0, need, verdict)
+    if n > 1 and not same and len(np.unique(np.round(pair.d, DECIMALS))) == 1:
+        flags.append("resolution_limited")
+    if not (np.isfinite(low) and np.isfinite(high)):
+        flags.append("ci_unbounded")
+    total = got["w_plus"][i] + got["w_minus"][i]
+    return Outcome(
+        n=n, n_min=need, verdict=verdict, estimate=float(got["estimate"][i]), low=float(got["low"][i]),
+        high=float(got["high"][i]), sim_low=low, sim_high=high, level=achieved_level(n, alpha),
+        sim_level=achieved_level(n, alpha / pair.family.m), p=p, p_holm=p_holm, q_bh=q, p_equivalence=p_eq,
+        p_equivalence_holm=p_eq_holm,
+        rank_biserial=float(rank_biserial(got["w_plus"][i], got["w_minus"][i], n)) if total else None,
+        positive=int((pair.d > 0).sum()), negative=int((pair.d < 0).sum()),
+        sd=None if np.isnan(got["sd"][i]) else float(got["sd"][i]), flags=tuple(flags),
+    )  # fmt: skip

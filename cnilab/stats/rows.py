@@ -1,0 +1,245 @@
+"""The report row: everything one comparison says, unrounded, with nothing missing disguised as a number.
+
+The keys are a contract (programs read them); what a value may be is written once, here. Rendering is in
+:mod:`cnilab.stats.comparisons`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from cnilab.stats.cells import Cells, Table
+from cnilab.stats.metrics import TAIL, describe
+from cnilab.stats.pairs import Outcome, Pair
+from cnilab.stats.planning import blocks_for_half_width, upper_sd
+from cnilab.stats.ratio import hl_intervals, median_ranks
+from cnilab.stats.verdict import FLAGS, VERDICTS
+
+#: Requests behind a percentile, as a multiple of 1/(1 - q), below which it is not reliable.
+REQUESTS_PER_TAIL = 100
+
+
+@dataclass
+class Subject:
+    """One comparison while it is being worked on: the flags and the reason grow as checks are done."""
+
+    table: Table
+    mode: str
+    baseline: str
+    pair: Pair
+    used: np.ndarray
+    flags: list[str]
+    reason: str | None
+    absent: str | None
+    outliers: tuple[str, ...] = field(default=())
+
+
+def number(value: float | None) -> float | None:
+    """Return ``value`` as a float JSON can hold, None for what is missing or unbounded."""
+    return None if value is None or not math.isfinite(value) else float(value)
+
+
+def centres(tables: Sequence[Table], alpha: float) -> dict[tuple[int, str], tuple[float, float, float]]:
+    """Return each mode's centre with its interval, in the metric's unit, keyed by table and mode.
+
+    Hodges–Lehmann of the cells with the order-statistic interval of the median. A description of one mode,
+    never a comparison: between modes the blocks have to cancel.
+    """
+    vectors: dict[int, list[tuple[tuple[int, str], np.ndarray, bool]]] = {}
+    for t, table in enumerate(tables):
+        for i, mode in enumerate(table.modes):
+            cell = table.values[i][~np.isnan(table.values[i])]
+            if len(cell):
+                vectors.setdefault(len(cell), []).append(((id(tables[t]), mode), cell, table.scale == "log"))
+    out = {}
+    for n, group in vectors.items():
+        stack = np.sort(np.stack([cell for _, cell, _ in group]), axis=1)
+        estimate, _ = hl_intervals(stack, [])
+        ranks = median_ranks(n, alpha)
+        for (key, _, log), centre, cell in zip(group, estimate, stack):
+            low, high = (cell[ranks[0] - 1], cell[ranks[1] - 1]) if ranks else (-math.inf, math.inf)
+            out[key] = tuple(math.exp(v) if log and math.isfinite(v) else v for v in (centre, low, high))
+    return out
+
+
+def report_rows(
+    subjects: Sequence[Subject],
+    outcomes: Sequence[Outcome],
+    middle: Mapping[tuple[int, str], tuple[float, float, float]],
+    margin: float,
+    alpha: float,
+    margin_declared: bool,
+) -> list[dict[str, Any]]:
+    """Return one dict a comparison: primary family first, then exploratory, then controls."""
+    order = {"primary": 0, "exploratory": 1, "aa": 2}
+    rows = [_row(s, o, middle, margin, alpha, margin_declared) for s, o in zip(subjects, outcomes)]
+    return sorted(rows, key=lambda row: order[row["family"]])
+
+
+def _row(
+    s: Subject, o: Outcome, middle, margin: float, alpha: float, margin_declared: bool
+) -> dict[str, Any]:
+    table, about = s.table, describe(s.table.metric)
+    log = about.scale == "log"
+    flags = [*s.flags, *o.flags, *_qualities(s, margin_declared)]
+    if o.n == 0:
+        flags = [f for f in flags if f != "ci_unbounded"]
+    convert = _exp if log else number
+    lead = {
+        "ratio": _exp(o.estimate) if log else None,
+        "ci_low": _exp(o.low) if log else None,
+        "ci_high": _exp(o.high) if log else None,
+        "sim_ci_low": _exp(o.sim_low) if log else None,
+        "sim_ci_high": _exp(o.sim_high) if log else None,
+    }
+    plain = {
+        "difference": None if log else number(o.estimate),
+        "difference_ci_low": None if log else number(o.low),
+        "difference_ci_high": None if log else number(o.high),
+        "difference_sim_ci_low": None if log else number(o.sim_low),
+        "difference_sim_ci_high": None if log else number(o.sim_high),
+    }
+    far = max((o.sim_low, o.sim_high), key=abs) if o.n else None
+    needed = None
+    if o.verdict == "inconclusive" and o.sd and s.pair.lam:
+        half = math.log1p(margin / 2) if log else s.pair.lam / 2
+        needed = blocks_for_half_width(upper_sd(o.sd, o.n), half, alpha / s.pair.family.m)
+    better = o.negative if about.direction == "lower" else o.positive
+    centre, base = (middle.get((id(table), mode)) for mode in (s.mode, s.baseline))
+    ordered = tuple(dict.fromkeys(f for f in FLAGS if f in flags))
+    return {
+        "metric": table.metric, "test": table.test, "placement": table.placement, "path": table.path,
+        "mode": s.mode, "baseline": s.baseline, "n_blocks": len(table.blocks), "n_used": o.n,
+        **lead, "p": o.p, "p_holm": o.p_holm, "p_equivalence": o.p_equivalence,
+        "margin": margin if log else about.margin, "wins": better if o.n else None, "verdict": o.verdict,
+        "flags": ordered, "warnings": _warnings(s, o),
+        "stat": table.stat, "family": s.pair.family.name[0], "family_size": s.pair.family.m, "q_bh": o.q_bh,
+        "p_equivalence_holm": o.p_equivalence_holm, "ci_level": o.level, "sim_ci_level": o.sim_level,
+        "rank_biserial": number(o.rank_biserial), "ties": o.n - o.positive - o.negative if o.n else None,
+        "largest_not_excluded": convert(far) if o.verdict == "inconclusive" else None, "blocks_needed": needed,
+        "n_min": o.n_min, "sd": o.sd, **plain,
+        "centre": number(centre[0]) if centre else None, "centre_low": number(centre[1]) if centre else None,
+        "centre_high": number(centre[2]) if centre else None,
+        "baseline_centre": number(base[0]) if base else None,
+        "baseline_centre_low": number(base[1]) if base else None,
+        "baseline_centre_high": number(base[2]) if base else None,
+        "unit": table.unit, "direction": about.direction, "scale": about.scale,
+        "kernel_path": "+".join(table.kernel_paths.get(s.mode, ())) or None,
+        "baseline_kernel_path": "+".join(table.kernel_paths.get(s.baseline, ())) or None,
+        "n_failed": int(((table.failed > 0) & (table.runs == 0))[table.row(s.mode)].sum()),
+        "n_failed_baseline": int(((table.failed > 0) & (table.runs == 0))[table.row(s.baseline)].sum()),
+        "n_runs": int(table.runs[table.row(s.mode)].sum()),
+        "outlier_blocks": s.outliers,
+        "reason": s.reason or _why(o),
+    }  # fmt: skip
+
+
+def _exp(value: float | None) -> float | None:
+    if value is None or not math.isfinite(value):
+        return None
+    return number(math.exp(value)) if value < 700 else None
+
+
+def _why(o: Outcome) -> str | None:
+    if o.verdict == "insufficient_n":
+        return f"{o.n} blocks; this family needs {o.n_min} before any data could be significant"
+    if "identical_values" in o.flags:
+        return FLAGS["identical_values"]
+    return None
+
+
+def _qualities(s: Subject, margin_declared: bool) -> list[str]:
+    flags = [] if margin_declared else ["post_hoc_margin"]
+    if describe(s.table.metric).scale == "linear":
+        flags.append("difference_scale")
+    if s.pair.lam is None:
+        flags.append("no_margin")
+    if s.table.stat == "max":
+        flags.append("tail_unreliable")
+    elif s.table.stat in TAIL and s.table.metric.endswith("_s"):
+        if s.table.requests is None:
+            flags.append("tail_count_unknown")
+        elif s.table.requests < REQUESTS_PER_TAIL / (1 - TAIL[s.table.stat]) - 1e-6:
+            flags.append("tail_unreliable")
+    return flags
+
+
+def _warnings(s: Subject, o: Outcome) -> tuple[dict[str, str], ...]:
+    """Return what the reader should do, as coded values: more blocks, another look, a margin."""
+    out = []
+
+    def warn(code: str, text: str) -> None:
+        out.append({"code": code, "text": text})
+
+    if o.verdict == "insufficient_n" and s.absent is None:
+        warn("need_blocks", f"need >= {o.n_min} blocks to detect a difference in a family of {s.pair.family.m}, "
+             f"have {o.n}")  # fmt: skip
+    if "ci_unbounded" in o.flags:
+        warn("ci_unbounded", f"need >= {o.n_min} blocks for a finite simultaneous interval, have {o.n}")
+    if missing := len(s.table.blocks) - o.n:
+        warn(
+            "blocks_missing",
+            f"{missing} of {len(s.table.blocks)} blocks have no value for one of the two modes",
+        )
+    if s.outliers:
+        warn("outlier", "outlying in block " + ", ".join(s.outliers) + "; kept, and the verdict "
+             + ("depends on it" if "depends_on_block" in s.flags else
+                "could not be checked without it" if "outlier_unchecked" in s.flags else "does not depend on it"))  # fmt: skip
+    if "aa_differs" in s.flags:
+        warn("aa_differs", FLAGS["aa_differs"])
+    if "margin_below_noise" in s.flags:
+        warn("margin_below_noise", FLAGS["margin_below_noise"])
+    return tuple(out)
+
+
+def headline(
+    cells: Cells,
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    baseline: str,
+    declared: tuple[str | None, str, str] | None,
+    within: Mapping[str, Any],
+    margin: float,
+    alpha: float,
+    level: float,
+    margin_declared: bool,
+    sequential: bool,
+    compared: Sequence[str],
+    unreliable: Sequence[Any],
+    provenance: Mapping[str, Any] | None,
+) -> dict[str, Any]:
+    """Return what holds for all rows: the design, the families, the control, the rows' whereabouts, versions."""
+    import scipy
+
+    controls = [row for row in rows if row["family"] == "aa"]
+    judged = [row for row in controls if row["verdict"] not in ("insufficient_n", "not_comparable")]
+    off = sum(row["verdict"].startswith("different_") for row in judged)
+    first = [row for row in rows if row["family"] == "primary"]
+    blocks = sorted({len(t.blocks) for t in cells.tables})
+    return {
+        "baseline": baseline, "modes": list(compared),
+        "design": "randomised complete blocks; the sample is the (block, mode) cell",
+        "n_blocks": blocks[0] if len(blocks) == 1 else blocks,
+        "margin": margin, "margin_declared": margin_declared,
+        "alpha": alpha, "alpha_used": level, "sequential": sequential,
+        "family": {
+            "primary": None if declared is None else {"test": declared[0], "metric": declared[1],
+                                                      "stat": declared[2], **dict(within)},
+            "size": first[0]["family_size"] if first else None,
+            "protected_by": "Holm" if first else None,
+            "exploratory_rows": sum(row["family"] == "exploratory" for row in rows),
+        },
+        "aa": {"tables": len(controls), "judged": len(judged), "different": off,
+               "expected_by_chance": level * len(judged)},
+        "rows": {"total": cells.n_rows, **cells.counts}, "not_compared": list(cells.not_compared),
+        "reliability": [asdict(r) for r in unreliable],
+        "verdicts": {v: sum(row["verdict"] == v for row in rows) for v in VERDICTS},
+        "population": "the node pairs, kernels and versions measured, and no others",
+        "versions": {"numpy": np.__version__, "scipy": scipy.__version__},
+        **(dict(provenance) if provenance else {}),
+    }  # fmt: skip

@@ -1,0 +1,102 @@
+"""What a verdict hangs on: failed blocks counted as the worst result, and blocks that hold an outlier.
+
+Nothing is ever deleted for its value. The analysis is done once more under the other reading, and where the
+answer changes the row says so. Failures are results: surviving blocks alone flatter a mode that fails when it
+is slow.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import binomtest
+
+from cnilab.stats.cells import Table
+from cnilab.stats.metrics import describe
+
+#: Iglewicz and Hoaglin's limit for the modified z-score.
+MODIFIED_Z = 3.5
+#: Fewest blocks with which a spread is worth estimating.
+FEWEST = 6
+
+
+def failed_cells(table: Table) -> np.ndarray:
+    """Return which cells, (k, n), have no value because the mode failed (not because the bench did)."""
+    return (table.failed > 0) & (table.runs == 0)
+
+
+def worst_rank_differences(table: Table, a: int, b: int) -> np.ndarray | None:
+    """Return the differences of ``a`` - ``b`` with failed cells as the worst result.
+
+    Blocks in which both failed, or one was never tried, stay out. None where nothing failed, or nobody has
+    said which side of the metric is the worse.
+    """
+    failed = failed_cells(table)
+    if not (failed[a].any() or failed[b].any()) or describe(table.metric).direction is None:
+        return None
+    worst = -np.inf if describe(table.metric).direction == "higher" else np.inf
+    d = table.values[a] - table.values[b]
+    d = np.where(failed[a] & ~failed[b] & ~np.isnan(table.values[b]), worst, d)
+    d = np.where(failed[b] & ~failed[a] & ~np.isnan(table.values[a]), -worst, d)
+    return d[~np.isnan(d)]
+
+
+def outlying_cells(values: np.ndarray) -> np.ndarray:
+    """Return which cells of (k, n) lie far from what their mode and their block make likely.
+
+    The residual is a cell less its mode's median and its block's median (in this order: a mode far from the
+    others must not become every block's median); it is outlying where ``|0.6745 e / MAD| > 3.5``, the MAD
+    taken within the mode, because modes differ in noise. A mode with fewer than 6 values, or with no spread,
+    has none.
+
+    References
+    ----------
+    B. Iglewicz and D. C. Hoaglin (1993), How to Detect and Handle Outliers, ASQC Quality Press.
+    """
+    out = np.zeros(values.shape, dtype=bool)
+    there = ~np.isnan(values)
+    rows = np.flatnonzero(there.sum(axis=1) >= FEWEST)
+    if len(rows) < 2:
+        return out
+    columns = there[rows].any(axis=0)
+    e = values[np.ix_(rows, np.flatnonzero(columns))]
+    e = e - np.nanmedian(e, axis=1, keepdims=True)
+    e = e - np.nanmedian(e, axis=0, keepdims=True)
+    mad = np.nanmedian(np.abs(e - np.nanmedian(e, axis=1, keepdims=True)), axis=1, keepdims=True)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        z = np.abs(0.6745 * e / mad)
+    out[np.ix_(rows, np.flatnonzero(columns))] = (mad > 1e-12) & (z > MODIFIED_Z)
+    return out
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """How often a mode failed beside its baseline; ``p`` is McNemar's exact, None where no block discords."""
+
+    test: str | None
+    placement: str | None
+    path: str | None
+    mode: str
+    n_blocks: int
+    n_failed: int
+    only_mode_failed: int
+    only_baseline_failed: int
+    p: float | None
+    reason: str | None
+
+
+def reliability(table: Table, mode: str, baseline: str) -> Reliability | None:
+    """Return the row of a mode that failed in at least 2 blocks or more than 10 %, else None."""
+    failed = failed_cells(table)
+    a, b = failed[table.row(mode)], failed[table.row(baseline)]
+    n = len(table.blocks)
+    if not (a.sum() >= 2 or a.sum() > 0.1 * n):
+        return None
+    only_a, only_b = int((a & ~b).sum()), int((b & ~a).sum())
+    p = float(binomtest(only_a, only_a + only_b).pvalue) if only_a + only_b else None
+    why = table.reasons.get(mode)
+    return Reliability(
+        table.test, table.placement, table.path, mode, n, int(a.sum()), only_a, only_b, p,
+        max(why.items(), key=lambda item: (item[1], item[0]))[0] if why else None,
+    )  # fmt: skip
