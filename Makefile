@@ -26,7 +26,7 @@ PYTEST ?=
 
 # An environment whose interpreter has gone (an upgrade) or whose folder was moved is made again.
 ifneq ($(shell $(BIN)/python -c '' 2>/dev/null && cat $(VENV)/.setup 2>/dev/null),$(CURDIR))
-$(shell rm -f $(VENV)/.setup)
+$(shell rm -f $(VENV)/.setup $(VENV)/.netperf)
 endif
 
 ##@ The two commands

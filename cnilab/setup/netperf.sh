@@ -3,8 +3,8 @@
 #
 #   cnilab/setup/netperf.sh .venv
 #
-# netperf lies in Debian's non-free and Ubuntu's multiverse, which most machines do not have switched on. Adding
-# such a source to the machine is not this project's to do, so apt-get is handed a list of its own, made from the
+# netperf lies in Debian's non-free and Ubuntu's multiverse, which most machines do not have switched on (from
+# version 2.7.1, Debian 13, it is free and lies in main). Adding such a source to the machine is not this project's to do, so apt-get is handed a list of its own, made from the
 # mirror, suite and keyring that the machine already uses; the package is checked against that keyring,
 # downloaded and unpacked into PREFIX/opt/netperf. It is never installed: no root, no service, no dpkg entry.
 #
@@ -70,8 +70,8 @@ if [ -z "$origin" ]; then
   origin=$(. /etc/os-release && case "${ID:-} ${ID_LIKE:-}" in *ubuntu*) echo Ubuntu ;; *) echo Debian ;; esac)
 fi
 case $origin in
-  Ubuntu) component=multiverse keyring=/usr/share/keyrings/ubuntu-archive-keyring.gpg ;;
-  *) component=non-free keyring=/usr/share/keyrings/debian-archive-keyring.gpg ;;
+  Ubuntu) free="main universe" nonfree=multiverse keyring=/usr/share/keyrings/ubuntu-archive-keyring.gpg ;;
+  *) free=main nonfree=non-free keyring=/usr/share/keyrings/debian-archive-keyring.gpg ;;
 esac
 case $key in
   /*) keyring=$key ;; # a key written out inside the source's own file cannot be named here: take the distribution's
@@ -105,17 +105,24 @@ CONF
 private_apt() { (cd "$work/deb" && apt-get -q -c "$work/apt.conf" "$@") >>"$work/log" 2>&1; }
 why() { grep -E '^(E|Err|W):?' "$work/log" | tail -n 1 | sed 's/^[EW]: *//; s/[.[:space:]]*$//'; }
 
-components=$component
 ldconfig=$(command -v ldconfig || echo /sbin/ldconfig)
 have_sctp=yes
 if [[ $("$ldconfig" -p 2>/dev/null) != *libsctp.so.1* ]]; then
-  have_sctp=no # netperf is linked to it; it is small, in main, and is unpacked beside netperf
-  components="main $component"
+  have_sctp=no # netperf is linked to it; it is small and is unpacked beside netperf
 fi
-echo "setup: fetching netperf from the $component section of this machine's own $origin archive ($suite)"
-printf 'deb %s%s %s %s\n' "$option" "$uri" "$suite" "$components" >"$work/private.list"
-private_apt update || give_up "apt-get could not read the $component section of '$suite' ($(why))"
-private_apt download netperf || give_up "the $component section of '$suite' has no netperf for $(dpkg --print-architecture) ($(why))"
+fetch() { # from these components
+  printf 'deb %s%s %s %s\n' "$option" "$uri" "$suite" "$*" >"$work/private.list"
+  private_apt update || give_up "apt-get could not read '$*' of '$suite' ($(why))"
+  private_apt download netperf
+}
+echo "setup: fetching netperf from this machine's own $origin archive ($suite, $nonfree)"
+components=$nonfree
+[ "$have_sctp" = yes ] || components="$free $nonfree" # the library lies there
+# shellcheck disable=SC2086  # a list
+if ! fetch $components; then
+  components="$free $nonfree" # newer releases carry netperf 2.7.1 under a free licence
+  fetch $components || give_up "'$components' of '$suite' has no netperf for $(dpkg --print-architecture) ($(why))"
+fi
 if [ "$have_sctp" = no ]; then
   private_apt download libsctp1 || private_apt download libsctp1t64 ||
     give_up "the library libsctp1, which netperf needs, could not be fetched ($(why))"

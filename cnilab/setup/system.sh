@@ -54,6 +54,7 @@ missing() { # package (or a|b) of every row that neither its program nor its pac
 
 policy=/usr/sbin/policy-rc.d
 our_policy=no
+log=
 
 hold_services() { # while we install, the named services are not to be started; Debian asks policy-rc.d
   [ $# -gt 0 ] && [ ! -e "$policy" ] || return 0
@@ -91,7 +92,7 @@ fresh_lists() { # lists of at most a day's age are there
 }
 
 install_as_root() { # package or a|b …
-  local wanted=("$@") choice=() unavailable=() services=() package name log failed=()
+  local wanted=("$@") choice=() unavailable=() services=() package name failed=()
   log=$(mktemp)
   trap 'release_services; rm -f "$log"' EXIT
   trap 'exit 130' INT TERM HUP
