@@ -110,13 +110,12 @@ fuzz: setup ## broken, cut and foreign output thrown at every parser
 .PHONY: lint
 lint: setup ## ruff and mypy
 	@$(BIN)/ruff check
-	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 
 .PHONY: clean
 clean: ## remove caches and build leftovers (runs and .venv stay)
 	@rm -rf build .cache .pytest_cache .ruff_cache .mypy_cache .hypothesis
-	@find cnilab tests notebooks benchmarks -name __pycache__ -o -name .ipynb_checkpoints | xargs -r rm -rf
+	@find . \( -path ./$(VENV) -o -path ./runs -o -path ./.git \) -prune -o \( -name __pycache__ -o -name .ipynb_checkpoints \) -print0 | xargs -0r rm -rf
 
 .PHONY: distclean
 distclean: clean ## clean, and remove .venv (the next make installs again)

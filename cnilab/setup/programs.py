@@ -1,8 +1,8 @@
 """Finds the programs the lab drives, and the system package that brings each one.
 
-A shell's PATH is not enough: netperf is unpacked into the virtual environment's own `bin`, and an ordinary user's PATH
-has no `/usr/sbin`, where `ip`, `bird` and `tcpdump` live on older systems. Whether a program *works* (the kernel's part)
-is not asked here; `cnilab doctor` probes that.
+A shell's PATH is not enough: netperf is unpacked into the virtual environment's own `bin`, and an ordinary user's
+PATH has no `/usr/sbin`, where `bird`, `ethtool` and `sysctl` live. Whether a program *works* (the kernel's part) is
+not asked here; `cnilab doctor` probes that.
 """
 
 import os
@@ -33,7 +33,7 @@ class Package:
 
 
 def search_path() -> str:
-    """The PATH the lab's programs are looked up on: this environment's `bin`, the caller's PATH, the system's folders."""
+    """Where programs are looked up: this environment's `bin`, the caller's PATH, the system's folders."""
     folders = [str(Path(sys.prefix) / "bin"), *os.environ.get("PATH", "").split(os.pathsep), *SYSTEM_FOLDERS]
     return os.pathsep.join(dict.fromkeys(folder for folder in folders if folder))
 
