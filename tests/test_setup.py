@@ -1,7 +1,7 @@
 """Set-up: the lock, the conda twin, the Makefile's stamps, and the scripts against a machine made of stubs.
 
-Nothing here installs anything or reaches a network: `apt-get`, `sudo` and their friends are small scripts on a
-PATH of the test's own, which write down how they were called.
+Nothing here installs anything or reaches a network: `apt-get`, `sudo` and their friends are small scripts on
+a PATH of the test's own, which write down how they were called.
 """
 
 import ast
@@ -382,10 +382,36 @@ def test_find_looks_in_the_environment_before_path(tmp_path, monkeypatch):
 # ---- system.sh on a machine of stubs ------------------------------------------------------------------
 
 
-REAL = (
-    "awk basename bash cat chmod cp cut dirname dpkg-deb echo env find grep head ln mkdir mktemp mv rm sed sort "
-    "tail tar touch wc xargs xz zstd"
-).split()
+REAL = [
+    "awk",
+    "basename",
+    "bash",
+    "cat",
+    "chmod",
+    "cp",
+    "cut",
+    "dirname",
+    "dpkg-deb",
+    "echo",
+    "env",
+    "find",
+    "grep",
+    "head",
+    "ln",
+    "mkdir",
+    "mktemp",
+    "mv",
+    "rm",
+    "sed",
+    "sort",
+    "tail",
+    "tar",
+    "touch",
+    "wc",
+    "xargs",
+    "xz",
+    "zstd",
+]
 
 
 class Machine:
@@ -488,7 +514,7 @@ def test_sudo_that_would_ask_for_a_password_is_not_called_without_a_terminal(mac
 def apt_machine(machine, *, without=(), fails=(), asks=()):
     """A Debian on which everything is missing.
 
-    `without` have no candidate, `fails` cannot be installed, `asks` are the services installation would start.
+    `without` have no candidate, `fails` cannot be installed, `asks` are the services it would start.
     """
     state = machine.bin.parent / "installed"
     state.write_text("")

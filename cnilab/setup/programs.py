@@ -1,8 +1,8 @@
 """Finds the programs the lab drives, and the system package that brings each one.
 
-A shell's PATH is not enough: netperf is unpacked into the virtual environment's own `bin`, and an ordinary user's
-PATH has no `/usr/sbin`, where `bird`, `ethtool` and `sysctl` live. Whether a program *works* (the kernel's part) is
-not asked here; `cnilab doctor` probes that.
+A shell's PATH is not enough: netperf is unpacked into the virtual environment's own `bin`, and an ordinary
+user's PATH has no `/usr/sbin`, where `bird`, `ethtool` and `sysctl` live. Whether a program *works* (the
+kernel's part) is not asked here; `cnilab doctor` probes that.
 """
 
 import os
