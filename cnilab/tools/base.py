@@ -78,7 +78,8 @@ class Call:
     congestion_control
         Set on both ends where the tool can, so that a machine's default does not slip in; None leaves it.
     client_cpu, server_cpu
-        CPU the client's and the server's process are bound to by the tool's own option; None leaves them free.
+        CPU the client's and the server's process are bound to by the tool's own option; None leaves
+        them free.
     mss_bytes
         TCP maximum segment size to ask for, or None.
     """
@@ -105,7 +106,7 @@ class Parser(Protocol):
         ...
 
     def parse(self, raw: bytes) -> list[Reading]:
-        """Return one Reading a test found in ``raw``; raise ParseError where the bytes are not this tool's."""
+        """Return one Reading a test in ``raw``; raise ParseError where the bytes are not this tool's."""
         ...
 
 

@@ -1,0 +1,105 @@
+"""What every parser asks of a number before it may become a sample, and of a text before it is read.
+
+A value that cannot be (a negative rate, a loss above one, a p99 below the p50) is not repaired and not
+dropped: the reading fails and says why. This module knows no tool's format.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+
+from cnilab.errors import ParseError
+from cnilab.tools.base import Interval, Reading, Sample
+
+#: Percentile-like statistics in the order their values must have.
+ORDER = ("min", "p50", "p90", "p99", "p999", "max")
+
+#: Metrics of which a zero means that nothing ran, not that it ran at no speed.
+NEVER_ZERO = ("goodput_bps", "transaction_rate_per_s", "connection_rate_per_s", "request_rate_per_s", "rtt_s")
+
+_ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+#: Rounding in the last printed digit may turn two equal values round; more than this is an error.
+_SLACK = 1e-3
+
+
+def number(value: object) -> float | None:
+    """Return ``value`` as a finite float, or None where it is no number (``null``, ``nan``, a word, a flag)."""
+    if isinstance(value, bool) or value is None:
+        return None
+    try:
+        found = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return found if math.isfinite(found) else None
+
+
+def text(raw: bytes) -> str:
+    """Decode a tool's output: UTF-8 (or UTF-16 by its mark), no BOM, ``\\n`` line ends, no colour codes.
+
+    Raises
+    ------
+    ParseError
+        If the bytes are a binary file.
+    """
+    if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        decoded = raw.decode("utf-16", "replace")
+    else:
+        if b"\0" in raw[:65536]:
+            raise ParseError("this is a binary file, not a tool's text")
+        decoded = raw.decode("utf-8-sig", "replace")
+    decoded = decoded.replace("\r\n", "\n").replace("\r", "\n")
+    return _ANSI.sub("", decoded) if "\x1b" in decoded else decoded
+
+
+def fault(samples: Iterable[Sample]) -> str | None:
+    """Return why these samples cannot all be true, or None where nothing speaks against them.
+
+    >>> fault([Sample("loss_ratio", 1.2)])
+    'impossible value: loss_ratio = 1.2 is above 1'
+    """
+    ordered: dict[str, dict[str, float]] = {}
+    for sample in samples:
+        name, value = sample.metric, sample.value
+        if not math.isfinite(value):
+            return f"impossible value: {name} = {value!r}"
+        if value < 0:
+            return f"impossible value: {name} = {value!r} is negative"
+        if (
+            value == 0
+            and name.removeprefix("reverse_") in NEVER_ZERO
+            and sample.stat in ("value", "mean", "max")
+        ):
+            return f"{name} was printed as 0: nothing ran"
+        if name.endswith("loss_ratio") and value > 1:
+            return f"impossible value: {name} = {value!r} is above 1"
+        ordered.setdefault(name, {})[sample.stat] = value
+    for name, stats in ordered.items():
+        if len(stats) == 1:
+            continue
+        known = [(stat, stats[stat]) for stat in ORDER if stat in stats]
+        for (low, a), (high, b) in zip(known, known[1:]):
+            if a > b * (1 + _SLACK):
+                return f"impossible value: {name} {low} = {a:.9g} is above its {high} = {b:.9g}"
+        if "mean" in stats:
+            for stat, sign in (("min", 1), ("max", -1)):
+                if stat in stats and sign * (stats[stat] - stats["mean"]) > _SLACK * stats["mean"]:
+                    side = "above" if sign > 0 else "below"
+                    return f"impossible value: {name} {stat} = {stats[stat]:.9g} is {side} its mean = {stats['mean']:.9g}"
+    return None
+
+
+def reading(samples: Iterable[Sample], intervals: Iterable[Interval] = (), **rest) -> Reading:
+    """Build a Reading from samples that were found, failed where they are impossible or none are there."""
+    found = tuple(samples)
+    why = fault(found) if found else "no result in this output"
+    if why:
+        return Reading(status="failed", reason=why, **rest)
+    good = tuple(i for i in intervals if i.value >= 0 and i.t_end_s > i.t_start_s)
+    return Reading(samples=found, intervals=good, **rest)
+
+
+def failed(reason: str, **rest) -> Reading:
+    """Build the Reading of a test that gave no result, with the tool's own words (at most 500 characters)."""
+    return Reading(status="failed", reason=" ".join(reason.split())[:500] or "failed without a word", **rest)

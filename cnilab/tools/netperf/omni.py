@@ -1,0 +1,204 @@
+"""netperf's omni results: named values, whether as KEY=VALUE, as CSV or in aligned columns.
+
+All three end in one mapping of omni keys to text, and :func:`reading` turns that into samples. What netperf
+could not tell it prints as -1; that is missing, not a value.
+"""
+
+from __future__ import annotations
+
+import re
+
+from cnilab.errors import ParseError
+from cnilab.tools import checks
+from cnilab.tools.base import Interval, Reading, Sample
+from cnilab.tools.checks import number
+from cnilab.units import to_base
+
+#: ``-f`` letters: k m g are powers of ten in bits, K M G powers of two in bytes.
+RATES = {
+    **{f"10^{power}bits/s": 10.0**power for power in (0, 3, 6, 9, 12)},
+    "Bytes/s": 8.0,
+    "KBytes/s": 8.0 * 2**10,
+    "MBytes/s": 8.0 * 2**20,
+    "GBytes/s": 8.0 * 2**30,
+}
+TRANSACTIONS = ("Trans/s", "Tran/s", "per sec")
+
+#: Titles of CSV and ``-O`` output -> the key that ``-k`` prints.
+TITLES = {
+    "Throughput": "THROUGHPUT",
+    "Throughput Units": "THROUGHPUT_UNITS",
+    "Throughput Confidence Width (%)": "THROUGHPUT_CONFID",
+    "Confidence Level Percent": "CONFIDENCE_LEVEL",
+    "Confidence Width Target": "CONFIDENCE_INTERVAL",
+    "Confidence Iterations Run": "CONFIDENCE_ITERATION",
+    "Elapsed Time (sec)": "ELAPSED_TIME",
+    "Protocol": "PROTOCOL",
+    "Direction": "DIRECTION",
+    "Transaction Rate Tran/s": "TRANSACTION_RATE",
+    "Round Trip Latency usec/tran": "RT_LATENCY",
+    "Minimum Latency Microseconds": "MIN_LATENCY",
+    "Maximum Latency Microseconds": "MAX_LATENCY",
+    "Mean Latency Microseconds": "MEAN_LATENCY",
+    "Stddev Latency Microseconds": "STDDEV_LATENCY",
+    "50th Percentile Latency Microseconds": "P50_LATENCY",
+    "90th Percentile Latency Microseconds": "P90_LATENCY",
+    "99th Percentile Latency Microseconds": "P99_LATENCY",
+    "Local CPU Util %": "LOCAL_CPU_UTIL",
+    "Remote CPU Util %": "REMOTE_CPU_UTIL",
+    "Local Service Demand": "LOCAL_SD",
+    "Remote Service Demand": "REMOTE_SD",
+    "Service Demand Units": "SD_UNITS",
+    "Local Transport Retransmissions": "LOCAL_TRANSPORT_RETRANS",
+    "Remote Transport Retransmissions": "REMOTE_TRANSPORT_RETRANS",
+    "Local Send Throughput": "LOCAL_SEND_THROUGHPUT",
+    "Remote Recv Throughput": "REMOTE_RECV_THROUGHPUT",
+    "Command Line": "COMMAND_LINE",
+}
+
+_LATENCY = {
+    "MIN": "min", "MEAN": "mean", "P50": "p50", "P90": "p90", "P99": "p99", "MAX": "max", "STDDEV": "stddev",
+}  # fmt: skip
+_TEST_OPTION = re.compile(r"-t\s*([A-Za-z]+(?:_[A-Za-z]+)*)")
+
+
+def rate(value: float, unit: str) -> float:
+    """Convert a stream's rate to bit/s; the tables write ``/sec`` where omni writes ``/s``."""
+    return to_base(value, re.sub(r"/sec$", "/s", unit.strip()), RATES)
+
+
+def positive(text: str | None) -> float | None:
+    """Return the number in ``text`` unless it is missing: not there, no number, or netperf's -1."""
+    value = number(text)
+    return None if value is None or value == -1 else value
+
+
+def test_of(values: dict[str, str], test: str | None) -> str | None:
+    """Kind of test: from the banner, the command line, or the direction and protocol keys."""
+    if test:
+        return test
+    option = _TEST_OPTION.search(values.get("COMMAND_LINE", ""))
+    if option and option[1].lower() != "omni":
+        name = option[1].lower()
+        return (
+            name.replace("_maerts", "_stream")
+            .replace("_sendfile", "_stream")
+            .replace("_stream_many", "_stream")
+        )
+    protocol = values.get("PROTOCOL", "").lower()
+    direction = values.get("DIRECTION", "")
+    if not protocol.isalnum() or not direction:
+        return None
+    kind = "crr" if "Connect" in direction else "rr" if "|" in direction else "stream"
+    return f"{protocol}_{kind}"
+
+
+def reading(values: dict[str, str], test: str | None, line: int, **rest) -> Reading:
+    """Turn one result's named values into a Reading."""
+    test = test_of(values, test)
+    notes = list(rest.pop("notes", ()))
+    units = values.get("THROUGHPUT_UNITS", "").strip('" ')
+    throughput = positive(values.get("THROUGHPUT"))
+    transactions = test is not None and test.endswith("rr")
+    if throughput is not None and not units:
+        # Without -f the default depends on the kind of test alone.
+        if test is None and "DIRECTION" not in values and "TRANSACTION_RATE" not in values:
+            return checks.failed("THROUGHPUT without its units or a kind of test", line=line, **rest)
+        if " -f" in values.get("COMMAND_LINE", ""):
+            return checks.failed(
+                "THROUGHPUT without its units, and -f changed them", line=line, test=test, **rest
+            )
+        transactions = transactions or "|" in values.get("DIRECTION", "") or "TRANSACTION_RATE" in values
+        units = "Trans/s" if transactions else "10^6bits/s"
+        notes.append("unit_assumed")
+    transactions = transactions or units in TRANSACTIONS
+    connects = test is not None and test.endswith("crr")
+    if transactions:
+        test = test or "rr"
+    samples: list[Sample] = []
+    try:
+        if transactions:
+            per_s = positive(values.get("TRANSACTION_RATE"))
+            if per_s is None:
+                if throughput is not None and units not in TRANSACTIONS:
+                    raise ParseError(f"a transaction test in {units!r}, not in transactions")
+                per_s = throughput
+            if per_s is not None:
+                samples.append(
+                    Sample("connection_rate_per_s" if connects else "transaction_rate_per_s", per_s)
+                )
+            samples += _latency(values, "transaction_time_s" if connects else "rtt_s")
+        elif throughput is not None:
+            test = test or "stream"
+            samples.append(Sample("goodput_bps", rate(throughput, units)))
+            sent = positive(values.get("LOCAL_SEND_THROUGHPUT"))
+            if sent is not None and values.get("DIRECTION", "Send") == "Send":
+                samples.append(Sample("sent_bps", rate(sent, units)))
+        elif per_s := positive(values.get("TRANSACTION_RATE")):
+            samples.append(Sample("transaction_rate_per_s", per_s))
+        if samples:
+            samples += _cost(values)
+    except ParseError as problem:
+        return checks.failed(problem.what, test=test, line=line, **rest)
+    width = positive(values.get("THROUGHPUT_CONFID"))
+    wanted = rest.pop("wanted", None)
+    if width is not None and wanted is not None and width > 2 * wanted:
+        notes.append(f"confidence_not_met: throughput {width:g}%")
+    elapsed = positive(values.get("ELAPSED_TIME"))
+    return checks.reading(samples, test=test, line=line, duration_s=elapsed, notes=tuple(notes), **rest)
+
+
+def _latency(values: dict[str, str], metric: str) -> list[Sample]:
+    found = []
+    for key, stat in _LATENCY.items():
+        # Without -j nothing was timed and every latency stands as 0 or -1.
+        value = positive(values.get(f"{key}_LATENCY"))
+        if value is not None and (value != 0 or stat == "stddev"):
+            found.append(Sample(metric, value * 1e-6, stat))
+    return found if any(s.stat != "stddev" for s in found) else []
+
+
+def _cost(values: dict[str, str]) -> list[Sample]:
+    """CPU of the whole machine at each end, service demand and retransmissions."""
+    found = []
+    for end, who in (("LOCAL", "client"), ("REMOTE", "server")):
+        percent = positive(values.get(f"{end}_CPU_UTIL"))
+        if percent:
+            found.append(Sample(f"cpu_{who}_machine_ratio", percent / 100))
+    found += service_demand(
+        positive(values.get("LOCAL_SD")), positive(values.get("REMOTE_SD")), values.get("SD_UNITS")
+    )
+    ends = [positive(values.get(f"{end}_TRANSPORT_RETRANS")) for end in ("LOCAL", "REMOTE")]
+    if None not in ends:
+        found.append(Sample("retransmitted_segments", sum(ends)))  # type: ignore[arg-type]
+    return found
+
+
+def service_demand(local: float | None, remote: float | None, units: str | None) -> list[Sample]:
+    """CPU time both ends spent: per byte of a stream (KB of 1024), per transaction of a request/response test."""
+    if not local or not remote:
+        return []
+    units = (units or "").strip().lower()
+    if units in ("usec/kb", "us/kb"):
+        return [Sample("cpu_s_per_byte", (local + remote) * 1e-6 / 1024)]
+    if units in ("usec/tran", "us/tr"):
+        return [
+            Sample(f"cpu_{who}_transaction_s", v * 1e-6) for who, v in (("client", local), ("server", remote))
+        ]
+    raise ParseError(
+        f"unknown unit {units!r} of service demand; known here: us/KB, usec/KB, us/Tr, usec/Tran"
+    )
+
+
+def interval(value: str, unit: str, seconds: str, since: float, test: str | None) -> Interval | None:
+    """Build one interim result that began ``since`` seconds into the test, or None if it is unreadable."""
+    amount, length = number(value), number(seconds)
+    if amount is None or length is None or length <= 0:
+        return None
+    if unit.strip() in TRANSACTIONS:
+        metric = "connection_rate_per_s" if test == "tcp_crr" else "transaction_rate_per_s"
+        return Interval(since, since + length, metric, amount)
+    try:
+        return Interval(since, since + length, "sent_bps", rate(amount, unit))
+    except ParseError:
+        return None
