@@ -684,7 +684,7 @@ def test_netperf_is_unpacked_from_the_machines_own_archive(archive, tmp_path):
     assert sorted(p.name for p in (tmp_path / "env/opt").iterdir()) == ["netperf"], (
         "nothing temporary is left"
     )
-    assert archive.run("netperf.sh", "env").stdout.startswith("setup: netperf is already in")
+    assert archive.run("netperf.sh", "env").stderr.startswith("setup: netperf is already in")
 
 
 def test_on_ubuntu_it_is_multiverse_and_the_sources_own_key(archive):

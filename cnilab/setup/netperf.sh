@@ -15,13 +15,14 @@ prefix=${1:?usage: netperf.sh PREFIX (for example .venv)}
 home=$prefix/opt/netperf
 work=
 
+say() { printf 'setup: %s\n' "$*" >&2; }
 give_up() {
-  printf 'setup: no netperf: %s. Its trials will be skipped with this reason; everything else works.\n' "$1" >&2
+  say "no netperf: $1. Its trials will be skipped with this reason; everything else works."
   exit 3
 }
 
 if [ ! -d "$prefix/bin" ]; then
-  echo "setup: netperf.sh was told to install into '$prefix', which has no bin/ folder; create it first: python3 -m venv $prefix" >&2
+  say "netperf.sh was told to install into '$prefix', which has no bin/ folder; create it first: python3 -m venv $prefix"
   exit 2
 fi
 prefix=$(cd "$prefix" && pwd)
@@ -35,12 +36,12 @@ works() { # the program and its partner start: each prints its version and ends
 }
 
 if works "$prefix/bin"; then
-  echo "setup: netperf is already in $prefix/bin"
+  say "netperf is already in $prefix/bin"
   exit 0
 fi
 for dir in /usr/local/bin /usr/bin; do
   if works "$dir"; then
-    echo "setup: netperf is already on this machine: $dir/netperf"
+    say "netperf is already on this machine: $dir/netperf"
     exit 0
   fi
 done
@@ -115,7 +116,7 @@ fetch() { # from these components
   private_apt update || give_up "apt-get could not read '$*' of '$suite' ($(why))"
   private_apt download netperf
 }
-echo "setup: fetching netperf from this machine's own $origin archive ($suite, $nonfree)"
+say "fetching netperf from this machine's own $origin archive ($suite, $nonfree)"
 components=$nonfree
 [ "$have_sctp" = yes ] || components="$free $nonfree" # the library lies there
 # shellcheck disable=SC2086  # a list
@@ -150,4 +151,4 @@ for name in netperf netserver; do
   fi
 done
 works "$prefix/bin" || give_up "the unpacked netperf does not start: $("$prefix/bin/netperf" -V 2>&1 | head -n 1)"
-echo "setup: netperf is in $prefix/bin (unpacked, not installed; its licence: $home/usr/share/doc/netperf/copyright)"
+say "netperf is in $prefix/bin (unpacked, not installed; its licence: $home/usr/share/doc/netperf/copyright)"

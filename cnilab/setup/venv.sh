@@ -48,8 +48,12 @@ if ! usable; then
   "$python" -m venv --clear "$venv" || die "'$python -m venv $venv' failed; is the disk full? see: df -h ."
 fi
 
-export PIP_CACHE_DIR=${PIP_CACHE_DIR:-$root/.cache/pip} PIP_DISABLE_PIP_VERSION_CHECK=1
+export PIP_CACHE_DIR=${PIP_CACHE_DIR:-$root/.cache/pip} PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_USER=0
 export UV_CACHE_DIR=${UV_CACHE_DIR:-$root/.cache/uv} UV_LINK_MODE=${UV_LINK_MODE:-hardlink}
+# uv does not read pip's settings: a mirror or certificate that pip was given holds for it too.
+index=${PIP_INDEX_URL:-$("$bin/python" -m pip config get global.index-url 2>/dev/null || true)}
+[ -z "$index" ] || export UV_DEFAULT_INDEX=${UV_DEFAULT_INDEX:-$index}
+[ -z "${PIP_CERT:-}" ] || export SSL_CERT_FILE=${SSL_CERT_FILE:-$PIP_CERT}
 log=$(mktemp .cache/install.XXXXXX)
 trap 'rm -f "$log"' EXIT
 trap 'exit 130' INT TERM
