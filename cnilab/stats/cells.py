@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 
 from cnilab.errors import DataError
+from cnilab.stats.frame import SCENARIO, Coded, block_codes, code, joint, read_values, refuse_twice, tidy
 from cnilab.stats.metrics import COMPARED_STATS, METRICS, describe
 from cnilab.units import unit_of
 
@@ -26,9 +27,6 @@ from cnilab.units import unit_of
 INFRASTRUCTURE = "infrastructure"
 #: The control's label is the mode's own with this behind it.
 AA_SUFFIX = "#aa"
-
-_SCENARIO = ("test", "placement", "path")
-_VARYING = ("tool", "tool_version")
 
 
 @dataclass(frozen=True)
@@ -78,122 +76,6 @@ class Cells:
     not_compared: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class _Coded:
-    codes: np.ndarray
-    names: list
-
-
-def _code(column: pd.Series, *, sort: bool = True) -> _Coded:
-    codes, names = pd.factorize(column, sort=False)
-    names = list(names)
-    if sort:  # by value, so that the order of rows never shows in a result
-        try:
-            order = sorted(range(len(names)), key=lambda i: names[i])
-        except TypeError:
-            order = sorted(range(len(names)), key=lambda i: str(names[i]))
-        place = np.empty(len(names) + 1, dtype=np.int64)
-        place[order] = np.arange(len(names))
-        place[-1] = -1
-        codes, names = place[codes], [names[i] for i in order]
-    return _Coded(np.asarray(codes, dtype=np.int64), names)
-
-
-def tidy(samples: pd.DataFrame) -> pd.DataFrame:
-    """Return a frame with every column the statistics read, from a samples table or a bare one.
-
-    A bare frame needs ``block``, ``mode`` and ``value``; ``metric``, ``stat``, ``test``, ``placement``,
-    ``path``, ``run`` (or ``trial_id``), ``status``, ``reason``, ``unit`` and ``kernel_path`` are read if there.
-
-    Raises
-    ------
-    DataError
-        If there are no rows, a needed column is absent, or block or mode is missing in a row.
-    """
-    need = [c for c in ("block", "mode", "value") if c not in samples]
-    if need:
-        raise DataError(f"columns {need} are absent; a comparison needs block, mode and value (and takes metric, "
-                        "placement, test, path, stat, run, status, reason if they are there)")  # fmt: skip
-    if samples.empty:
-        raise DataError(
-            "the table has no rows; `cnilab run STUDY.yaml` makes one, `cnilab load PATH` reads one"
-        )
-    frame = samples.reset_index(drop=True)
-    extra: dict[str, object] = {}
-    if "metric" not in frame:
-        extra["metric"] = "value"
-    if "stat" not in frame:
-        extra["stat"] = "value"
-    extra |= {c: "" for c in _SCENARIO if c not in frame}
-    if "status" not in frame:
-        extra["status"] = "ok"
-    extra |= {
-        c: None
-        for c in ("reason", "unit", "kernel_path", "run_id", "duration_s", *_VARYING)
-        if c not in frame
-    }
-    if "trial_id" not in frame:
-        extra["trial_id"] = frame["run"] if "run" in frame else ""
-    frame = frame.assign(**extra)
-    for column in ("block", "mode", "trial_id"):
-        if (gone := frame[column].isna()).any():
-            raise DataError(f"{column} is missing in row {int(np.flatnonzero(gone)[0])}; every row needs one")
-    ok = (frame["status"] == "ok").to_numpy(dtype=bool, na_value=False)
-    if (unnamed := ok & frame["metric"].isna().to_numpy()).any():
-        raise DataError(f"metric is missing in row {int(np.flatnonzero(unnamed)[0])}, whose status is ok")
-    return frame
-
-
-def _values(frame: pd.DataFrame, ok: np.ndarray) -> np.ndarray:
-    try:
-        values = pd.to_numeric(frame["value"]).to_numpy(dtype=float, na_value=np.nan)
-    except (ValueError, TypeError) as error:
-        raise DataError(f"the value column holds something that is not a number: {error}") from error
-    if (bad := ok & ~np.isfinite(values)).any():
-        i = int(np.flatnonzero(bad)[0])
-        raise DataError(
-            f"value {values[i]!r} for mode {frame['mode'][i]!r}, block {frame['block'][i]!r} (row {i}), whose status "
-            "is ok; a value that could not be read has status failed, a reason and no value"
-        )
-    if (ghost := ~ok & ~np.isnan(values)).any():
-        i = int(np.flatnonzero(ghost)[0])
-        raise DataError(
-            f"value {values[i]!r} in row {i}, whose status is {frame['status'][i]!r}; only ok rows have one"
-        )
-    return values
-
-
-def _block_codes(frame: pd.DataFrame) -> _Coded:
-    """Code blocks in time order. Equal numbers in two runs of a study are two blocks."""
-    block = _code(frame["block"])
-    if not frame["run_id"].notna().any():
-        return _Coded(block.codes, [str(name) for name in block.names])
-    run = _code(frame["run_id"].fillna(""))
-    if len(run.names) > 1 and "started_at" in frame and frame["started_at"].notna().any():
-        first = frame.groupby(run.codes)["started_at"].min()
-        order = sorted(range(len(run.names)), key=lambda i: (str(first[i]), run.names[i]))
-        place = np.empty(len(order), dtype=np.int64)
-        place[order] = np.arange(len(order))
-        run = _Coded(place[run.codes], [run.names[i] for i in order])
-    both, codes = np.unique(run.codes * len(block.names) + block.codes, return_inverse=True)
-    labels = [(run.names[c // len(block.names)], block.names[c % len(block.names)]) for c in both]
-    single = len(run.names) == 1
-    return _Coded(codes, [str(b) if single else f"{r}/{b}" for r, b in labels])
-
-
-def _refuse_twice(frame: pd.DataFrame, key: np.ndarray) -> None:
-    order = np.argsort(key, kind="stable")
-    same = np.flatnonzero(key[order][1:] == key[order][:-1])
-    if len(same):
-        i = int(order[same[0] + 1])
-        where = ", ".join(f"{c}={frame[c][i]!r}" for c in ("mode", "block", "metric", "stat", "test", "placement",
-                          "trial_id") if str(frame[c][i]) not in ("", "<NA>", "None", "nan"))  # fmt: skip
-        raise DataError(
-            f"two values for {where} (row {i} is the second); a value is recorded once. If they are runs of one "
-            "deployment, add a column `run` that tells them apart"
-        )
-
-
 def collect(
     samples: pd.DataFrame,
     *,
@@ -232,9 +114,9 @@ def collect(
     if (odd := ~status.isin(("ok", "failed", "skipped", "timeout"))).any():
         raise DataError(f"status {status[odd].iloc[0]!r}; allowed: ok, failed, skipped, timeout")
     ok = (status == "ok").to_numpy(dtype=bool)
-    values = _values(frame, ok)
+    values = read_values(frame, ok)
 
-    mode = _code(frame["mode"])
+    mode = code(frame["mode"])
     names = list(mode.names) if modes is None else list(dict.fromkeys(modes))
     # Controls are measured under a label of their own that a plan need not list.
     names += sorted(m for m in mode.names if m not in names and m.removesuffix(AA_SUFFIX) in names)
@@ -242,12 +124,12 @@ def collect(
         raise DataError(
             f"mode {stray[0]!r} has rows but was not planned; planned: {', '.join(map(str, names))}"
         )
-    mode = _Coded(np.array([names.index(m) for m in mode.names])[mode.codes], names)
-    block = _block_codes(frame)
-    parts = [_code(frame[c].fillna("")) for c in _SCENARIO]
-    scenario, where = _joint([p.codes for p in parts], [len(p.names) for p in parts])
+    mode = Coded(np.array([names.index(m) for m in mode.names])[mode.codes], names)
+    block = block_codes(frame)
+    parts = [code(frame[c].fillna("")) for c in SCENARIO]
+    scenario, where = joint([p.codes for p in parts], [len(p.names) for p in parts])
     scenarios = [tuple(p.names[i] or None for p, i in zip(parts, at)) for at in where]
-    metric, stat = _code(frame["metric"].where(ok)), _code(frame["stat"].fillna("value"))
+    metric, stat = code(frame["metric"].where(ok)), code(frame["stat"].fillna("value"))
     known = {*METRICS, *also}
     taken = np.array([bare or m in known for m in metric.names] + [False])[metric.codes]
     taken &= np.array([s in COMPARED_STATS for s in stat.names])[stat.codes] & ok
@@ -259,13 +141,13 @@ def collect(
     place = mode.codes * n_blocks + block.codes
     size = n_modes * n_blocks
     rows = np.flatnonzero(taken)
-    series, kinds = _joint([metric.codes[rows], stat.codes[rows]], [len(metric.names), len(stat.names)])
+    series, kinds = joint([metric.codes[rows], stat.codes[rows]], [len(metric.names), len(stat.names)])
     series_names = [(str(metric.names[m]), str(stat.names[s])) for m, s in kinds]
     if primary is not None and primary[1:] not in series_names:
         series_names.append((primary[1], primary[2]))
-    trial = _code(frame["trial_id"], sort=False).codes
+    trial = code(frame["trial_id"], sort=False).codes
     cell = (series * len(scenarios) + scenario[rows]) * size + place[rows]
-    _refuse_twice(frame.iloc[rows].reset_index(drop=True), cell * (int(trial.max()) + 1) + trial[rows])
+    refuse_twice(frame, rows, cell * (int(trial.max()) + 1) + trial[rows])
 
     logs = np.array([describe(m).scale == "log" for m, _ in series_names] or [False])[series]
     x = values[rows]
@@ -274,8 +156,9 @@ def collect(
         test = scenarios[scenario[rows[i]]][0]
         if primary is None or (test, *series_names[series[i]]) == primary:
             raise DataError(
-                f"value {x[i]!r} of {series_names[series[i]][0]}, mode {frame['mode'][rows[i]]!r}, block "
-                f"{frame['block'][rows[i]]!r}: it is compared as a ratio, which needs values above 0; a trial that "
+                f"value {float(x[i])!r} of {series_names[series[i]][0]}, mode {frame['mode'][rows[i]]!r}, block "
+                f"{frame['block'][rows[i]]}: it is compared as a ratio, which needs values above 0; a "
+                f"trial that "
                 "delivered nothing has status failed and a reason"
             )
     fit = np.where(logs, np.log(np.where(low, 1.0, np.where(logs, x, 1.0))), x)
@@ -307,16 +190,17 @@ def collect(
                 continue
             keep = np.flatnonzero(present[c * n_blocks : (c + 1) * n_blocks])
             here = s * len(scenarios) + c
-            spent = (slice(c * size, (c + 1) * size), (n_modes, n_blocks))
-            wrong = np.flatnonzero(low & (series == s) & (scenario[rows] == c)) if low.any() else ()
+            charged = n_failed.reshape(-1, n_modes, n_blocks)[c], n_skipped.reshape(-1, n_modes, n_blocks)[c]
+            wrong = np.flatnonzero(low & (series == s) & (scenario[rows] == c)) if low.any() else rows[:0]
             tables.append(
                 Table(
                     metric=str(metric_name), stat=str(stat_name), test=test, placement=placement, path=path,
                     unit=units[s], modes=tuple(map(str, names)), blocks=tuple(block.names[b] for b in keep),
                     values=means[here][:, keep], runs=runs[here][:, keep],
-                    failed=n_failed[spent[0]].reshape(spent[1])[:, keep],
-                    skipped=n_skipped[spent[0]].reshape(spent[1])[:, keep],
-                    reasons=reasons[c], kernel_paths=varies["kernel_path"][c], versions=varies["tool_version"][c],
+                    failed=charged[0][:, keep],
+                    skipped=charged[1][:, keep],
+                    reasons=reasons[c], kernel_paths=varies["kernel_path"][c],
+                    versions=varies["tool_version"][c],
                     nonpositive=float(x[wrong[0]]) if len(wrong) else None, requests=requests.get(c),
                 )
             )  # fmt: skip
@@ -325,19 +209,7 @@ def collect(
     return Cells(tuple(tables), tuple(map(str, names)), len(frame), counts, tuple(left))
 
 
-def _joint(codes: list[np.ndarray], sizes: list[int]) -> tuple[np.ndarray, list[tuple[int, ...]]]:
-    """Code the combinations that occur; returns a code a row and the parts of each code."""
-    flat = (
-        np.ravel_multi_index(codes, [max(1, n) for n in sizes])
-        if len(codes[0])
-        else np.empty(0, dtype=np.int64)
-    )
-    seen, joint = np.unique(flat, return_inverse=True)
-    parts = np.unravel_index(seen, [max(1, n) for n in sizes]) if len(seen) else [[]] * len(sizes)
-    return joint, [tuple(int(p) for p in at) for at in zip(*parts)]
-
-
-def _first_of_each(metric: _Coded, stat: _Coded, mask: np.ndarray) -> np.ndarray:
+def _first_of_each(metric: Coded, stat: Coded, mask: np.ndarray) -> np.ndarray:
     at = np.flatnonzero(mask)
     _, first = np.unique(metric.codes[at] * (len(stat.names) + 1) + stat.codes[at], return_index=True)
     return at[first]
@@ -362,11 +234,11 @@ def _reasons(frame: pd.DataFrame, bad: np.ndarray, scenario: np.ndarray, n: int)
 
 
 def _variants(
-    column: pd.Series, scenario: np.ndarray, mode: _Coded, n: int
+    column: pd.Series, scenario: np.ndarray, mode: Coded, n: int
 ) -> list[dict[str, tuple[str, ...]]]:
     """Return, a scenario, each mode's distinct values of a column that ought not to vary."""
     out: list[dict[str, tuple[str, ...]]] = [{} for _ in range(n)]
-    coded = _code(column)
+    coded = code(column)
     there = coded.codes >= 0
     width = len(coded.names)
     for flat in np.unique(
@@ -383,7 +255,7 @@ def _variants(
 
 
 def _units(frame: pd.DataFrame, rows: np.ndarray, series: np.ndarray, names: list) -> list[str]:
-    unit = _code(frame["unit"])
+    unit = code(frame["unit"])
     out = []
     for s, (metric, _) in enumerate(names):
         seen = [unit.names[u] for u in np.unique(unit.codes[rows[series == s]]) if u >= 0]
@@ -398,7 +270,7 @@ def _units(frame: pd.DataFrame, rows: np.ndarray, series: np.ndarray, names: lis
 def _requests(
     frame: pd.DataFrame, values: np.ndarray, ok: np.ndarray, scenario: np.ndarray
 ) -> dict[int, float]:
-    """Return, a scenario, the fewest requests behind a trial's percentiles: rate x duration, where both are known."""
+    """Return, a scenario, the fewest requests behind one trial: rate x duration, where both are known."""
     metric = frame["metric"].astype("str")
     rated = ok & metric.isin(("transaction_rate_per_s", "request_rate_per_s")).to_numpy(dtype=bool)
     if not rated.any():

@@ -1,11 +1,11 @@
-"""``compare``: every mode against the baseline, in every table of a study, with verdicts that keep their word.
+"""``compare``: every mode against the baseline, in every table of a study, with a verdict each.
 
 How the families are formed, so that no failure and no view of the data can change one:
 
-* *primary*: the one test, metric and stat declared in the study, every mode but the baseline x every placement
-  (and path) in which that test was planned. Holm and the simultaneous intervals run over all of it.
-* *exploratory*: every other table. Holm and simultaneous intervals within its own test, metric and stat, formed
-  alike, and Benjamini–Hochberg over all of them together. A difference must hold in both.
+* *primary*: the one test, metric and stat declared in the study, every mode but the baseline x every
+  placement (and path) in which that test was planned. Holm and the simultaneous intervals run over all of it.
+* *exploratory*: every other table. Holm and simultaneous intervals within its own test, metric and stat,
+  formed alike, and Benjamini–Hochberg over all of them together. A difference must hold in both.
 * *aa*: the baseline against itself under a blind label; a family of its own, one a table.
 
 If nothing is declared and the data hold one single test, metric and stat, that is the primary one: there was
@@ -22,23 +22,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cnilab.errors import DataError, UnknownKey
-from cnilab.stats.cells import AA_SUFFIX, Cells, Table, collect, tidy
+from cnilab.errors import UnknownKey
+from cnilab.stats.cells import AA_SUFFIX, Cells, Table, collect
 from cnilab.stats.comparisons import Comparisons
 from cnilab.stats.equivalence import log_margin
+from cnilab.stats.family import compared_modes, controls, declare, scenarios_planned
 from cnilab.stats.metrics import describe
-from cnilab.stats.pairs import Family, Outcome, Pair, analyse, differences
+from cnilab.stats.pairs import Family, Outcome, analyse
 from cnilab.stats.ratio import check_alpha
-from cnilab.stats.rows import Subject, centres, headline, report_rows
-from cnilab.stats.sensitivity import failed_cells, outlying_cells, reliability, worst_rank_differences
-from cnilab.stats.steady import UNSTEADY_SHARE, unsteady_share
+from cnilab.stats.rows import centres, headline, report_rows
+from cnilab.stats.sensitivity import reliability, under_failures, without_outliers
+from cnilab.stats.steady import unsteady_share
 from cnilab.stats.stopping import SEQUENTIAL
+from cnilab.stats.subjects import ABSENT_FOR_A_REASON, Subject, subject
 from cnilab.stats.verdict import is_difference
-
-#: Which stat a declared metric means if the study does not say.
-STAT_ORDER = ("value", "p50", "mean")
-#: Why a mode has no value at all, where more blocks would not give it one.
-ABSENT_FOR_A_REASON = ("does_not_cross_subnets", "all_failed", "all_skipped")
 
 
 def compare(
@@ -78,8 +75,8 @@ def compare(
     alpha
         Family-wise error rate, 0 < alpha < 1.
     primary
-        ``{"test": …, "metric": …}`` and optionally ``placement``, ``path``, ``stat``: the family declared before
-        the first trial.
+        ``{"test": …, "metric": …}`` and optionally ``placement``, ``path``, ``stat``: the family declared
+        before the first trial.
     planned_modes, planned_placements
         What the study planned. A mode or placement without a single row still counts in the families.
     kernel_paths
@@ -118,12 +115,12 @@ def compare(
     declared, within = declare(samples, dict(primary)) if primary is not None else (None, {})
     also = [m for m in (metric, declared[1] if declared else None) if m]
     cells = collect(samples, modes=planned_modes, also=also, primary=declared)
-    compared = _compared_modes(cells, baseline)
+    compared = compared_modes(cells, baseline)
     if declared is None and len({(t.test, t.metric, t.stat) for t in cells.tables}) == 1:
         declared = (cells.tables[0].test, cells.tables[0].metric, cells.tables[0].stat)
 
     shaky = _unsteady(samples, intervals)
-    sizes = _scenarios_planned(cells, planned_placements)
+    sizes = scenarios_planned(cells, planned_placements)
     subjects: list[Subject] = []
     for table in cells.tables:
         name = (table.test, table.metric, table.stat)
@@ -137,204 +134,34 @@ def compare(
         about = describe(table.metric)
         bound = lam if about.scale == "log" else about.margin
         for mode in compared:
-            subjects.append(_subject(table, mode, baseline, family, bound, kernel_paths, shaky))
-        for label in _controls(cells):
+            subjects.append(subject(table, mode, baseline, family, bound, kernel_paths, shaky))
+        for label in controls(cells):
             own = Family(("aa", *name, table.placement, table.path, label), 1)
             stem = label.removesuffix(AA_SUFFIX)
-            subjects.append(_subject(table, label, stem, own, bound, kernel_paths, shaky))
+            subjects.append(subject(table, label, stem, own, bound, kernel_paths, shaky))
 
     outcomes = [
         replace(o, verdict="not_comparable") if s.absent in ABSENT_FOR_A_REASON else o
         for s, o in zip(subjects, analyse([s.pair for s in subjects], level))
     ]
-    outcomes = _under_failures(subjects, outcomes, level)
-    _without_outliers(subjects, outcomes, level)
+    outcomes = under_failures(subjects, outcomes, level)
+    without_outliers(subjects, outcomes, level)
     _mark_controls(subjects, outcomes)
     rows = report_rows(subjects, outcomes, centres(cells.tables, level), margin, level, margin_declared)
     unreliable = [
         r for t in _one_a_scenario(cells) for mode in compared if (r := reliability(t, mode, baseline))
     ]
     header = headline(
-        cells, rows, baseline=baseline, declared=declared, within=within, margin=margin, alpha=alpha, level=level,
-        margin_declared=margin_declared, sequential=sequential, compared=compared, unreliable=unreliable,
-        provenance=provenance,
+        cells, rows, baseline=baseline, declared=declared, within=within, margin=margin, alpha=alpha,
+        level=level, margin_declared=margin_declared, sequential=sequential, compared=compared,
+        unreliable=unreliable, provenance=provenance,
     )  # fmt: skip
     shown = _restrict(rows, metric=metric, test=test, placement=placement, path=path, stat=stat)
     return Comparisons(tuple(shown), header, cells, level)
 
 
-def declare(
-    samples: pd.DataFrame, primary: Mapping[str, Any]
-) -> tuple[tuple[str | None, str, str], dict[str, Any]]:
-    """Return the declared ``(test, metric, stat)`` in full, and the placement and path it is restricted to.
-
-    A stat that is not declared is the first of ``value``, ``p50``, ``mean`` that the metric has.
-
-    Raises
-    ------
-    UnknownKey
-        If the test, the metric or the stat is not in the table although its test has values.
-    DataError
-        If no metric is named.
-    """
-    allowed = ("test", "metric", "placement", "path", "stat")
-    if odd := [k for k in primary if k not in allowed]:
-        raise UnknownKey("key of primary", odd[0], allowed)
-    if not primary.get("metric"):
-        raise DataError(f"primary {dict(primary)!r} names no metric; it needs at least test and metric")
-    frame = tidy(samples)
-    tests = sorted(str(t) for t in frame["test"].dropna().unique() if t)
-    test = primary.get("test")
-    if test is None and len(tests) == 1:
-        test = tests[0]
-    if (test is None and tests) or (test is not None and test not in tests):
-        raise UnknownKey("primary test", test, tests)
-    here = frame if test is None else frame[frame["test"] == test]
-    ok = here[here["status"] == "ok"]
-    there = ok[ok["metric"] == primary["metric"]]
-    if there.empty and len(ok):
-        raise UnknownKey(
-            "primary metric", primary["metric"], sorted(map(str, ok["metric"].dropna().unique()))
-        )
-    stats = set(there["stat"].dropna())
-    stat = primary.get("stat") or next((s for s in STAT_ORDER if s in stats), STAT_ORDER[0])
-    if stats and stat not in stats:
-        raise UnknownKey("primary stat", stat, sorted(map(str, stats)))
-    within = {k: primary[k] for k in ("placement", "path") if primary.get(k) is not None}
-    for key, value in within.items():
-        if value not in (known := sorted(map(str, here[key].dropna().unique()))):
-            raise UnknownKey(f"primary {key}", value, known)
-    return (test, str(primary["metric"]), str(stat)), within
-
-
-def _compared_modes(cells: Cells, baseline: str) -> list[str]:
-    if baseline not in cells.modes:
-        raise UnknownKey("baseline", baseline, cells.modes)
-    controls = _controls(cells)
-    compared = [m for m in cells.modes if m != baseline and m not in controls]
-    if not compared and not controls:
-        raise DataError(
-            f"only {baseline!r} was measured; a comparison needs a second mode in the same blocks"
-        )
-    return compared
-
-
-def _controls(cells: Cells) -> list[str]:
-    return [m for m in cells.modes if m.endswith(AA_SUFFIX) and m.removesuffix(AA_SUFFIX) in cells.modes]
-
-
-def _scenarios_planned(cells: Cells, placements: Sequence[str] | None) -> dict[str | None, set[tuple]]:
-    """Return, a test, the (placement, path) in which it was planned."""
-    out: dict[str | None, set[tuple]] = {}
-    for t in cells.tables:
-        out.setdefault(t.test, set()).add((("placement", t.placement), ("path", t.path)))
-    for planned in out.values():
-        paths = {where[1] for where in planned}
-        planned |= {(("placement", p), path) for p in placements or () for path in paths}
-    return out
-
-
-def _subject(table: Table, mode: str, base: str, family: Family, lam, kernel_paths, shaky) -> Subject:
-    a, b = table.row(mode), table.row(base)
-    d, used = differences(table.values, a, b)
-    flags: list[str] = []
-    reason = None
-    for name, row in ((mode, a), (base, b)):
-        paths = set(table.kernel_paths.get(name, ())) or {(kernel_paths or {}).get(name, "native")}
-        if paths != {"native"}:
-            flags.append("substitute")
-        if len(paths) > 1:
-            flags.append("kernel_path_varies")
-        if len(table.versions.get(name, ())) > 1:
-            flags.append("mixed_versions")
-        if ((table.runs[row] > 0) & (table.failed[row] > 0)).any():
-            flags.append("partial_cells")
-        share = shaky.get((table.test, table.placement, table.path, name, table.metric))
-        if share is not None and share > UNSTEADY_SHARE and table.stat in ("value", "mean"):
-            flags.append("unsteady")
-            reason = f"{name}: level changes within the run in {share:.0%} of runs"
-    if table.versions.get(mode, ()) != table.versions.get(base, ()) and table.versions.get(mode):
-        flags.append("mixed_versions")
-    if table.nonpositive is not None:
-        flags.append("nonpositive_value")
-        reason = f"a value of {table.nonpositive!r} has no ratio"
-    if len(used) < len(table.blocks):
-        flags.append("blocks_missing")
-    absent = None
-    for name, row in ((mode, a), (base, b)):
-        absent = absent or _absence(table, name, row)
-    if absent is not None:
-        flags.append(absent[0])
-        reason = absent[1]
-    barred = "unsteady" in flags or "nonpositive_value" in flags
-    pair = Pair(d, family, lam, barred)
-    return Subject(table, mode, base, pair, used, flags, reason, absent[0] if absent else None)
-
-
-def _absence(table: Table, mode: str, row: int) -> tuple[str, str] | None:
-    """Say why a mode has no value at all in this table, or None if it has one."""
-    if table.runs[row].any():
-        return None
-    why = table.reasons.get(mode)
-    if not why:
-        return "no_rows", f"{mode}: no value of {table.metric} ({table.stat})"
-    most = max(why.items(), key=lambda item: (item[1], item[0]))[0]
-    if all(text.startswith("does not cross subnets") for text in why):
-        return "does_not_cross_subnets", f"{mode}: {most}"
-    return ("all_failed" if table.failed[row].any() else "all_skipped"), f"{mode}: {most}"
-
-
-def _under_failures(subjects: list[Subject], outcomes: list[Outcome], level: float) -> list[Outcome]:
-    """Repeat the analysis with failures as worst ranks; where a verdict changes, it stands for neither."""
-    other, touched = [], []
-    for i, s in enumerate(subjects):
-        a, b = s.table.row(s.mode), s.table.row(s.baseline)
-        d = worst_rank_differences(s.table, a, b) if s.absent is None else None
-        if d is not None:
-            touched.append(i)
-        elif s.absent is None and failed_cells(s.table)[[a, b]].any():
-            s.flags.append("failures_not_assessed")
-        other.append(Pair(s.pair.d if d is None else d, s.pair.family, s.pair.lam, s.pair.barred))
-    if not touched:
-        return outcomes
-    again = analyse(other, level, infinite=True)
-    out = list(outcomes)
-    for i in touched:
-        if outcomes[i].verdict != again[i].verdict and outcomes[i].verdict != "insufficient_n":
-            subjects[i].flags.append("depends_on_failures")
-            subjects[
-                i
-            ].reason = f"{outcomes[i].verdict} among surviving blocks, {again[i].verdict} with failures as the worst result"
-            out[i] = replace(outcomes[i], verdict="not_comparable")
-    return out
-
-
-def _without_outliers(subjects: list[Subject], outcomes: list[Outcome], level: float) -> None:
-    """Repeat the analysis without blocks that hold an outlier, and name them where a verdict depends on them."""
-    found: dict[int, np.ndarray] = {}
-    pairs, touched = [], []
-    for i, s in enumerate(subjects):
-        far = found.setdefault(id(s.table), outlying_cells(s.table.values))
-        bad = far[s.table.row(s.mode)] | far[s.table.row(s.baseline)]
-        bad = bad[s.used] if len(s.used) else np.zeros(0, dtype=bool)
-        keep = s.pair.d
-        if bad.any() and outcomes[i].verdict not in ("insufficient_n", "not_comparable"):
-            s.outliers = tuple(s.table.blocks[b] for b in s.used[bad])
-            if (~bad).sum() < outcomes[i].n_min:
-                s.flags.append("outlier_unchecked")
-            else:
-                keep = s.pair.d[~bad]
-                touched.append(i)
-        pairs.append(Pair(keep, s.pair.family, s.pair.lam, s.pair.barred))
-    if not touched:
-        return
-    again = analyse(pairs, level)
-    for i in touched:
-        if again[i].verdict != outcomes[i].verdict:
-            subjects[i].flags.append("depends_on_block")
-
-
 def _mark_controls(subjects: list[Subject], outcomes: list[Outcome]) -> None:
+    """Let every row of a table know what the table's A/A control says of the bench."""
     for s, outcome in zip(subjects, outcomes):
         if s.pair.family.name[0] != "aa":
             continue

@@ -71,7 +71,7 @@ class Comparisons:
         return json.dumps(self.to_dict(), indent=indent, allow_nan=False, ensure_ascii=False)
 
     def row(self, mode: str, **where: str) -> dict[str, Any]:
-        """Return the one row of ``mode`` that matches, e.g. ``row("flannel-vxlan", placement="same_subnet")``.
+        """Return the one row of ``mode`` that matches, as in ``row("calico-ipip", placement="same_subnet")``.
 
         Raises
         ------
@@ -97,7 +97,7 @@ class Comparisons:
         """
         rows = [
             r for r in self.rows
-            if r["family"] != "aa" and (metric is None or r["metric"] == metric) and (test is None or r["test"] == test)
+            if r["family"] != "aa" and metric in (None, r["metric"]) and test in (None, r["test"])
         ]  # fmt: skip
         kinds = sorted({(str(r["test"]), r["metric"], r["stat"], str(r["path"])) for r in rows})
         if len(kinds) != 1:
@@ -118,7 +118,7 @@ class Comparisons:
         return list(out.values())
 
     def headlines(self) -> list[str]:
-        """Return the header in sentences: what was compared with what, how it is protected, what the control says."""
+        """Return the header in sentences: baseline, families, what the control says, where rows went."""
         h = self.header
         level = f"{h['alpha']:g}" + (
             f" ({h['alpha_used']:g} used: stopped on precision)" if h["sequential"] else ""
@@ -135,7 +135,7 @@ class Comparisons:
             lines.append("no primary family was declared: every row is exploratory")
         if family["exploratory_rows"]:
             lines.append(
-                f"exploratory: {_count(family['exploratory_rows'], 'comparison')}, Benjamini–Hochberg over all"
+                f"exploratory: {_count(family['exploratory_rows'], 'row')}, Benjamini–Hochberg over them"
             )
         if aa["tables"]:
             lines.append(
@@ -216,20 +216,21 @@ def _p(value: float | None) -> str:
 def _body(rows: Sequence[dict[str, Any]], notes: list[str]) -> list[list[str]]:
     first = rows[0]
     scale = scale_for([r["centre"] for r in rows if r["centre"] is not None], first["unit"])
-    confidence = "95 %" if abs(first["ci_level"] or 0.95) else "95 %"
     log = first["scale"] == "log"
     against = f"{'ratio to' if log else 'difference from'} {first['baseline']}"
-    head = ["mode", f"centre{f' {scale.label}' if scale.label else ''} ({confidence})", f"{against} [simultaneous]",
+    centre = f"centre {scale.label}".strip()
+    head = ["mode", f"{centre} (alone)", f"{against} [simultaneous]",
             "wins", "p Holm", "p same", "verdict", "n"]  # fmt: skip
     body = [head]
     for r in rows:
-        shown = [None if r[k] is None else scale(r[k]) for k in ("centre", "centre_low", "centre_high")]
+        alone = (r["centre"], r["centre_low"], r["centre_high"])
+        middle, low, high = (None if v is None else v / scale.factor for v in alone)
         keys = ("ratio", "sim_ci_low", "sim_ci_high")
         if not log:
             keys = ("difference", "difference_sim_ci_low", "difference_sim_ci_high")
         marks = " ".join(_note(text, notes) for text in _remarks(r))
         body.append([
-            r["mode"], _span(*shown), _span(*(r[k] for k in keys), "[]"),
+            r["mode"], _span(middle, low, high), _span(r[keys[0]], r[keys[1]], r[keys[2]], "[]"),
             "–" if r["wins"] is None else f"{r['wins']}/{r['n_used']}", _p(r["p_holm"]),
             _p(r["p_equivalence_holm"]), f"{r['verdict']} {marks}".strip(),
             f"{r['n_used']}/{r['n_blocks']}",

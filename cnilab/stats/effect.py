@@ -15,7 +15,7 @@ from cnilab.stats.signed_rank import DECIMALS, as_rows, signed_rank
 
 @dataclass(frozen=True)
 class Effect:
-    """``positive``, ``negative``, ``zero``: blocks by the sign of their difference; ``rank_biserial`` or None."""
+    """Blocks by the sign of their difference, and ``rank_biserial`` (None where there is none)."""
 
     positive: int
     negative: int

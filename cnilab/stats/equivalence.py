@@ -34,14 +34,12 @@ def log_margin(margin: float) -> float:
         If the margin is not a finite number above 0.
     """
     if not (isinstance(margin, (int, float)) and math.isfinite(margin) and margin > 0):
-        raise DataError(
-            f"margin {margin!r}; the largest difference that does not matter must be above 0, e.g. 0.05 for 5 %"
-        )
+        raise DataError(f"margin {margin!r}; it must be above 0, e.g. 0.05 for 5 %")
     return math.log1p(margin)
 
 
 def tost_p(d: np.ndarray, lam: np.ndarray | float) -> np.ndarray:
-    """Return the two-one-sided p of rows of differences, shape (R, n), against ±``lam`` (a number or (R,))."""
+    """Return the p of both one-sided tests together, for rows (R, n) against ±``lam``, a number or (R,)."""
     rows = as_rows(d)
     shift = np.broadcast_to(np.asarray(lam, dtype=float), (len(rows),))[:, None]
     above = signed_rank(rows + shift).greater

@@ -35,7 +35,7 @@ class Family:
 
 @dataclass(frozen=True)
 class Pair:
-    """One comparison: within-block differences ``d`` of shape (n,), n >= 0, and the margin ``lam`` or None."""
+    """One comparison: within-block differences ``d`` of shape (n,), n >= 0, and its margin or None."""
 
     d: np.ndarray
     family: Family
@@ -70,7 +70,7 @@ class Outcome:
 
 
 def differences(values: np.ndarray, a: int, b: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the differences of rows ``a`` - ``b`` of cells (k, n) in their joint blocks, and which blocks those are."""
+    """Return rows ``a`` - ``b`` of cells (k, n) in their joint blocks, and which blocks those are."""
     d = values[a] - values[b]
     used = np.flatnonzero(~np.isnan(d))
     d = d[used]
@@ -102,7 +102,7 @@ def analyse(pairs: Sequence[Pair], alpha: float, *, infinite: bool = False) -> l
     lams = np.array([np.nan if pair.lam is None else pair.lam for pair in pairs])
     for n in np.unique(counts[counts > 0]):
         at = np.flatnonzero(counts == n)
-        d = np.stack([pairs[i].d for i in at])
+        d = np.stack([pairs[int(i)].d for i in at])
         got["estimate"][at], [one, all_] = hl_intervals(d, [alpha, alphas[at]], infinite=infinite)
         got["low"][at], got["high"][at] = one
         got["sim_low"][at], got["sim_high"][at] = all_
@@ -119,11 +119,12 @@ def analyse(pairs: Sequence[Pair], alpha: float, *, infinite: bool = False) -> l
     p = [None if np.isnan(v) else float(v) for v in got["p"]]
     same = [bool(len(pair.d)) and not np.any(pair.d) for pair in pairs]
     p_eq = [None if np.isnan(v) or s else float(v) for v, s in zip(got["p_equivalence"], same)]
-    p_holm, p_eq_holm = [None] * size, [None] * size
+    p_holm: list[float | None] = [None] * size
+    p_eq_holm: list[float | None] = [None] * size
     for family in {pair.family.name: pair.family for pair in pairs}.values():
-        at = np.array([i for i, pair in enumerate(pairs) if pair.family.name == family.name])
+        members = [i for i, pair in enumerate(pairs) if pair.family.name == family.name]
         for raw, into in ((p, p_holm), (p_eq, p_eq_holm)):
-            for i, value in zip(at, holm([raw[i] for i in at], family.m)):
+            for i, value in zip(members, holm([raw[i] for i in members], family.m)):
                 into[i] = value
     explored = [i for i, pair in enumerate(pairs) if pair.family.explored]
     q: list[float | None] = [None] * size

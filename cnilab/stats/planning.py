@@ -70,3 +70,53 @@ def _t_power(n: int, effect: float, alpha: float) -> float:
     critical = t.ppf(1 - alpha / 2, n - 1)
     shift = effect * math.sqrt(n)
     return float(nct.sf(critical, n - 1, shift) + nct.cdf(-critical, n - 1, shift))
+
+
+def blocks_for_power(
+    sd: float, effect: float, *, m: int = 1, alpha: float = 0.05, power: float = 0.8
+) -> int | None:
+    """Return the fewest blocks that find a true effect with this power in a family of ``m``.
+
+    Parameters
+    ----------
+    sd
+        Standard deviation of the within-block log ratios.
+    effect
+        True relative difference Δ, e.g. 0.05; tested at log(1 + Δ).
+    m
+        Comparisons in the family; the worst case of Holm, level ``alpha / m``, is planned for.
+
+    Returns
+    -------
+    int or None
+        None where more than 5000 would be needed.
+    """
+    shift = math.log1p(_positive(effect, "effect")) / _positive(sd, "sd")
+    if not 0 < power < 1:
+        raise DataError(f"power {power!r}; it must lie between 0 and 1, e.g. 0.8")
+    level = check_alpha(alpha) / m
+    low, high = 2, 4
+    while _t_power(high, shift, level) < power:
+        low, high = high, high * 2
+        if high > CEILING:
+            return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if _t_power(middle, shift, level) >= power else (middle, high)
+    exact = low if _t_power(low, shift, level) >= power else high
+    return max(n_min(m, alpha), math.ceil(EFFICIENCY * exact))
+
+
+def detectable(sd: float, n: int, *, m: int = 1, alpha: float = 0.05, power: float = 0.8) -> float | None:
+    """Return the smallest relative difference ``n`` blocks find with this power; None if n is too few."""
+    if n < n_min(m, alpha):
+        return None
+    usable = max(2, math.floor(n / EFFICIENCY))
+    level, shift = check_alpha(alpha) / m, 0.01
+    while _t_power(usable, shift, level) < power:
+        shift *= 1.5
+    low, high = 0.0, shift
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (low, middle) if _t_power(usable, middle, level) >= power else (middle, high)
+    return math.expm1(high * _positive(sd, "sd"))

@@ -46,7 +46,7 @@ def check_alpha(alpha: float, what: str = "alpha") -> float:
 
 @lru_cache(maxsize=4096)
 def cut(n: int, alpha: float) -> int:
-    """Return how many ordered Walsh averages to leave out at each end; 0 means that no finite interval exists."""
+    """Return how many ordered Walsh averages to leave out at each end; 0: no finite interval exists."""
     return int(np.searchsorted(null_cdf(n), check_alpha(alpha) / 2, side="right"))
 
 

@@ -8,35 +8,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from cnilab.stats.cells import Cells, Table
 from cnilab.stats.metrics import TAIL, describe
-from cnilab.stats.pairs import Outcome, Pair
+from cnilab.stats.pairs import Outcome
 from cnilab.stats.planning import blocks_for_half_width, upper_sd
 from cnilab.stats.ratio import hl_intervals, median_ranks
+from cnilab.stats.subjects import Subject
 from cnilab.stats.verdict import FLAGS, VERDICTS
 
 #: Requests behind a percentile, as a multiple of 1/(1 - q), below which it is not reliable.
 REQUESTS_PER_TAIL = 100
-
-
-@dataclass
-class Subject:
-    """One comparison while it is being worked on: the flags and the reason grow as checks are done."""
-
-    table: Table
-    mode: str
-    baseline: str
-    pair: Pair
-    used: np.ndarray
-    flags: list[str]
-    reason: str | None
-    absent: str | None
-    outliers: tuple[str, ...] = field(default=())
 
 
 def number(value: float | None) -> float | None:
@@ -56,14 +42,15 @@ def centres(tables: Sequence[Table], alpha: float) -> dict[tuple[int, str], tupl
             cell = table.values[i][~np.isnan(table.values[i])]
             if len(cell):
                 vectors.setdefault(len(cell), []).append(((id(tables[t]), mode), cell, table.scale == "log"))
-    out = {}
+    out: dict[tuple[int, str], tuple[float, float, float]] = {}
     for n, group in vectors.items():
         stack = np.sort(np.stack([cell for _, cell, _ in group]), axis=1)
         estimate, _ = hl_intervals(stack, [])
         ranks = median_ranks(n, alpha)
         for (key, _, log), centre, cell in zip(group, estimate, stack):
             low, high = (cell[ranks[0] - 1], cell[ranks[1] - 1]) if ranks else (-math.inf, math.inf)
-            out[key] = tuple(math.exp(v) if log and math.isfinite(v) else v for v in (centre, low, high))
+            a, b, c = (math.exp(v) if log and math.isfinite(v) else float(v) for v in (centre, low, high))
+            out[key] = (a, b, c)
     return out
 
 
@@ -121,7 +108,8 @@ def _row(
         "stat": table.stat, "family": s.pair.family.name[0], "family_size": s.pair.family.m, "q_bh": o.q_bh,
         "p_equivalence_holm": o.p_equivalence_holm, "ci_level": o.level, "sim_ci_level": o.sim_level,
         "rank_biserial": number(o.rank_biserial), "ties": o.n - o.positive - o.negative if o.n else None,
-        "largest_not_excluded": convert(far) if o.verdict == "inconclusive" else None, "blocks_needed": needed,
+        "largest_not_excluded": convert(far) if o.verdict == "inconclusive" else None,
+        "blocks_needed": needed,
         "n_min": o.n_min, "sd": o.sd, **plain,
         "centre": number(centre[0]) if centre else None, "centre_low": number(centre[1]) if centre else None,
         "centre_high": number(centre[2]) if centre else None,
@@ -129,8 +117,8 @@ def _row(
         "baseline_centre_low": number(base[1]) if base else None,
         "baseline_centre_high": number(base[2]) if base else None,
         "unit": table.unit, "direction": about.direction, "scale": about.scale,
-        "kernel_path": "+".join(table.kernel_paths.get(s.mode, ())) or None,
-        "baseline_kernel_path": "+".join(table.kernel_paths.get(s.baseline, ())) or None,
+        "kernel_path": "+".join(s.kernel_paths[0]) or None,
+        "baseline_kernel_path": "+".join(s.kernel_paths[1]) or None,
         "n_failed": int(((table.failed > 0) & (table.runs == 0))[table.row(s.mode)].sum()),
         "n_failed_baseline": int(((table.failed > 0) & (table.runs == 0))[table.row(s.baseline)].sum()),
         "n_runs": int(table.runs[table.row(s.mode)].sum()),
@@ -177,19 +165,21 @@ def _warnings(s: Subject, o: Outcome) -> tuple[dict[str, str], ...]:
         out.append({"code": code, "text": text})
 
     if o.verdict == "insufficient_n" and s.absent is None:
-        warn("need_blocks", f"need >= {o.n_min} blocks to detect a difference in a family of {s.pair.family.m}, "
-             f"have {o.n}")  # fmt: skip
+        warn("need_blocks", f"need >= {o.n_min} blocks in a family of {s.pair.family.m}, have {o.n}")
     if "ci_unbounded" in o.flags:
         warn("ci_unbounded", f"need >= {o.n_min} blocks for a finite simultaneous interval, have {o.n}")
     if missing := len(s.table.blocks) - o.n:
         warn(
             "blocks_missing",
-            f"{missing} of {len(s.table.blocks)} blocks have no value for one of the two modes",
+            f"{missing} of {len(s.table.blocks)} blocks lack a value of one of the two modes",
         )
     if s.outliers:
-        warn("outlier", "outlying in block " + ", ".join(s.outliers) + "; kept, and the verdict "
-             + ("depends on it" if "depends_on_block" in s.flags else
-                "could not be checked without it" if "outlier_unchecked" in s.flags else "does not depend on it"))  # fmt: skip
+        hangs = "does not depend on it"
+        if "depends_on_block" in s.flags:
+            hangs = "depends on it"
+        elif "outlier_unchecked" in s.flags:
+            hangs = "could not be checked without it"
+        warn("outlier", f"outlying in block {', '.join(s.outliers)}; kept, and the verdict {hangs}")
     if "aa_differs" in s.flags:
         warn("aa_differs", FLAGS["aa_differs"])
     if "margin_below_noise" in s.flags:
@@ -213,7 +203,7 @@ def headline(
     unreliable: Sequence[Any],
     provenance: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
-    """Return what holds for all rows: the design, the families, the control, the rows' whereabouts, versions."""
+    """Return what holds for all rows: design, families, control, where the input's rows went, versions."""
     import scipy
 
     controls = [row for row in rows if row["family"] == "aa"]

@@ -7,13 +7,15 @@ is slow.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.stats import binomtest
 
 from cnilab.stats.cells import Table
 from cnilab.stats.metrics import describe
+from cnilab.stats.pairs import Outcome, Pair, analyse
+from cnilab.stats.subjects import Subject
 
 #: Iglewicz and Hoaglin's limit for the modified z-score.
 MODIFIED_Z = 3.5
@@ -100,3 +102,56 @@ def reliability(table: Table, mode: str, baseline: str) -> Reliability | None:
         table.test, table.placement, table.path, mode, n, int(a.sum()), only_a, only_b, p,
         max(why.items(), key=lambda item: (item[1], item[0]))[0] if why else None,
     )  # fmt: skip
+
+
+def under_failures(subjects: list[Subject], outcomes: list[Outcome], level: float) -> list[Outcome]:
+    """Repeat the analysis with failures as worst ranks; where a verdict changes, it stands for neither."""
+    other, touched = [], []
+    for i, s in enumerate(subjects):
+        a, b = s.table.row(s.mode), s.table.row(s.baseline)
+        d = worst_rank_differences(s.table, a, b) if s.absent is None else None
+        if d is not None:
+            touched.append(i)
+        elif s.absent is None and failed_cells(s.table)[[a, b]].any():
+            s.flags.append("failures_not_assessed")
+        other.append(Pair(s.pair.d if d is None else d, s.pair.family, s.pair.lam, s.pair.barred))
+    if not touched:
+        return outcomes
+    again = analyse(other, level, infinite=True)
+    out = list(outcomes)
+    for i in touched:
+        if outcomes[i].verdict != again[i].verdict and outcomes[i].verdict != "insufficient_n":
+            subjects[i].flags.append("depends_on_failures")
+            survivors, all_of_them = outcomes[i].verdict, again[i].verdict
+            subjects[
+                i
+            ].reason = f"{survivors} among surviving blocks, {all_of_them} with failures as worst result"
+            out[i] = replace(outcomes[i], verdict="not_comparable")
+    return out
+
+
+def without_outliers(subjects: list[Subject], outcomes: list[Outcome], level: float) -> None:
+    """Repeat the analysis without blocks that hold an outlier; name them where a verdict depends on it."""
+    found: dict[int, np.ndarray] = {}
+    pairs, touched = [], []
+    for i, s in enumerate(subjects):
+        if id(s.table) not in found:
+            found[id(s.table)] = outlying_cells(s.table.values)
+        far = found[id(s.table)]
+        bad = far[s.table.row(s.mode)] | far[s.table.row(s.baseline)]
+        bad = bad[s.used] if len(s.used) else np.zeros(0, dtype=bool)
+        keep = s.pair.d
+        if bad.any() and outcomes[i].verdict not in ("insufficient_n", "not_comparable"):
+            s.outliers = tuple(s.table.blocks[b] for b in s.used[bad])
+            if (~bad).sum() < outcomes[i].n_min:
+                s.flags.append("outlier_unchecked")
+            else:
+                keep = s.pair.d[~bad]
+                touched.append(i)
+        pairs.append(Pair(keep, s.pair.family, s.pair.lam, s.pair.barred))
+    if not touched:
+        return
+    again = analyse(pairs, level)
+    for i in touched:
+        if again[i].verdict != outcomes[i].verdict:
+            subjects[i].flags.append("depends_on_block")

@@ -28,8 +28,8 @@ MAX_PAIRS = 1000
 class SignedRank:
     """Signed-rank tests of R rows of differences. Every field is an array of shape (R,).
 
-    ``w_plus`` and ``w_minus`` are the sums of the (mid)ranks of positive and negative differences; ``greater``
-    tests that differences tend above zero, ``less`` below, ``two_sided`` either.
+    ``w_plus`` and ``w_minus`` are the sums of the (mid)ranks of positive and negative differences;
+    ``greater`` tests that differences tend above zero, ``less`` below, ``two_sided`` either.
     """
 
     w_plus: np.ndarray
@@ -42,7 +42,7 @@ class SignedRank:
 
 @lru_cache(maxsize=512)
 def null_cdf(n: int) -> np.ndarray:
-    """Return P(T <= t) for t = 0 … n(n+1)/2, T the signed-rank sum of ``n`` untied differences under the null.
+    """Return P(T <= t) for t = 0 … n(n+1)/2, T the rank sum of ``n`` untied differences under the null.
 
     Raises
     ------
@@ -86,7 +86,7 @@ def as_rows(d: np.ndarray, *, infinite: bool = False) -> np.ndarray:
     if bad.any():
         row, block = np.argwhere(bad)[0]
         raise DataError(
-            f"difference {rows[row, block]!r} in row {row}, block {block}; leave a missing block out, it has no value"
+            f"difference {float(rows[row, block])!r} in row {row}, block {block}; a missing block is left out"
         )
     return rows
 
@@ -122,7 +122,7 @@ def signed_rank(d: np.ndarray, *, infinite: bool = False) -> SignedRank:
     0.03125
     """
     rows = as_rows(d, infinite=infinite)
-    n_rows, n = rows.shape
+    n = rows.shape[1]
     size = np.round(np.abs(rows), DECIMALS)
     order = np.argsort(size, axis=1, kind="stable")
     ordered = np.take_along_axis(size, order, axis=1)

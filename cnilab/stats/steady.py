@@ -69,7 +69,7 @@ def warm_up(y: np.ndarray, alpha: float = 0.05) -> WarmUp:
     if (bad := ~(np.isfinite(y) & (y > 0))).any():
         row, t = np.argwhere(bad)[0]
         raise DataError(
-            f"interval {t} of block {row} is {y[row, t]!r}; a rate profile needs finite values above 0"
+            f"interval {t} of block {row} is {float(y[row, t])!r}; a rate profile needs finite values above 0"
         )
     n, length = y.shape
     none = np.empty(0)
@@ -99,7 +99,7 @@ def step_in_run(y: np.ndarray) -> np.ndarray:
 
 
 def trial_steps(intervals: pd.DataFrame) -> pd.DataFrame:
-    """Return the step of every (run_id, trial_id, metric): columns of the key, ``step`` (NaN: unknown), ``n``."""
+    """Return the step of every (run_id, trial_id, metric): the key, ``step`` (NaN: unknown), ``n``."""
     frame = intervals
     if "omitted" in frame:
         frame = frame[~frame["omitted"].to_numpy(dtype=bool)]

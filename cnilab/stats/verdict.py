@@ -43,7 +43,7 @@ FLAGS: dict[str, str] = {
     "partial_cells": "some runs of a deployment failed; its cell uses the others",
     "difference_scale": "compared as a difference in the metric's own unit; there is no ratio",
     "no_margin": "no margin was declared for this metric, so equivalence cannot be claimed",
-    "margin_below_noise": "the margin is narrower than the A/A control's interval: equivalence is out of reach",
+    "margin_below_noise": "the margin is narrower than the A/A interval: equivalence is out of reach",
     "mixed_versions": "tool versions vary inside this comparison",
 }
 

@@ -1,0 +1,103 @@
+"""One comparison in the making: its differences, its margin, its family, and what qualifies it.
+
+A :class:`Subject` grows flags while checks are done; what the flags mean is written in
+:mod:`cnilab.stats.verdict`. The numbers themselves come from :mod:`cnilab.stats.pairs`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from cnilab.stats.cells import Table
+from cnilab.stats.pairs import Family, Pair, differences
+from cnilab.stats.steady import UNSTEADY_SHARE
+
+#: Why a mode has no value at all, where more blocks would not give it one.
+ABSENT_FOR_A_REASON = ("does_not_cross_subnets", "all_failed", "all_skipped")
+
+
+@dataclass
+class Subject:
+    """One comparison while it is being worked on: the flags and the reason grow as checks are done."""
+
+    table: Table
+    mode: str
+    baseline: str
+    pair: Pair
+    used: np.ndarray
+    flags: list[str]
+    reason: str | None
+    absent: str | None
+    kernel_paths: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
+    outliers: tuple[str, ...] = field(default=())
+
+
+def subject(
+    table: Table,
+    mode: str,
+    base: str,
+    family: Family,
+    lam: float | None,
+    kernel_paths: Mapping[str, str] | None = None,
+    shaky: Mapping[tuple, float] | None = None,
+) -> Subject:
+    """Return the comparison of ``mode`` with ``base`` in one table, with all that is known to qualify it.
+
+    ``kernel_paths`` speaks for a mode of which the table says nothing; ``shaky`` holds the share of unsteady
+    runs a (test, placement, path, mode, metric).
+    """
+    a, b = table.row(mode), table.row(base)
+    d, used = differences(table.values, a, b)
+    flags: list[str] = []
+    reason = None
+    carried: list[tuple[str, ...]] = []
+    for name, row in ((mode, a), (base, b)):
+        paths = table.kernel_paths.get(name) or tuple(
+            [(kernel_paths or {})[name]] if name in (kernel_paths or {}) else []
+        )
+        carried.append(paths)
+        if set(paths) - {"native"}:
+            flags.append("substitute")
+        if len(paths) > 1:
+            flags.append("kernel_path_varies")
+        if len(table.versions.get(name, ())) > 1:
+            flags.append("mixed_versions")
+        if ((table.runs[row] > 0) & (table.failed[row] > 0)).any():
+            flags.append("partial_cells")
+        share = (shaky or {}).get((table.test, table.placement, table.path, name, table.metric))
+        if share is not None and share > UNSTEADY_SHARE and table.stat in ("value", "mean"):
+            flags.append("unsteady")
+            reason = f"{name}: level changes within the run in {share:.0%} of runs"
+    if table.versions.get(mode, ()) != table.versions.get(base, ()) and table.versions.get(mode):
+        flags.append("mixed_versions")
+    if table.nonpositive is not None:
+        flags.append("nonpositive_value")
+        reason = f"a value of {table.nonpositive!r} has no ratio"
+    if len(used) < len(table.blocks):
+        flags.append("blocks_missing")
+    absent = None
+    for name, row in ((mode, a), (base, b)):
+        absent = absent or absence(table, name, row)
+    if absent is not None:
+        flags.append(absent[0])
+        reason = absent[1]
+    barred = "unsteady" in flags or "nonpositive_value" in flags
+    pair = Pair(d, family, lam, barred)
+    absent_for = absent[0] if absent else None
+    return Subject(table, mode, base, pair, used, flags, reason, absent_for, (carried[0], carried[1]))
+
+
+def absence(table: Table, mode: str, row: int) -> tuple[str, str] | None:
+    """Say why a mode has no value at all in this table, or None if it has one."""
+    if table.runs[row].any():
+        return None
+    why = table.reasons.get(mode)
+    if not why:
+        return "no_rows", f"{mode}: no value of {table.metric} ({table.stat})"
+    most = max(why.items(), key=lambda item: (item[1], item[0]))[0]
+    if all(text.startswith("does not cross subnets") for text in why):
+        return "does_not_cross_subnets", f"{mode}: {most}"
+    return ("all_failed" if table.failed[row].any() else "all_skipped"), f"{mode}: {most}"
