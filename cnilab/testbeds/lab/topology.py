@@ -31,7 +31,6 @@ class Pod:
     name: str
     node: str
     ip: str
-    mac: str
 
     @property
     def host_interface(self) -> str:
@@ -133,15 +132,14 @@ class Topology:
         return tuple(built)
 
     def _pod(self, number: int, index: int, node: str) -> Pod:
-        name = f"p{number}" + ("" if index == 0 else "bcdefghijklmnopqrstuvwxyz"[index - 1] if index < 26 else str(index))
+        name = f"p{number}" + ("" if index == 0 else "b" if index == 1 else f"b{index}")
         if self.wiring == "docker":
             ip = f"172.18.0.{2 + index}"
         elif self.wiring == "bridge":
             ip = f"10.244.{number}.{2 + index}"
         else:
             ip = f"10.244.{number}.{66 + index}"
-        mac = ":".join(f"{b:02x}" for b in (0x0A, 0x58, *map(int, ip.split("."))))
-        return Pod(name, node, ip, mac)
+        return Pod(name, node, ip)
 
     @property
     def pod_list(self) -> tuple[Pod, ...]:

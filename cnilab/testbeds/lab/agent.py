@@ -1,0 +1,400 @@
+"""The lab's first process: builds namespaces, holds them, and runs programs in them when told.
+
+It is process 1 of a private process tree (mount, network and process namespaces, a user namespace too when not
+root). Orders come as JSON lines on standard input; when that closes, by whatever death of the other side, it
+exits, and with process 1 the kernel removes every process, namespace, device, route and mount of the lab.
+Standard library only, because it must be up in a few milliseconds. It decides nothing: what to build is
+written by :mod:`.flannel`, :mod:`.calico` and their like; what the packets say is read by :mod:`.wire`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import json
+import os
+import signal
+import struct
+import subprocess
+import sys
+import threading
+import time
+
+# Run by path, before the package can be imported: its neighbours are imported by path too.
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import wire  # type: ignore[import-not-found]  # noqa: E402
+from bpf import fill, tc_lines  # type: ignore[import-not-found]  # noqa: E402
+
+LIBC = ctypes.CDLL(None, use_errno=True)
+CLONE_NEWNET, CLONE_NEWNS = 0x40000000, 0x00020000
+MS_BIND, MS_REC, MS_PRIVATE = 0x1000, 0x4000, 0x40000
+TUNSETIFF, IFF_TUN_NO_PI = 0x400454CA, 0x1001
+NETNS = "/run/netns"
+PARALLEL = 4  # more threads than cores only wait for rtnl
+
+
+class Failed(Exception):
+    """A step that could not be done: what, and the program's own words."""
+
+
+def libc(name: str, *args) -> None:
+    """Call a libc function and raise OSError on failure."""
+    if getattr(LIBC, name)(*args) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{name}: {os.strerror(number)}")
+
+
+def enter(ns: str) -> None:
+    """Move the calling thread into a network namespace; ``""`` is the agent's own."""
+    if ns:
+        fd = os.open(f"{NETNS}/{ns}", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            libc("setns", fd, CLONE_NEWNET)
+        finally:
+            os.close(fd)
+
+
+def inside(ns: str, work, *args):
+    """Run ``work(*args)`` on a thread of its own inside ``ns`` and return what it returns."""
+    box: dict = {}
+
+    def body() -> None:
+        try:
+            enter(ns)
+            box["value"] = work(*args)
+        except BaseException as error:
+            box["error"] = error
+
+    thread = threading.Thread(target=body)
+    thread.start()
+    thread.join()
+    if "error" in box:
+        raise box["error"]
+    return box.get("value")
+
+
+class Agent:
+    """State of one lab: its daemons, its held devices, its log directory."""
+
+    def __init__(self) -> None:
+        self.processes: dict[str, subprocess.Popen] = {}
+        self.held: list[int] = []
+        self.notes: list[str] = []
+        self.lock = threading.Lock()
+
+    # ---- building -------------------------------------------------------------------------------------
+
+    def build(self, phases: list[list[dict]]) -> dict:
+        """Do phases in order; inside a phase, one thread a namespace."""
+        for phase in phases:
+            groups: dict[str, list[dict]] = {}
+            for step in phase:
+                groups.setdefault(step["ns"], []).append(step)
+            todo, errors = list(groups.items()), []
+
+            def worker(todo=todo, errors=errors) -> None:
+                while not errors:
+                    with self.lock:
+                        if not todo:
+                            return
+                        ns, steps = todo.pop(0)
+                    try:
+                        inside(ns, self.do_all, steps)
+                    except BaseException as error:
+                        errors.append(error)
+
+            threads = [threading.Thread(target=worker) for _ in range(min(PARALLEL, len(todo)))]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            if errors:
+                raise errors[0]
+        notes, self.notes = self.notes, []
+        return {"notes": notes}
+
+    def do_all(self, steps: list[dict]) -> None:
+        for step in steps:
+            try:
+                getattr(self, f"do_{step['do'].lower()}")(step)
+            except (Failed, OSError) as error:
+                where = step["ns"] or "the fabric"
+                if not step["optional"]:
+                    raise Failed(f"in {where}: {error}") from error
+                with self.lock:
+                    self.notes.append(f"in {where}: {error}")
+
+    def do_batch(self, step: dict) -> None:
+        text = "\n".join(step["lines"]) + "\n"
+        self.command([step["program"], "-batch", "-"], text)
+
+    def do_sysctl(self, step: dict) -> None:
+        failures = []
+        for key, value in step["values"].items():
+            try:
+                with open(f"/proc/sys/{key}", "w") as file:
+                    file.write(value)
+            except OSError as error:
+                failures.append(f"{key}={value}: {error.strerror}")
+        if failures:
+            raise Failed("sysctl " + "; ".join(failures))
+
+    def do_restore(self, step: dict) -> None:
+        self.command(["iptables-restore", "--noflush", "-w", "5"], step["text"])
+
+    def do_run(self, step: dict) -> None:
+        put_files(step["files"])
+        self.command(wrap(step), step["stdin"])
+
+    def do_daemon(self, step: dict) -> None:
+        put_files(step["files"])
+        log = open(f"/run/cnilab/{step['name']}.log", "wb")
+        try:
+            process = subprocess.Popen(wrap(step), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        except OSError as error:
+            raise Failed(f"{step['argv'][0]}: {error.strerror}") from error
+        finally:
+            log.close()
+        with self.lock:
+            self.processes[step["name"]] = process
+        if step["ready"]:
+            self.await_ready(step, process)
+
+    def await_ready(self, step: dict, process: subprocess.Popen, limit_s: float = 5.0) -> None:
+        what = step["ready"]
+        path = f"/proc/thread-self/net/dev_snmp6/{what[4:]}" if what.startswith("dev ") else what
+        deadline = time.monotonic() + limit_s
+        while time.monotonic() < deadline:
+            if os.path.exists(path) or (what.startswith("dev ") and device_exists(what[4:])):
+                return
+            if process.poll() is not None:
+                break
+            time.sleep(0.005)
+        with open(f"/run/cnilab/{step['name']}.log", errors="replace") as file:
+            said = file.read()[-400:].strip()
+        raise Failed(f"{step['argv'][0]} did not become ready ({what}): {said or 'it said nothing'}")
+
+    def do_tun(self, step: dict) -> None:
+        try:
+            fd = os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC)
+            fcntl.ioctl(fd, TUNSETIFF, struct.pack("16sH22x", step["name"].encode(), IFF_TUN_NO_PI))
+        except OSError as error:
+            raise Failed(f"/dev/net/tun: {error.strerror}") from error
+        with self.lock:
+            self.held.append(fd)
+
+    def do_bpf(self, step: dict) -> None:
+        with open(step["object"], "rb") as file:
+            program = fill(file.read(), index_of(step["tun"]), index_of(step["underlay"]), step["node_ip"])
+        path = f"/run/cnilab/ipip-{step['ns']}.o"
+        with open(path, "wb") as out:
+            out.write(program)
+        self.command(["tc", "-batch", "-"], "\n".join(tc_lines(path, step["tun"], step["underlay"])) + "\n")
+
+    def command(self, argv: list[str], stdin: str | None) -> str:
+        """Run one short program to its end; raise Failed with its words if it is unhappy."""
+        try:
+            done = subprocess.run(argv, input=stdin, capture_output=True, text=True, timeout=30)
+        except FileNotFoundError as error:
+            raise Failed(f"{argv[0]}: not found; `cnilab doctor` names the package") from error
+        except subprocess.TimeoutExpired as error:
+            raise Failed(f"{' '.join(argv)}: no answer after 30 s") from error
+        if done.returncode:
+            raise Failed(f"{' '.join(argv)}: {(done.stderr or done.stdout).strip()[:600]}")
+        return done.stdout
+
+    # ---- orders ---------------------------------------------------------------------------------------
+
+    def op_build(self, phases: list) -> dict:
+        return self.build(phases)
+
+    def op_read(self, ns: str, argv: list[str]) -> dict:
+        """Run a reading command in ``ns``; return what it printed."""
+        return {"stdout": inside(ns, self.command, argv, None)}
+
+    def op_read_many(self, commands: list) -> dict:
+        """The same for a list of (ns, argv), in parallel; an unhappy command's answer is null."""
+        answers: list = [None] * len(commands)
+
+        def one(start: int) -> None:
+            for i in range(start, len(commands), PARALLEL):
+                try:
+                    answers[i] = inside(commands[i][0], self.command, commands[i][1], None)
+                except Failed:
+                    answers[i] = None
+
+        threads = [threading.Thread(target=one, args=(i,)) for i in range(min(PARALLEL, len(commands)))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return {"stdout": answers}
+
+    def op_serve(self, ns: str, name: str, argv: list, stdout: str, stderr: str, port: int, udp: bool) -> dict:
+        """Start a server and wait until its port listens."""
+        with open(stdout, "ab") as out, open(stderr, "ab") as err:
+            process = inside(ns, start, argv, out, err)
+        self.processes[name] = process
+        deadline = time.monotonic() + 5
+        while not wire.listening(process.pid, port, udp):
+            if process.poll() is not None or time.monotonic() > deadline:
+                self.op_stop(name)
+                with open(stderr, errors="replace") as file:
+                    said = file.read()[-400:].strip()
+                raise Failed(f"{argv[0]} does not listen on port {port}: {said or 'it said nothing'}")
+            time.sleep(0.002)
+        return {"pid": process.pid}
+
+    def op_stop(self, name: str) -> dict:
+        """End a server; return its exit status."""
+        process = self.processes.pop(name, None)
+        if process is None:
+            return {"code": None}
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            if process.poll() is None:
+                process.send_signal(number)
+                try:
+                    process.wait(1)
+                except subprocess.TimeoutExpired:
+                    continue
+        return {"code": process.returncode}
+
+    def op_run(self, ns: str, argv: list, stdout: str, stderr: str, timeout_s: float) -> dict:
+        """Run one client to its end with its output going straight to files; kill it at the time limit."""
+        with open(stdout, "wb") as out, open(stderr, "wb") as err:
+            began_at, began = time.time(), time.monotonic()
+            process = inside(ns, start, argv, out, err)
+            try:
+                process.wait(timeout_s)
+                timed_out = False
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+                timed_out = True
+        return {
+            "code": process.returncode,
+            "timed_out": timed_out,
+            "started_at": began_at,
+            "wall_s": time.monotonic() - began,
+        }
+
+    def op_probe(self, ns: str, what: str, args: dict) -> dict:
+        """Call one function of :mod:`.wire` inside ``ns``."""
+        return {"value": inside(ns, getattr(wire, what), *args.get("args", ()))}
+
+    def op_exchange(self, **args) -> dict:
+        """Send probes between two namespaces and report what arrived and what passed on the underlay."""
+        return wire.exchange(inside_async, **args)
+
+    def op_alive(self) -> dict:
+        """Which daemons have ended, with the end of their logs."""
+        dead = {}
+        for name, process in self.processes.items():
+            if process.poll() is not None:
+                try:
+                    with open(f"/run/cnilab/{name}.log", errors="replace") as file:
+                        dead[name] = file.read()[-400:]
+                except OSError:
+                    dead[name] = ""
+        return {"dead": dead}
+
+
+def inside_async(ns: str, work):
+    """Start ``work()`` on a thread inside ``ns``; return a function that waits for its value."""
+    box: dict = {}
+
+    def body() -> None:
+        try:
+            enter(ns)
+            box["value"] = work()
+        except BaseException as error:
+            box["error"] = error
+
+    thread = threading.Thread(target=body)
+    thread.start()
+
+    def result(timeout_s: float = 10.0):
+        thread.join(timeout_s)
+        if "error" in box:
+            raise box["error"]
+        return box.get("value")
+
+    return result
+
+
+def start(argv: list, out, err) -> subprocess.Popen:
+    """Start a program with nothing to read and its output in files."""
+    try:
+        return subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=err)
+    except OSError as error:
+        raise Failed(f"{argv[0]}: {error.strerror}") from error
+
+
+def wrap(step: dict) -> list[str]:
+    """The command of a step; with ``private_run``, in a mount namespace where that directory is its own."""
+    argv = list(step["argv"])
+    hidden = step.get("private_run")
+    if not hidden:
+        return argv
+    own = f"/run/cnilab/private/{step['ns']}"
+    os.makedirs(own, exist_ok=True)
+    os.makedirs(hidden, exist_ok=True)
+    return ["unshare", "--mount", "sh", "-c", f'mount --bind {own} {hidden} && exec "$@"', "sh", *argv]
+
+
+def put_files(files: dict[str, str]) -> None:
+    for path, text in files.items():
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w") as file:
+            file.write(text)
+
+
+def device_exists(name: str) -> bool:
+    with open("/proc/thread-self/net/dev") as file:
+        return any(line.split(":")[0].strip() == name for line in file)
+
+
+def index_of(name: str) -> int:
+    import socket
+
+    return socket.if_nametoindex(name)
+
+
+def die_with_parent(stream) -> None:
+    """Leave the moment the other side is gone, whatever else is going on."""
+    import select
+
+    poll = select.poll()
+    poll.register(stream, select.POLLHUP | select.POLLERR)
+    while True:
+        if any(event & (select.POLLHUP | select.POLLERR) for _, event in poll.poll(1000)):
+            os._exit(0)
+
+
+def main() -> None:
+    """Prepare the private mounts, say hello, and do orders until the input ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the other side's business
+    libc("mount", b"none", b"/", None, MS_REC | MS_PRIVATE, None)
+    libc("mount", b"tmpfs", b"/run", b"tmpfs", 0, b"size=64m")
+    os.makedirs(NETNS)
+    os.makedirs("/run/cnilab")
+    os.makedirs("/run/wireguard")
+    agent = Agent()
+    reply = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)  # whatever a child prints must not look like an answer
+    threading.Thread(target=die_with_parent, args=(0,), daemon=True).start()
+    reply.write(json.dumps({"ok": True, "pid": os.getpid(), "uid": os.getuid()}) + "\n")
+    for line in sys.stdin:
+        order = json.loads(line)
+        try:
+            answer = {"ok": True, **getattr(agent, f"op_{order.pop('op')}")(**order)}
+        except (Failed, OSError, subprocess.SubprocessError) as error:
+            answer = {"ok": False, "error": str(error)}
+        except Exception as error:
+            answer = {"ok": False, "error": f"{type(error).__name__}: {error}"}
+        reply.write(json.dumps(answer) + "\n")
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+"""Compile the lab's two small C programs, once, into the environment that cnilab is installed in.
+
+The eBPF IP-in-IP program needs ``bpf-gcc`` (Debian's gcc-bpf) or ``clang``; flannel's UDP proxy any C compiler.
+Without a compiler the modes that need them are skipped with the reason; nothing is downloaded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+from cnilab.errors import Unavailable
+
+HERE = Path(__file__).parent
+_MULTIARCH = f"/usr/include/{platform.machine()}-linux-gnu"
+_BPF_FLAGS = ["-O2", "-I/usr/include", f"-I{_MULTIARCH}", "-c"]
+
+#: name -> (source, compilers with their flags in order of preference, package that has one)
+PROGRAMS = {
+    "ipip.bpf.o": (
+        "ipip.bpf.c",
+        (
+            ["bpf-gcc", "-mcpu=v3", "-fno-strict-aliasing", *_BPF_FLAGS],
+            ["clang", "-target", "bpf", "-mcpu=v3", *_BPF_FLAGS],
+        ),
+        "gcc-bpf",
+    ),
+    "udp_proxy": ("udp_proxy.c", (["cc", "-O2"], ["gcc", "-O2"], ["clang", "-O2"]), "gcc libc6-dev"),
+}
+
+
+def _folder() -> Path:
+    """Where compiled programs are kept: inside the environment, else in the user's cache."""
+    inside = Path(sys.prefix) / "share" / "cnilab"
+    if os.access(inside if inside.exists() else sys.prefix, os.W_OK):
+        return inside
+    return Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "cnilab"
+
+
+@cache
+def built(name: str) -> Path:
+    """Return the compiled program ``name``, compiling it if its source has changed since.
+
+    Raises
+    ------
+    Unavailable
+        If no compiler is there or it refuses; the message holds its words and the package to install.
+    """
+    source_name, compilers, package = PROGRAMS[name]
+    source = HERE / source_name
+    digest = hashlib.sha256(source.read_bytes() + repr(compilers).encode()).hexdigest()[:12]
+    target = _folder() / f"{name}-{digest}"
+    if target.exists():
+        return target
+    compiler = next((c for c in compilers if shutil.which(c[0])), None)
+    if compiler is None:
+        names = " or ".join(c[0] for c in compilers)
+        raise Unavailable(f"no compiler for {source_name} ({names}); try: apt-get install {package}")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f".{target.name}.{os.getpid()}")
+    done = subprocess.run([*compiler, str(source), "-o", str(part)], capture_output=True, text=True)
+    if done.returncode:
+        part.unlink(missing_ok=True)
+        raise Unavailable(f"{compiler[0]} could not compile {source_name}: {done.stderr.strip()[-500:]}")
+    part.replace(target)
+    return target

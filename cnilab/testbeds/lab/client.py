@@ -1,0 +1,140 @@
+"""The caller's end of a lab: start its agent in private namespaces, give orders, end it.
+
+One agent a deployment. Its life hangs on a pipe that only this process holds open: when this process goes,
+whatever way, the agent sees the pipe close and everything of the lab goes with it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from cnilab.errors import LabError, Unavailable
+
+AGENT = Path(__file__).with_name("agent.py")
+SBIN = ("/usr/local/sbin", "/usr/sbin", "/sbin")
+
+
+def search_path() -> str:
+    """PATH for the lab's programs: this environment's ``bin`` first, the system's ``sbin`` folders last."""
+    own = os.path.join(sys.prefix, "bin")
+    rest = [p for p in os.environ.get("PATH", os.defpath).split(os.pathsep) if p and p != own]
+    return os.pathsep.join([own, *rest, *(p for p in SBIN if p not in rest)])
+
+
+def find(program: str) -> str | None:
+    """Full path of a program the lab would run, or None."""
+    return shutil.which(program, path=search_path())
+
+
+def unshare_argv() -> list[str]:
+    """The command that puts the agent into namespaces of its own, with a user namespace when not root."""
+    user = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
+    return ["unshare", *user, "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]
+
+
+class AgentProcess:
+    """A running agent.
+
+    Raises
+    ------
+    Unavailable
+        If this machine does not allow the namespaces; the message holds the kernel's words and the remedy.
+    """
+
+    def __init__(self, start_timeout_s: float = 10.0) -> None:
+        if find("unshare") is None or find("ip") is None:
+            raise Unavailable("the lab needs `unshare` and `ip`; try: apt-get install util-linux iproute2")
+        argv = [*unshare_argv(), sys.executable, "-I", "-S", str(AGENT)]
+        environment = {"PATH": search_path(), "LC_ALL": "C", "LANG": "C", "PYTHONDONTWRITEBYTECODE": "1"}
+        self._process = subprocess.Popen(
+            argv,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment,
+            cwd="/",
+            start_new_session=True,  # a Ctrl-C at the terminal is for us, not for iperf3 in the middle of a trial
+        )
+        self._buffer = b""
+        try:
+            self._answer(start_timeout_s)
+        except LabError as error:
+            self.close()
+            hint = (
+                "run as root, or allow user namespaces: sysctl -w kernel.unprivileged_userns_clone=1 "
+                "user.max_user_namespaces=10000"
+                if os.geteuid()
+                else "this root may not unshare namespaces (a container without CAP_SYS_ADMIN?)"
+            )
+            raise Unavailable(f"cannot make the lab's namespaces: {error}; {hint}") from error
+
+    @property
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+    def call(self, op: str, answer_within_s: float = 60.0, **arguments) -> dict:
+        """Give one order and return the answer.
+
+        Raises
+        ------
+        LabError
+            If the agent says no, is gone, or is silent for ``answer_within_s``.
+        """
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write((json.dumps({"op": op, **arguments}) + "\n").encode())
+            self._process.stdin.flush()
+        except (OSError, ValueError) as error:
+            raise LabError(f"the lab is gone ({op}): {error}; start a new one") from error
+        return self._answer(answer_within_s)
+
+    def _answer(self, timeout_s: float) -> dict:
+        assert self._process.stdout is not None
+        stream = self._process.stdout.fileno()
+        deadline = time.monotonic() + timeout_s
+        while b"\n" not in self._buffer:
+            left = deadline - time.monotonic()
+            if left <= 0 or not select.select([stream], [], [], left)[0]:
+                raise LabError(f"the lab has not answered for {timeout_s:g} s")
+            chunk = os.read(stream, 1 << 20)
+            if not chunk:
+                assert self._process.stderr is not None
+                self._process.wait(5)
+                said = self._process.stderr.read().decode(errors="replace").strip()
+                raise LabError(said[-600:] or f"its first process ended with status {self._process.returncode}")
+            self._buffer += chunk
+        line, _, self._buffer = self._buffer.partition(b"\n")
+        answer = json.loads(line)
+        if not answer.pop("ok"):
+            raise LabError(answer["error"])
+        return answer
+
+    def close(self) -> None:
+        """End the agent and with it the lab; returns when its first process is gone."""
+        process = self._process
+        if process.stdin:
+            try:
+                process.stdin.close()
+            except OSError:
+                pass
+        try:
+            process.wait(2)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        for stream in (process.stdout, process.stderr):
+            if stream:
+                stream.close()
+
+    def __enter__(self) -> AgentProcess:
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()

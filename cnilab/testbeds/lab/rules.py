@@ -1,0 +1,115 @@
+"""The netfilter rules each plugin installs, in iptables-save's form, in the plugins' own order.
+
+flannel: ``pkg/trafficmngr/iptables/iptables.go``; Calico: ``felix/rules/nat.go`` and ``static.go``, reduced to
+the rules that can touch this lab's traffic; Docker: libnetwork's bridge driver. kube-proxy's rules for one
+ClusterIP are here too.
+"""
+
+from __future__ import annotations
+
+from cnilab.testbeds.lab.topology import POD_NETWORK, SERVICE_NETWORK, Node, Topology
+
+SERVICE_IP = "10.96.0.77"
+_MULTICAST = "224.0.0.0/4"
+
+
+def _table(name: str, chains: list[str], rules: list[str]) -> str:
+    return "\n".join([f"*{name}", *(f":{c} - [0:0]" for c in chains), *(f"-A {r}" for r in rules), "COMMIT", ""])
+
+
+def flannel(node: Node) -> str:
+    """FLANNEL-POSTRTG and FLANNEL-FWD: traffic between pods is never masqueraded, all else from pods is."""
+    comment = '-m comment --comment "flanneld masq"'
+    nat = [
+        f"POSTROUTING {comment} -j FLANNEL-POSTRTG",
+        f"FLANNEL-POSTRTG -m mark --mark 0x4000/0x4000 {comment} -j RETURN",
+        f"FLANNEL-POSTRTG -s {node.pod_cidr} -d {POD_NETWORK} {comment} -j RETURN",
+        f"FLANNEL-POSTRTG -s {POD_NETWORK} -d {node.pod_cidr} {comment} -j RETURN",
+        f"FLANNEL-POSTRTG ! -s {POD_NETWORK} -d {node.pod_cidr} {comment} -j RETURN",
+        f"FLANNEL-POSTRTG -s {POD_NETWORK} ! -d {_MULTICAST} {comment} -j MASQUERADE --random-fully",
+        f"FLANNEL-POSTRTG ! -s {POD_NETWORK} -d {POD_NETWORK} {comment} -j MASQUERADE --random-fully",
+    ]
+    forward = '-m comment --comment "flanneld forward"'
+    filters = [
+        f"FORWARD {forward} -j FLANNEL-FWD",
+        f"FLANNEL-FWD -s {POD_NETWORK} {forward} -j ACCEPT",
+        f"FLANNEL-FWD -d {POD_NETWORK} {forward} -j ACCEPT",
+    ]
+    return _table("nat", ["FLANNEL-POSTRTG"], nat) + _table("filter", ["FLANNEL-FWD"], filters)
+
+
+def calico(topology: Topology, device: str | None, tunnel_ip: str, pods: tuple[str, ...]) -> str:
+    """cali-nat-outgoing, the tunnel's masquerade, and the forward hooks for workload interfaces."""
+    nat = [
+        "POSTROUTING -j cali-POSTROUTING",
+        "cali-POSTROUTING -j cali-nat-outgoing",
+        # ipsets hold one pool here, so the pool's own network stands in for them
+        f"cali-nat-outgoing -s {POD_NETWORK} ! -d {POD_NETWORK} -j MASQUERADE --random-fully",
+    ]
+    if device:
+        nat.append(
+            f"cali-POSTROUTING -o {device} -m addrtype ! --src-type LOCAL --limit-iface-out "
+            "-m addrtype --src-type LOCAL -j MASQUERADE --random-fully"
+        )
+    filters = [
+        "FORWARD -j cali-FORWARD",
+        "cali-FORWARD -i cali+ -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
+        "cali-FORWARD -o cali+ -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
+        "cali-FORWARD -i cali+ -j ACCEPT",
+        "cali-FORWARD -o cali+ -j ACCEPT",
+    ]
+    return _table("nat", ["cali-POSTROUTING", "cali-nat-outgoing"], nat) + _table("filter", ["cali-FORWARD"], filters)
+
+
+def docker(bridge: str, network: str, published: list[tuple[str, int, str]]) -> str:
+    """What ``docker compose`` leaves for one network: DNAT of published ports, masquerade of the rest.
+
+    Parameters
+    ----------
+    published
+        ``(protocol, port, container address)`` of each published port.
+    """
+    nat = [
+        "PREROUTING -m addrtype --dst-type LOCAL -j DOCKER",
+        "OUTPUT ! -d 127.0.0.0/8 -m addrtype --dst-type LOCAL -j DOCKER",
+        f"POSTROUTING -s {network} ! -o {bridge} -j MASQUERADE",
+        f"DOCKER -i {bridge} -j RETURN",
+        *(f"DOCKER ! -i {bridge} -p {p} -m {p} --dport {n} -j DNAT --to-destination {ip}:{n}" for p, n, ip in published),
+    ]
+    filters = [
+        "FORWARD -j DOCKER-USER",
+        f"FORWARD -o {bridge} -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
+        f"FORWARD -o {bridge} -j DOCKER",
+        f"FORWARD -i {bridge} ! -o {bridge} -j ACCEPT",
+        f"FORWARD -i {bridge} -o {bridge} -j ACCEPT",
+        "DOCKER-USER -j RETURN",
+        *(f"DOCKER -d {ip}/32 ! -i {bridge} -o {bridge} -p {p} -m {p} --dport {n} -j ACCEPT" for p, n, ip in published),
+    ]
+    return _table("nat", ["DOCKER"], nat) + _table("filter", ["DOCKER", "DOCKER-USER"], filters)
+
+
+def service(endpoint: str, ports: list[tuple[str, int]]) -> str:
+    """kube-proxy's iptables mode for one ClusterIP with one endpoint, chains named as it names them."""
+    nat = [
+        'PREROUTING -m comment --comment "kubernetes service portals" -j KUBE-SERVICES',
+        'OUTPUT -m comment --comment "kubernetes service portals" -j KUBE-SERVICES',
+        'POSTROUTING -m comment --comment "kubernetes postrouting rules" -j KUBE-POSTROUTING',
+        "KUBE-MARK-MASQ -j MARK --or-mark 0x4000",
+        "KUBE-POSTROUTING -m mark ! --mark 0x4000/0x4000 -j RETURN",
+        "KUBE-POSTROUTING -j MARK --xor-mark 0x4000",
+        "KUBE-POSTROUTING -j MASQUERADE --random-fully",
+    ]
+    chains = ["KUBE-SERVICES", "KUBE-MARK-MASQ", "KUBE-POSTROUTING"]
+    for index, (protocol, number) in enumerate(ports):
+        svc, sep = f"KUBE-SVC-CNILAB{index:02d}", f"KUBE-SEP-CNILAB{index:02d}"
+        chains += [svc, sep]
+        nat += [
+            f"KUBE-SERVICES -d {SERVICE_IP}/32 -p {protocol} -m {protocol} --dport {number} -j {svc}",
+            f"{svc} ! -s {POD_NETWORK} -d {SERVICE_IP}/32 -p {protocol} -m {protocol} --dport {number} -j KUBE-MARK-MASQ",
+            f"{svc} -j {sep}",
+            f"{sep} -s {endpoint}/32 -j KUBE-MARK-MASQ",
+            f"{sep} -p {protocol} -m {protocol} -j DNAT --to-destination {endpoint}:{number}",
+        ]
+    return _table("nat", chains, nat)
+
+
