@@ -156,10 +156,9 @@ def collect(
         test = scenarios[scenario[rows[i]]][0]
         if primary is None or (test, *series_names[series[i]]) == primary:
             raise DataError(
-                f"value {float(x[i])!r} of {series_names[series[i]][0]}, mode {frame['mode'][rows[i]]!r}, block "
-                f"{frame['block'][rows[i]]}: it is compared as a ratio, which needs values above 0; a "
-                f"trial that "
-                "delivered nothing has status failed and a reason"
+                f"value {float(x[i])} of {series_names[series[i]][0]}, mode {frame['mode'][rows[i]]}, block "
+                f"{frame['block'][rows[i]]}: it is compared as a ratio, which needs values above 0; a trial "
+                "that delivered nothing has status failed and a reason"
             )
     fit = np.where(logs, np.log(np.where(low, 1.0, np.where(logs, x, 1.0))), x)
 

@@ -1,8 +1,8 @@
 """Was the bench still while it measured: drift, carry-over, position, one change point. Advisory.
 
 Blocks already take drift out of the *comparisons*; these checks protect the reading of absolute numbers and
-show what the design could not balance. Each has a known rate of false alarms (0.01) and, at ten blocks, little power:
-the words are "not detected", with the size that could be missed, and never "there is none".
+show what the design could not balance. Each has a known rate of false alarms (0.01) and little power at ten
+blocks: the words are "not detected", with the size that could be missed, not "there is none".
 """
 
 from __future__ import annotations

@@ -97,13 +97,13 @@ def read_values(frame: pd.DataFrame, ok: np.ndarray) -> np.ndarray:
     if (bad := ok & ~np.isfinite(values)).any():
         i = int(np.flatnonzero(bad)[0])
         raise DataError(
-            f"value {float(values[i])!r} for mode {frame['mode'][i]!r}, block {frame['block'][i]} (row {i}) with "
-            "status ok; a value that could not be read has status failed, a reason and no value"
+            f"value {float(values[i])!r} for mode {frame['mode'][i]!r}, block {frame['block'][i]} (row {i}) "
+            "with status ok; a value that could not be read has status failed, a reason and no value"
         )
     if (ghost := ~ok & ~np.isnan(values)).any():
         i = int(np.flatnonzero(ghost)[0])
         raise DataError(
-            f"value {float(values[i])!r} in row {i}, whose status is {frame['status'][i]!r}; only ok rows have one"
+            f"value {float(values[i])!r} in row {i}, status {frame['status'][i]!r}; only ok rows have one"
         )
     return values
 

@@ -43,7 +43,7 @@ def trial_means(intervals: pd.DataFrame) -> pd.DataFrame:
     if (bad := keep & ~(np.isfinite(value) & (weight > 0))).any():
         i = int(np.flatnonzero(bad)[0])
         raise DataError(
-            f"interval {i} of trial {intervals['trial_id'].iloc[i]!r} is {float(value[i])!r} over {float(weight[i])!r} s"
+            f"interval {i} of trial {intervals['trial_id'].iloc[i]} is {value[i]:g} over {weight[i]:g} s"
         )
     keys = [c for c in ("run_id", "trial_id", "metric") if c in intervals]
     code = np.zeros(len(intervals), dtype=np.int64)

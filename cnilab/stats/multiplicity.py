@@ -21,8 +21,8 @@ def _checked(p: Sequence[float | None], m: int | None) -> tuple[np.ndarray, np.n
     bad = ~((values >= 0) & (values <= 1))
     if bad.any():
         raise DataError(
-            f"p-value {float(values[bad][0])!r} at position {present[bad][0]}; each must lie in [0, 1], or be "
-            "None where there is no test"
+            f"p-value {float(values[bad][0])!r} at position {present[bad][0]}; each must lie in [0, 1], or "
+            "be None where there is no test"
         )
     m = len(p) if m is None else int(m)
     if m < len(p):

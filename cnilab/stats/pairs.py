@@ -7,6 +7,7 @@ not know what a metric, a placement or a failure is.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -95,8 +96,9 @@ def analyse(pairs: Sequence[Pair], alpha: float, *, infinite: bool = False) -> l
         One a pair, in the same order.
     """
     size = len(pairs)
-    keys = ("estimate", "low", "high", "sim_low", "sim_high", "p", "w_plus", "w_minus", "p_equivalence", "sd")
+    keys = ("estimate", "low", "high", "sim_low", "sim_high", "p", "rank_biserial", "p_equivalence", "sd")
     got = {key: np.full(size, np.nan) for key in keys}
+    signs = {key: np.zeros(size, dtype=int) for key in ("positive", "negative", "still")}
     counts = np.array([len(pair.d) for pair in pairs], dtype=int)
     alphas = np.array([alpha / pair.family.m for pair in pairs])
     lams = np.array([np.nan if pair.lam is None else pair.lam for pair in pairs])
@@ -107,7 +109,11 @@ def analyse(pairs: Sequence[Pair], alpha: float, *, infinite: bool = False) -> l
         got["low"][at], got["high"][at] = one
         got["sim_low"][at], got["sim_high"][at] = all_
         test = signed_rank(d, infinite=infinite)
-        got["p"][at], got["w_plus"][at], got["w_minus"][at] = test.two_sided, test.w_plus, test.w_minus
+        got["p"][at] = test.two_sided
+        got["rank_biserial"][at] = rank_biserial(test.w_plus, test.w_minus, int(n))
+        signs["positive"][at], signs["negative"][at] = (d > 0).sum(axis=1), (d < 0).sum(axis=1)
+        if n > 1 and not infinite:
+            signs["still"][at] = (np.abs(d - d[:, :1]) <= 10.0**-DECIMALS).all(axis=1)
         # An infinite difference is outside any margin, as is one far beyond it; the ranks do not care which.
         near = np.clip(d, -1e9, 1e9) if infinite else d
         has = np.isfinite(lams[at])
@@ -117,7 +123,7 @@ def analyse(pairs: Sequence[Pair], alpha: float, *, infinite: bool = False) -> l
             got["sd"][at] = d.std(axis=1, ddof=1)
 
     p = [None if np.isnan(v) else float(v) for v in got["p"]]
-    same = [bool(len(pair.d)) and not np.any(pair.d) for pair in pairs]
+    same = (counts > 0) & (signs["positive"] + signs["negative"] == 0)
     p_eq = [None if np.isnan(v) or s else float(v) for v, s in zip(got["p_equivalence"], same)]
     p_holm: list[float | None] = [None] * size
     p_eq_holm: list[float | None] = [None] * size
@@ -131,13 +137,13 @@ def analyse(pairs: Sequence[Pair], alpha: float, *, infinite: bool = False) -> l
     for i, value in zip(explored, benjamini_hochberg([p[i] for i in explored])):
         q[i] = value
     return [
-        _outcome(pair, i, got, alpha, p[i], p_holm[i], q[i], p_eq[i], p_eq_holm[i], same[i])
+        _outcome(pair, i, got, signs, alpha, p[i], p_holm[i], q[i], p_eq[i], p_eq_holm[i], bool(same[i]))
         for i, pair in enumerate(pairs)
     ]
 
 
 def _outcome(
-    pair: Pair, i: int, got: dict, alpha: float, p, p_holm, q, p_eq, p_eq_holm, same: bool
+    pair: Pair, i: int, got: dict, signs: dict, alpha: float, p, p_holm, q, p_eq, p_eq_holm, same: bool
 ) -> Outcome:
     n, need = len(pair.d), n_min(pair.family.m, alpha)
     low, high = float(got["sim_low"][i]), float(got["sim_high"][i])
@@ -152,17 +158,16 @@ def _outcome(
         verdict = "equivalent" if verdict == "different_negligible" else "inconclusive"
     if n == 0:
         return Outcome(0, need, verdict)
-    if n > 1 and not same and len(np.unique(np.round(pair.d, DECIMALS))) == 1:
+    if signs["still"][i] and not same:
         flags.append("resolution_limited")
-    if not (np.isfinite(low) and np.isfinite(high)):
+    if not (math.isfinite(low) and math.isfinite(high)):
         flags.append("ci_unbounded")
-    total = got["w_plus"][i] + got["w_minus"][i]
     return Outcome(
         n=n, n_min=need, verdict=verdict, estimate=float(got["estimate"][i]), low=float(got["low"][i]),
         high=float(got["high"][i]), sim_low=low, sim_high=high, level=achieved_level(n, alpha),
         sim_level=achieved_level(n, alpha / pair.family.m), p=p, p_holm=p_holm, q_bh=q, p_equivalence=p_eq,
         p_equivalence_holm=p_eq_holm,
-        rank_biserial=float(rank_biserial(got["w_plus"][i], got["w_minus"][i], n)) if total else None,
-        positive=int((pair.d > 0).sum()), negative=int((pair.d < 0).sum()),
-        sd=None if np.isnan(got["sd"][i]) else float(got["sd"][i]), flags=tuple(flags),
+        rank_biserial=None if same else float(got["rank_biserial"][i]),
+        positive=int(signs["positive"][i]), negative=int(signs["negative"][i]),
+        sd=None if math.isnan(got["sd"][i]) else float(got["sd"][i]), flags=tuple(flags),
     )  # fmt: skip

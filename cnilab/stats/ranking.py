@@ -197,8 +197,8 @@ def rank(
         if is_difference(verdict) and o.estimate:
             better[(i, j) if sign * o.estimate > 0 else (j, i)] = True
         pairs.append({"a": s.mode, "b": s.baseline, "estimate": number(o.estimate),
-                      "sim_low": number(o.sim_low), "sim_high": number(o.sim_high), "p": o.p, "p_holm": o.p_holm,
-                      "p_equivalence_holm": o.p_equivalence_holm, "verdict": verdict,
+                      "sim_low": number(o.sim_low), "sim_high": number(o.sim_high), "p": o.p,
+                      "p_holm": o.p_holm, "p_equivalence_holm": o.p_equivalence_holm, "verdict": verdict,
                       "n_used": o.n})  # fmt: skip
     middle = centres([table], level)
     centre = {m: middle[(id(table), m)] for m in ranked}
