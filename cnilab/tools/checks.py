@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable
+from itertools import pairwise
 
 from cnilab.errors import ParseError
 from cnilab.tools.base import Interval, Reading, Sample
@@ -25,7 +26,7 @@ _SLACK = 1e-3
 
 
 def number(value: object) -> float | None:
-    """Return ``value`` as a finite float, or None where it is no number (``null``, ``nan``, a word, a flag)."""
+    """Return ``value`` as a finite float, or None where it is no number (``null``, ``nan``, a word)."""
     if isinstance(value, bool) or value is None:
         return None
     try:
@@ -61,7 +62,7 @@ def fault(samples: Iterable[Sample]) -> str | None:
     """
     ordered: dict[str, dict[str, float]] = {}
     for sample in samples:
-        name, value = sample.metric, sample.value
+        name, value, stat = sample.metric, sample.value, sample.stat
         if not math.isfinite(value):
             return f"impossible value: {name} = {value!r}"
         if value < 0:
@@ -74,19 +75,21 @@ def fault(samples: Iterable[Sample]) -> str | None:
             return f"{name} was printed as 0: nothing ran"
         if name.endswith("loss_ratio") and value > 1:
             return f"impossible value: {name} = {value!r} is above 1"
-        ordered.setdefault(name, {})[sample.stat] = value
+        ordered.setdefault(name, {})[stat] = value
     for name, stats in ordered.items():
         if len(stats) == 1:
             continue
         known = [(stat, stats[stat]) for stat in ORDER if stat in stats]
-        for (low, a), (high, b) in zip(known, known[1:]):
+        for (low, a), (high, b) in pairwise(known):
             if a > b * (1 + _SLACK):
                 return f"impossible value: {name} {low} = {a:.9g} is above its {high} = {b:.9g}"
-        if "mean" in stats:
-            for stat, sign in (("min", 1), ("max", -1)):
-                if stat in stats and sign * (stats[stat] - stats["mean"]) > _SLACK * stats["mean"]:
-                    side = "above" if sign > 0 else "below"
-                    return f"impossible value: {name} {stat} = {stats[stat]:.9g} is {side} its mean = {stats['mean']:.9g}"
+        mean = stats.get("mean", math.nan)
+        for stat, side, excess in (
+            ("min", "above", stats.get("min", math.nan) - mean),
+            ("max", "below", mean - stats.get("max", math.nan)),
+        ):
+            if excess > _SLACK * mean:
+                return f"impossible value: {name} {stat} = {stats[stat]:.9g} is {side} its mean = {mean:.9g}"
     return None
 
 

@@ -21,7 +21,8 @@ KINDS = ("tcp_stream", "udp_stream")
 PORT = 5201
 
 _JSON = re.compile(
-    rb'"version"\s*:\s*"iperf 3|"tcp_mss(?:_default)?"\s*:|"start"\s*:\s*\{.*?"(?:connected|intervals|error)"\s*:'
+    rb'"version"\s*:\s*"iperf 3|"tcp_mss(?:_default)?"\s*:'
+    rb'|"start"\s*:\s*\{.*?"(?:connected|intervals|error)"\s*:'
     rb'|"event"\s*:\s*"(?:start|interval|end|error|server_output_json|server_output_text)"'
     rb'|"intervals"\s*:\s*\[.*?"(?:streams|sum)"\s*:|"sum_received"\s*:\s*\{',
     re.DOTALL,

@@ -1,8 +1,8 @@
 """iperf3's JSON: one document, several in one file, an NDJSON stream; from 3.0 to 3.2x.
 
 The keys changed often. What matters here: ``end.sum`` of UDP is the *sender's* rate beside the *receiver's*
-loss (until ``sum_received`` came), two-way tests once wrote the key ``sum`` twice, and a server's own document
-says 0 for what only its client knows. A document cut short is a failure, not a shorter test.
+loss (until ``sum_received`` came), two-way tests once wrote the key ``sum`` twice, and a server's own
+document says 0 for what only its client knows. A document cut short is a failure, not a shorter test.
 """
 
 from __future__ import annotations

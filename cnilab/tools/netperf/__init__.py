@@ -1,8 +1,8 @@
 """netperf: transaction and connection rates, with latency percentiles; bulk transfer too.
 
-Argument vectors for the testbeds (the omni tests' ``-k`` output, which names every value), and the door to the
-readers: :mod:`.omni` for keyval, CSV and ``-O``, :mod:`.classic` for the tables of the older tests. It runs
-nothing.
+Argument vectors for the testbeds (the omni tests' ``-k`` output, which names every value), and the door to
+the readers: :mod:`.omni` for keyval, CSV and ``-O``, :mod:`.classic` for the tables of the older tests. It
+runs nothing.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ DATA_PORT = 12866
 #: What the output must tell. COMMAND_LINE comes last: it alone can hold blanks and signs.
 SELECTORS = (
     "THROUGHPUT", "THROUGHPUT_UNITS", "TRANSACTION_RATE", "ELAPSED_TIME", "PROTOCOL", "DIRECTION",
-    "MIN_LATENCY", "MEAN_LATENCY", "P50_LATENCY", "P90_LATENCY", "P99_LATENCY", "MAX_LATENCY", "STDDEV_LATENCY",
-    "REQUEST_SIZE", "RESPONSE_SIZE", "BURST_SIZE", "LOCAL_SEND_THROUGHPUT", "REMOTE_RECV_THROUGHPUT",
+    "MIN_LATENCY", "MEAN_LATENCY", "P50_LATENCY", "P90_LATENCY", "P99_LATENCY", "MAX_LATENCY",
+    "STDDEV_LATENCY", "REQUEST_SIZE", "RESPONSE_SIZE", "BURST_SIZE", "LOCAL_SEND_THROUGHPUT",
+    "REMOTE_RECV_THROUGHPUT",
     "LOCAL_TRANSPORT_RETRANS", "REMOTE_TRANSPORT_RETRANS", "TRANSPORT_MSS", "LOCAL_CONG_CONTROL",
     "REMOTE_CONG_CONTROL", "COMMAND_LINE",
 )  # fmt: skip

@@ -175,7 +175,7 @@ def _cost(values: dict[str, str]) -> list[Sample]:
 
 
 def service_demand(local: float | None, remote: float | None, units: str | None) -> list[Sample]:
-    """CPU time both ends spent: per byte of a stream (KB of 1024), per transaction of a request/response test."""
+    """CPU time both ends spent: per byte of a stream (KB of 1024) or per transaction."""
     if not local or not remote:
         return []
     units = (units or "").strip().lower()
