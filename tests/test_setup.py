@@ -423,6 +423,9 @@ class Machine:
         self.log = folder / "log"
         self.log.write_text("")
         self.policy = folder / "policy-rc.d"
+        self.lists = folder / "lists"
+        self.lists.mkdir()
+        (self.lists / "mirror_dists_stable_InRelease").write_text("fetched just now")
         for name in REAL:
             path = shutil.which(name)
             if path:
@@ -437,6 +440,7 @@ class Machine:
         # The machine's real sbin folders are not part of this one.
         text = text.replace("PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin\n", "")
         text = text.replace("policy=/usr/sbin/policy-rc.d", f"policy={self.policy}")
+        text = text.replace("lists=/var/lib/apt/lists", f"lists={self.lists}")
         text = text.replace("for dir in /usr/local/bin /usr/bin; do", f"for dir in {self.bin}; do")
         home = self.bin.parent / "setup"
         home.mkdir(exist_ok=True)
@@ -605,6 +609,26 @@ def test_one_package_that_fails_does_not_take_the_others_with_it(machine):
     assert "wrk is broken" in result.stderr
     installed = (machine.bin.parent / "installed").read_text().split()
     assert set(LAB) - set(installed) == {"wrk"}
+
+
+def updates(machine):
+    return [call for call in machine.calls if call.startswith("apt-get") and call.endswith(" update")]
+
+
+def test_package_lists_are_read_only_where_they_are_missing(machine):
+    apt_machine(machine)
+    machine.run("system.sh", "lab")
+    assert updates(machine) == []
+    (machine.bin.parent / "installed").write_text("")
+    (machine.lists / "mirror_dists_stable_InRelease").unlink()
+    machine.run("system.sh", "lab")
+    assert len(updates(machine)) == 1
+
+
+def test_lists_that_may_be_stale_are_read_once_before_a_package_is_given_up(machine):
+    apt_machine(machine, fails=["wrk"])
+    machine.run("system.sh", "lab")
+    assert len(updates(machine)) == 1
 
 
 def test_an_unknown_set_is_refused_with_the_known_ones(machine):

@@ -87,19 +87,27 @@ apt() { env DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 apt-get -q -y \
   -o Acquire::Retries=3 -o Acquire::http::Timeout=60 -o Acquire::https::Timeout=60 -o DPkg::Lock::Timeout=300 \
   -o Dpkg::Options::=--force-confold "$@" </dev/null; }
 candidate() { [[ $(apt-cache policy "$1" 2>/dev/null) =~ Candidate:\ ([^[:space:]]+) ]] && [ "${BASH_REMATCH[1]}" != '(none)' ]; }
-fresh_lists() { # lists of at most a day's age are there
-  [ -n "$(find /var/lib/apt/lists -maxdepth 1 -name '*Release' -mtime -1 -print -quit 2>/dev/null)" ]
+lists=/var/lib/apt/lists
+fresh_lists() { # there, and fetched within a day (a list's own time is the server's, so the time of arrival counts)
+  [ -n "$(find "$lists" -maxdepth 1 -name '*Release' -print -quit 2>/dev/null)" ] &&
+    [ -n "$(find "$lists" -maxdepth 1 \( -name '*Release' -o -name partial \) -cmin -1440 -print -quit)" ]
 }
+updated=no
+update_lists() {
+  say "reading the package lists (apt-get update)"
+  updated=yes
+  apt update >"$log" 2>&1 ||
+    say "apt-get update failed ($(grep '^[EW]:' "$log" | tail -n 1)); going on with the lists that are there"
+}
+
+get() { apt install --no-install-recommends --no-remove "$@" >"$log" 2>&1; }
 
 install_as_root() { # package or a|b …
   local wanted=("$@") choice=() unavailable=() services=() package name failed=()
   log=$(mktemp)
   trap 'release_services; rm -f "$log"' EXIT
   trap 'exit 130' INT TERM HUP
-  if ! fresh_lists; then
-    say "reading the package lists (apt-get update)"
-    apt update >"$log" 2>&1 || say "apt-get update failed ($(grep '^[EW]:' "$log" | tail -n 1)); going on with the lists that are there"
-  fi
+  fresh_lists || update_lists
   for package in "${wanted[@]}"; do
     local found=
     for name in ${package//|/ }; do
@@ -115,15 +123,16 @@ install_as_root() { # package or a|b …
   done
   if [ ${#choice[@]} -gt 0 ]; then
     hold_services "${services[@]}"
-    if ! apt install --no-install-recommends --no-remove "${choice[@]}" >"$log" 2>&1; then
-      say "apt-get could not install them in one go ($(grep '^E:' "$log" | head -n 1)); trying them one by one"
-      for package in "${choice[@]}"; do
-        installed "$package" || apt install --no-install-recommends --no-remove "$package" >"$log" 2>&1 || {
-          failed+=("$package")
-          say "apt-get install $package failed: $(grep '^E:' "$log" | head -n 1)"
-        }
-      done
+    if ! get "${choice[@]}"; then
+      # The archive moves on: an older list may name a version that is gone.
+      [ "$updated" = yes ] || { update_lists; get "${choice[@]}"; } || true
     fi
+    for package in "${choice[@]}"; do # what did not come with the others is asked for alone
+      if ! installed "$package" && ! get "$package"; then
+        failed+=("$package")
+        say "apt-get install $package failed: $(grep '^E:' "$log" | head -n 1)"
+      fi
+    done
     keep_off "${services[@]}"
     release_services
     our_policy=no
