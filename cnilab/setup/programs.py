@@ -10,7 +10,6 @@ import shutil
 import sys
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from pathlib import Path
 
 SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
@@ -51,7 +50,7 @@ def find(program: str) -> Path | None:
 @cache
 def packages() -> tuple[Package, ...]:
     """Every line of `packages.txt`, in its order."""
-    text = resources.files("cnilab.setup").joinpath("packages.txt").read_text(encoding="utf-8")
+    text = (Path(__file__).parent / "packages.txt").read_text(encoding="utf-8")
     return tuple(_parse(line) for line in text.splitlines() if line.strip() and not line.startswith("#"))
 
 

@@ -175,7 +175,8 @@ else
   say "not root, and sudo cannot be used here, so nothing was installed; missing: $names. Ask for: apt-get install --no-install-recommends $names (or: make SYSTEM_DEPS=no, to go on without a word). What needs them will be skipped."
   exit 3
 fi
-say "installing ${#wanted[@]} system packages${root[0]:+ through sudo}: $names"
+count=${#wanted[@]}
+say "installing $count system package$([ "$count" -eq 1 ] || echo s)${root[0]:+ through sudo}: $names"
 say "(to skip this: make SYSTEM_DEPS=no)"
 if "${root[@]}" bash "$here/system.sh" --install "${wanted[@]}"; then
   say "system packages are there"
