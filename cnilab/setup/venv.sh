@@ -54,18 +54,15 @@ export UV_CACHE_DIR=${UV_CACHE_DIR:-$root/.cache/uv} UV_LINK_MODE=${UV_LINK_MODE
 index=${PIP_INDEX_URL:-$("$bin/python" -m pip config get global.index-url 2>/dev/null || true)}
 [ -z "$index" ] || export UV_DEFAULT_INDEX=${UV_DEFAULT_INDEX:-$index}
 [ -z "${PIP_CERT:-}" ] || export SSL_CERT_FILE=${SSL_CERT_FILE:-$PIP_CERT}
-log=$(mktemp .cache/install.XXXXXX)
-trap 'rm -f "$log"' EXIT
-trap 'exit 130' INT TERM
+log=.cache/install.log
 cause() { grep -iE '^ *(error|×|caused by)|error:|hash' "$log" | tail -n 3 | cut -c 1-300 | sed 's/^/  /'; }
 
 # ---- uv, from the same lock ------------------------------------------------------------------------------------
 uv=
 if [ -z "${NO_UV:-}" ]; then
   # the lock's own entry for uv: the line 'uv==… \' and the hashes under it
-  awk '/^[A-Za-z0-9]/ { on = /^uv==/ } on' "$lock" >"$log.uv"
-  trap 'rm -f "$log" "$log.uv"' EXIT
-  if "$bin/python" -m pip install -q --no-deps --only-binary :all: --require-hashes -r "$log.uv" >"$log" 2>&1; then
+  awk '/^[A-Za-z0-9]/ { on = /^uv==/ } on' "$lock" >.cache/uv.txt
+  if "$bin/python" -m pip install -q --no-deps --only-binary :all: --require-hashes -r .cache/uv.txt >"$log" 2>&1; then
     uv=$bin/uv
   else
     say "uv cannot be had here; using pip"
@@ -87,14 +84,14 @@ if [ "$installed" = no ]; then
   say "installing the packages of $lock with pip (a minute or two)"
   "$bin/python" -m pip install -q --retries 3 --require-hashes -r "$lock" >"$log" 2>&1 || {
     cause >&2
-    die "pip could not install $lock. If the network is down, run make again when it is back; to see everything, type: $venv/bin/pip install --require-hashes -r $lock"
+    die "pip could not install $lock. If the network is down, run make again when it is back; all it said is in $log"
   }
 fi
 
 # ---- cnilab itself, editable; setuptools comes from the lock, so nothing is fetched ----------------------------
 "$bin/python" -m pip install -q --no-deps --no-build-isolation --no-index -e . >"$log" 2>&1 || {
   cause >&2
-  die "cnilab itself could not be installed into $venv; to see everything, type: $venv/bin/pip install --no-deps --no-build-isolation -e ."
+  die "cnilab itself could not be installed into $venv; all that was said is in $log. When it is mended, type: make setup"
 }
 "$bin/python" -c 'import cnilab' || die "cnilab is installed in $venv but cannot be imported (see above); to start again, type: make distclean setup"
 say "cnilab and its packages are in $venv ($("$bin/python" -V), $(awk '/^[A-Za-z0-9].*==/ { n++ } END { print n }' "$lock") packages locked)"
