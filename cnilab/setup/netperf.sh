@@ -8,7 +8,8 @@
 # mirror, suite and keyring that the machine already uses; the package is checked against that keyring,
 # downloaded and unpacked into PREFIX/opt/netperf. It is never installed: no root, no service, no dpkg entry.
 #
-# Exit 0: netperf can be called. Exit 3: it cannot be had; one sentence says why, and its trials will be skipped.
+# Exit 0: netperf can be called. Exit 3: it cannot be had here. Exit 4: the archive could not be read just now, so the
+# next make tries again. Either way one sentence says why, and its trials will be skipped.
 set -euo pipefail
 
 prefix=${1:?usage: netperf.sh PREFIX (for example .venv)}
@@ -16,9 +17,9 @@ home=$prefix/opt/netperf
 work=
 
 say() { printf 'setup: %s\n' "$*" >&2; }
-give_up() {
+give_up() { # reason [status]
   say "no netperf: $1. Its trials will be skipped with this reason; everything else works."
-  exit 3
+  exit "${2:-3}"
 }
 
 if [ ! -d "$prefix/bin" ]; then
@@ -113,7 +114,7 @@ if [[ $("$ldconfig" -p 2>/dev/null) != *libsctp.so.1* ]]; then
 fi
 fetch() { # from these components
   printf 'deb %s%s %s %s\n' "$option" "$uri" "$suite" "$*" >"$work/private.list"
-  private_apt update || give_up "apt-get could not read '$*' of '$suite' ($(why))"
+  private_apt update || give_up "apt-get could not read '$*' of '$suite' ($(why))" 4
   private_apt download netperf
 }
 say "fetching netperf from this machine's own $origin archive ($suite, $nonfree)"
@@ -126,7 +127,7 @@ if ! fetch $components; then
 fi
 if [ "$have_sctp" = no ]; then
   private_apt download libsctp1 || private_apt download libsctp1t64 ||
-    give_up "the library libsctp1, which netperf needs, could not be fetched ($(why))"
+    give_up "the library libsctp1, which netperf needs, could not be fetched ($(why))" 4
 fi
 for deb in "$work"/deb/*.deb; do
   dpkg-deb -x "$deb" "$work/root" || give_up "'${deb##*/}' could not be unpacked into $prefix/opt; is the disk full? see: df -h $prefix"

@@ -6,13 +6,14 @@ A new tool is one module here, one line in :data:`TOOLS` and one recorded output
 from __future__ import annotations
 
 from cnilab.errors import UnknownKey
-from cnilab.tools import iperf3, netperf
+from cnilab.tools import iperf2, iperf3, netperf
 from cnilab.tools.base import Call, Interval, Parser, Reading, Sample, Tool
 
 __all__ = ["TOOLS", "Call", "Interval", "Parser", "Reading", "Sample", "Tool", "get"]
 
 #: Name -> module. A module is a :class:`Parser`; one that also has ``PROGRAMS`` is a :class:`Tool`.
 TOOLS: dict[str, Parser] = {
+    "iperf2": iperf2,
     "iperf3": iperf3,
     "netperf": netperf,
 }

@@ -37,7 +37,7 @@ class Reading:
     Parameters
     ----------
     samples, intervals
-        What it measured. Empty when ``status`` is not ``ok``.
+        What it measured. ``samples`` is empty when ``status`` is not ``ok``; the series may remain.
     status, reason
         ``ok``, or ``failed``/``timeout`` with the tool's own words.
     test

@@ -97,9 +97,9 @@ def reading(samples: Iterable[Sample], intervals: Iterable[Interval] = (), **res
     """Build a Reading from samples that were found, failed where they are impossible or none are there."""
     found = tuple(samples)
     why = fault(found) if found else "no result in this output"
-    if why:
-        return Reading(status="failed", reason=why, **rest)
     good = tuple(i for i in intervals if i.value >= 0 and i.t_end_s > i.t_start_s)
+    if why:
+        return Reading(status="failed", reason=why, intervals=good, **rest)
     return Reading(samples=found, intervals=good, **rest)
 
 

@@ -383,7 +383,9 @@ def main() -> None:
     reply = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # whatever a child prints must not look like an answer
     threading.Thread(target=die_with_parent, args=(0,), daemon=True).start()
-    reply.write(json.dumps({"ok": True, "pid": os.getpid(), "uid": os.getuid()}) + "\n")
+    with open("/proc/self/uid_map") as file:
+        root = file.read().split() == ["0", "0", "4294967295"]
+    reply.write(json.dumps({"ok": True, "root": root}) + "\n")
     for line in sys.stdin:
         order = json.loads(line)
         try:

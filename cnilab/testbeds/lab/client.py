@@ -9,28 +9,15 @@ from __future__ import annotations
 import json
 import os
 import select
-import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 from cnilab.errors import LabError, Unavailable
+from cnilab.setup.programs import find, search_path
 
 AGENT = Path(__file__).with_name("agent.py")
-SBIN = ("/usr/local/sbin", "/usr/sbin", "/sbin")
-
-
-def search_path() -> str:
-    """PATH for the lab's programs: this environment's ``bin`` first, the system's ``sbin`` folders last."""
-    own = os.path.join(sys.prefix, "bin")
-    rest = [p for p in os.environ.get("PATH", os.defpath).split(os.pathsep) if p and p != own]
-    return os.pathsep.join([own, *rest, *(p for p in SBIN if p not in rest)])
-
-
-def find(program: str) -> str | None:
-    """Full path of a program the lab would run, or None."""
-    return shutil.which(program, path=search_path())
 
 
 def unshare_argv() -> list[str]:
@@ -40,7 +27,7 @@ def unshare_argv() -> list[str]:
 
 
 class AgentProcess:
-    """A running agent.
+    """A running agent; ``root`` tells whether it has the machine's root or only its user namespace's.
 
     Raises
     ------
@@ -64,7 +51,7 @@ class AgentProcess:
         )
         self._buffer = b""
         try:
-            self._answer(start_timeout_s)
+            self.root = self._answer(start_timeout_s)["root"]
         except LabError as error:
             self.close()
             hint = (
@@ -74,6 +61,12 @@ class AgentProcess:
                 else "this root may not unshare namespaces (a container without CAP_SYS_ADMIN?)"
             )
             raise Unavailable(f"cannot make the lab's namespaces: {error}; {hint}") from error
+
+    @property
+    def first_process(self) -> int:
+        """Process id, outside, of the lab's first process."""
+        with open(f"/proc/{self._process.pid}/task/{self._process.pid}/children") as file:
+            return int(file.read().split()[0])
 
     @property
     def alive(self) -> bool:

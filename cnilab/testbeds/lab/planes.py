@@ -5,7 +5,7 @@ from __future__ import annotations
 from cnilab import modes
 from cnilab.testbeds.lab import calico, docker, fabric, flannel, rules, wiring
 from cnilab.testbeds.lab.steps import Phase, Restore, Step
-from cnilab.testbeds.lab.topology import Topology
+from cnilab.testbeds.lab.topology import CLUSTER_IPS, Topology
 
 
 def topology_for(mode_id: str, **shape) -> Topology:
@@ -21,7 +21,7 @@ def phases(
     *,
     ports: list[tuple[str, int]] | None = None,
     routed_underlay: bool = False,
-    service: str | None = None,
+    services: bool = False,
 ) -> list[Phase]:
     """Everything from bare namespaces to a working mode, in order.
 
@@ -33,8 +33,8 @@ def phases(
         ``(protocol, port)`` pairs that servers will use: what Docker publishes and a Service forwards.
     routed_underlay
         Whether the router takes part in BGP.
-    service
-        Address of the pod behind the ClusterIP, if kube-proxy's rules are wanted.
+    services
+        Whether kube-proxy's rules for one ClusterIP a placement are wanted.
     """
     mode, ports = modes.get(mode_id), ports or []
     out = fabric.phases(topology)
@@ -46,8 +46,9 @@ def phases(
         out += flannel.phases(topology, mode, kernel_path)
     elif mode.plugin == "calico":
         out += calico.phases(topology, mode, kernel_path, routed_underlay)
-    if service:
-        nodes = tuple(Restore(n.name, rules.service(service, ports)) for n in topology.node_list)
+    if services:
+        clusters = [(ip, topology.server_pod(placement).ip) for placement, ip in CLUSTER_IPS.items()]
+        nodes = tuple(Restore(n.name, rules.service(clusters, ports)) for n in topology.node_list)
         out.append(Phase("kube-proxy: one ClusterIP", nodes))
     return out
 

@@ -7,9 +7,8 @@ ClusterIP are here too.
 
 from __future__ import annotations
 
-from cnilab.testbeds.lab.topology import POD_NETWORK, SERVICE_NETWORK, Node, Topology
+from cnilab.testbeds.lab.topology import POD_NETWORK, Node, Topology
 
-SERVICE_IP = "10.96.0.77"
 _MULTICAST = "224.0.0.0/4"
 
 
@@ -88,8 +87,14 @@ def docker(bridge: str, network: str, published: list[tuple[str, int, str]]) -> 
     return _table("nat", ["DOCKER"], nat) + _table("filter", ["DOCKER", "DOCKER-USER"], filters)
 
 
-def service(endpoint: str, ports: list[tuple[str, int]]) -> str:
-    """kube-proxy's iptables mode for one ClusterIP with one endpoint, chains named as it names them."""
+def service(clusters: list[tuple[str, str]], ports: list[tuple[str, int]]) -> str:
+    """kube-proxy's iptables mode for ClusterIPs with one endpoint each, chains named as it names them.
+
+    Parameters
+    ----------
+    clusters
+        ``(cluster address, endpoint address)`` of each Service.
+    """
     nat = [
         'PREROUTING -m comment --comment "kubernetes service portals" -j KUBE-SERVICES',
         'OUTPUT -m comment --comment "kubernetes service portals" -j KUBE-SERVICES',
@@ -100,16 +105,16 @@ def service(endpoint: str, ports: list[tuple[str, int]]) -> str:
         "KUBE-POSTROUTING -j MASQUERADE --random-fully",
     ]
     chains = ["KUBE-SERVICES", "KUBE-MARK-MASQ", "KUBE-POSTROUTING"]
-    for index, (protocol, number) in enumerate(ports):
-        svc, sep = f"KUBE-SVC-CNILAB{index:02d}", f"KUBE-SEP-CNILAB{index:02d}"
-        chains += [svc, sep]
-        nat += [
-            f"KUBE-SERVICES -d {SERVICE_IP}/32 -p {protocol} -m {protocol} --dport {number} -j {svc}",
-            f"{svc} ! -s {POD_NETWORK} -d {SERVICE_IP}/32 -p {protocol} -m {protocol} --dport {number} -j KUBE-MARK-MASQ",
-            f"{svc} -j {sep}",
-            f"{sep} -s {endpoint}/32 -j KUBE-MARK-MASQ",
-            f"{sep} -p {protocol} -m {protocol} -j DNAT --to-destination {endpoint}:{number}",
-        ]
+    for number, (cluster, endpoint) in enumerate(clusters):
+        for index, (protocol, port) in enumerate(ports):
+            svc, sep = f"KUBE-SVC-LAB{number:02d}{index:02d}", f"KUBE-SEP-LAB{number:02d}{index:02d}"
+            chains += [svc, sep]
+            match = f"-d {cluster}/32 -p {protocol} -m {protocol} --dport {port}"
+            nat += [
+                f"KUBE-SERVICES {match} -j {svc}",
+                f"{svc} ! -s {POD_NETWORK} {match} -j KUBE-MARK-MASQ",
+                f"{svc} -j {sep}",
+                f"{sep} -s {endpoint}/32 -j KUBE-MARK-MASQ",
+                f"{sep} -p {protocol} -m {protocol} -j DNAT --to-destination {endpoint}:{port}",
+            ]
     return _table("nat", chains, nat)
-
-

@@ -20,7 +20,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 POD_NETWORK = "10.244.0.0/16"
-SERVICE_NETWORK = "10.96.0.0/12"
+#: ClusterIP of the Service in front of the server of each placement; kubeadm's default range.
+CLUSTER_IPS = {"same_node": "10.96.0.77", "same_subnet": "10.96.0.78", "cross_subnet": "10.96.0.79"}
 AS_NUMBER = 64512  # Calico's default; private use, RFC 6996
 
 
@@ -156,6 +157,10 @@ class Topology:
 
     def pod(self, name: str) -> Pod:
         return next(p for p in self.pod_list if p.name == name)
+
+    def server_pod(self, placement: str) -> Pod:
+        """The pod that serves in ``placement``; the client is always the first node's first pod."""
+        return self.peer_node(placement).pods[1 if placement == "same_node" else 0]
 
     def peer_node(self, placement: str) -> Node:
         """The node of the server in ``placement``; the client is always on the first node."""

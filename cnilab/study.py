@@ -1,0 +1,374 @@
+"""A study and its plan: what is measured, and in which order, before anything is measured.
+
+A study is one YAML file, checked key by key; the plan is its randomised complete blocks, every trial a row, and
+a hash over them that the results carry. Knows nothing of testbeds and runs nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from cnilab import design, modes
+from cnilab.errors import StudyError, UnknownKey
+from cnilab.modes import AA_SUFFIX
+from cnilab.samples import PATHS, PLACEMENTS
+
+SCHEMA_VERSION = 1
+
+Placement = Literal["same_node", "same_subnet", "cross_subnet"]
+Path_ = Literal["pod_to_pod", "pod_to_service", "host_to_host"]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+
+class Test(_Strict):
+    """One thing measured in every cell: a tool, the kind of test, and how long.
+
+    Parameters
+    ----------
+    name
+        What the results call it.
+    tool
+        A name from :data:`cnilab.tools.TOOLS` that can be run.
+    kind
+        ``tcp_stream``, ``tcp_rr`` …; by default ``name`` without a trailing number of streams.
+    streams
+        Parallel connections.
+    duration_s, omit_s
+        Seconds that count, and seconds before them that do not.
+    """
+
+    __test__ = False  # pytest, this is not one of yours
+
+    name: str = Field(min_length=1, pattern=r"^[a-z0-9][a-z0-9_.-]*$")
+    tool: str
+    kind: str = ""
+    streams: int = Field(default=1, ge=1, le=128)
+    duration_s: float = Field(default=10, gt=0, le=3600)
+    omit_s: float = Field(default=0, ge=0, le=600)
+    options: dict[str, str] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_kind(cls, data: Any) -> Any:
+        if isinstance(data, dict) and not data.get("kind") and isinstance(data.get("name"), str):
+            stem = data["name"].rstrip("0123456789").rstrip("_-.x")
+            data = {**data, "kind": stem}
+        return data
+
+
+class Primary(_Strict):
+    """The one family that Holm protects; all else is exploratory and says so."""
+
+    test: str
+    metric: str
+    stat: str = "value"
+
+
+class Stop(_Strict):
+    """Stop once every primary interval is this narrow; p-values are never looked at."""
+
+    half_width: float = Field(gt=0, lt=1)
+    first_look: int = Field(default=10, ge=6)
+
+
+class Study(_Strict):
+    """A whole study. See ``data/studies/quick.yaml`` for one with comments.
+
+    Parameters
+    ----------
+    modes, baseline
+        Ids from the catalogue, or ``all``; the baseline is measured in every block and, with ``aa``, once more
+        under a blind label.
+    placements, path
+        Where client and server stand, and what the client calls.
+    underlay
+        ``plain``, or ``routed``: the router between the subnets takes part in BGP.
+    mss
+        ``as_shipped``: each mode with its own MTU. ``equal``: all modes with the smallest one's segment size.
+    blocks, seed, design
+        Complete blocks, the seed of their order, and ``randomised`` or ``williams``.
+    congestion_control, pin_cpus
+        Set at both ends of every trial, so that a machine's default does not slip in.
+    stop
+        Optional early stop on precision; ``blocks`` is then the most there will be.
+    """
+
+    name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    testbed: Literal["lab", "kubernetes", "replay"] = "lab"
+    modes: tuple[str, ...] = Field(min_length=2)
+    baseline: str = "host"
+    placements: tuple[Placement, ...] = Field(default=("same_subnet", "cross_subnet"), min_length=1)
+    path: Path_ = "pod_to_pod"
+    underlay: Literal["plain", "routed"] = "plain"
+    tests: tuple[Test, ...] = Field(min_length=1)
+    primary: Primary
+    margin: float = Field(default=0.05, gt=0, lt=1)
+    alpha: float = Field(default=0.05, gt=0, lt=0.5)
+    blocks: int = Field(default=10, ge=1, le=1000)
+    seed: int = Field(default=0, ge=0)
+    design: Literal["randomised", "williams"] = "randomised"
+    aa: bool = True
+    mss: Literal["as_shipped", "equal"] = "as_shipped"
+    congestion_control: str | None = "cubic"
+    pin_cpus: bool = True
+    rest_s: float = Field(default=0, ge=0, le=600)
+    stop: Stop | None = None
+
+    @field_validator("modes", mode="before")
+    @classmethod
+    def _all_modes(cls, value: Any) -> Any:
+        return list(modes.MODES) if value == "all" else value
+
+    @field_validator("modes")
+    @classmethod
+    def _known_modes(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for mode in value:
+            if mode not in modes.MODES:
+                raise ValueError(str(UnknownKey("mode", mode, modes.MODES)))
+        return _unique("mode", value)
+
+    @field_validator("placements")
+    @classmethod
+    def _once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return _unique("placement", value)
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Study:
+        from cnilab.tools import TOOLS
+
+        if self.baseline not in self.modes:
+            raise ValueError(f"baseline {self.baseline!r} is not among the modes: {', '.join(self.modes)}")
+        names = _unique("test", tuple(t.name for t in self.tests))
+        runnable = [n for n, tool in TOOLS.items() if hasattr(tool, "KINDS")]
+        for test in self.tests:
+            if test.tool not in runnable:
+                raise ValueError(str(UnknownKey("tool", test.tool, runnable)))
+            kinds = getattr(TOOLS[test.tool], "KINDS", ())
+            if test.kind not in kinds:
+                raise ValueError(f"test {test.name!r}: {test.tool} has no kind {test.kind!r}; it has {', '.join(kinds)}")
+        if self.primary.test not in names:
+            raise ValueError(f"primary test {self.primary.test!r} is not among the tests: {', '.join(names)}")
+        return self
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What is put in place in every block: the modes, and the baseline's blind twin."""
+        return (*self.modes, self.baseline + AA_SUFFIX) if self.aa else self.modes
+
+    def test(self, name: str) -> Test:
+        return next(t for t in self.tests if t.name == name)
+
+    def to_yaml(self) -> str:
+        """Every key with its value, defaults too."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over every value; two studies are the same study if this is."""
+        return hashlib.sha256(json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
+
+    def plan(self) -> Plan:
+        """Lay out every trial in order."""
+        return Plan.of(self)
+
+
+def _unique(what: str, values: tuple[str, ...]) -> tuple[str, ...]:
+    twice = sorted({v for v in values if values.count(v) > 1})
+    if twice:
+        raise ValueError(f"{what} {twice[0]!r} is listed twice")
+    return values
+
+
+def load(source: str | Path) -> Study:
+    """Read a study from a YAML file.
+
+    Raises
+    ------
+    StudyError
+        With the file, the line, the key, the value and what is allowed.
+    """
+    path = Path(source)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        near = sorted(p.name for p in path.parent.glob("*.y*ml")) if path.parent.is_dir() else []
+        hint = f"; in {path.parent} there are: {', '.join(near)}" if near else ""
+        raise StudyError(f"no study at {path}{hint}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise StudyError(f"cannot read the study {path}: {error}") from error
+    return parse(text, name=str(path))
+
+
+def parse(text: str, name: str = "study") -> Study:
+    """Read a study from YAML text; ``name`` is what errors call it."""
+    try:
+        tree = yaml.compose(text, Loader=yaml.SafeLoader)
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark else ""
+        raise StudyError(f"{name}{line}: not YAML: {getattr(error, 'problem', None) or error}") from error
+    if not isinstance(data, dict):
+        raise StudyError(f"{name}:1: a study is a mapping of keys; this is {type(data).__name__}. See data/studies/quick.yaml")
+    try:
+        return Study.model_validate(data)
+    except ValidationError as error:
+        raise StudyError("\n".join(_explain(e, tree, name) for e in error.errors())) from None
+
+
+def _explain(error: Any, tree: yaml.Node, name: str) -> str:
+    """One line an error: file:line: key: what is wrong, the value, what is allowed."""
+    location = list(error["loc"])
+    line = _line_of(tree, location)
+    key = ".".join(str(p) for p in location) or "study"
+    value = error.get("input")
+    kind, context = error["type"], error.get("ctx", {})
+    if kind == "extra_forbidden":
+        allowed = list((Test if location[0] == "tests" else Primary if location[0] == "primary" else Stop if location[0] == "stop" else Study).model_fields)
+        what = str(UnknownKey("key", location[-1], allowed))
+        key = ".".join(str(p) for p in location[:-1]) or "study"
+    elif kind == "missing":
+        what = "is missing"
+    elif kind == "value_error":
+        what = str(context.get("error", error["msg"]))
+    else:
+        shown = repr(value) if not isinstance(value, (dict, list)) else type(value).__name__
+        what = f"{shown}: {error['msg'][0].lower()}{error['msg'][1:]}"
+    return f"{name}:{line}: {key}: {what}"
+
+
+def _line_of(node: yaml.Node | None, location: list) -> int:
+    """1-based line of the deepest part of ``location`` that the file has."""
+    line = 1
+    for part in location:
+        if isinstance(node, yaml.MappingNode):
+            hit = next(((k, v) for k, v in node.value if k.value == str(part)), None)
+            if hit is None:
+                break
+            line, node = hit[0].start_mark.line + 1, hit[1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            node = node.value[part]
+            line = node.start_mark.line + 1
+        else:
+            break
+    return line
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One tool execution to be done: one row of the plan."""
+
+    trial_id: str
+    block: int
+    slot: int
+    deployment_id: str
+    label: str
+    position: int
+    placement: str
+    path: str
+    test: str
+
+    @property
+    def mode(self) -> str:
+        """The mode to put in place; the A/A label's is the baseline."""
+        return self.label.removesuffix(AA_SUFFIX)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Every trial of a study in order.
+
+    Parameters
+    ----------
+    study
+        What it was made from.
+    trials
+        In the order in which they are to be run.
+    hash
+        SHA-256 over the order; recorded before the first trial.
+    """
+
+    study: Study
+    trials: tuple[Trial, ...]
+    hash: str
+
+    @classmethod
+    def of(cls, study: Study) -> Plan:
+        """Draw the order: modes within blocks, then tests and placements within each deployment."""
+        orders = (
+            design.williams_orders(study.labels, study.blocks, study.seed)
+            if study.design == "williams"
+            else [design.block_order(study.labels, study.seed, b) for b in range(1, study.blocks + 1)]
+        )
+        cells = [(placement, test.name) for placement in study.placements for test in study.tests]
+        trials = []
+        for block, order in enumerate(orders, start=1):
+            for slot, label in enumerate(order, start=1):
+                shuffled = design.generator(study.seed, block, slot).permutation(len(cells))
+                deployment = f"b{block:03d}-s{slot:02d}"
+                for position, index in enumerate(shuffled, start=1):
+                    placement, test = cells[index]
+                    trial = f"{deployment}-t{position:02d}"
+                    trials.append(
+                        Trial(trial, block, slot, deployment, label, position, placement, study.path, test)
+                    )
+        rows = [(t.trial_id, t.label, t.placement, t.path, t.test) for t in trials]
+        return cls(study, tuple(trials), design.schedule_hash(rows))
+
+    @property
+    def deployments(self) -> list[tuple[Trial, ...]]:
+        """The trials grouped by deployment, in order."""
+        groups: dict[str, list[Trial]] = {}
+        for trial in self.trials:
+            groups.setdefault(trial.deployment_id, []).append(trial)
+        return [tuple(group) for group in groups.values()]
+
+    def frame(self) -> pd.DataFrame:
+        """One row a trial: ``trial_id, block, slot, deployment_id, label, position, placement, path, test``."""
+        return pd.DataFrame([vars(t) for t in self.trials])
+
+    def measuring_s(self, trials: Iterable[Trial] | None = None) -> float:
+        """Seconds the tools themselves will take."""
+        tests = {t.name: t.duration_s + t.omit_s for t in self.study.tests}
+        return sum(tests[t.test] for t in (self.trials if trials is None else trials))
+
+    def __repr__(self) -> str:
+        s = self.study
+        return (
+            f"Plan {s.name}: {s.blocks} blocks x {len(s.labels)} deployments x "
+            f"{len(s.placements) * len(s.tests)} trials = {len(self.trials)} trials, "
+            f"{self.measuring_s() / 60:.1f} min of measuring; order {self.hash[:12]}"
+        )
+
+    def _repr_html_(self) -> str:
+        grid = self.frame().drop_duplicates("deployment_id").pivot(index="block", columns="slot", values="label")
+        head = "".join(f"<th scope='col'>{c}.</th>" for c in grid.columns)
+        body = "".join(
+            f"<tr><th scope='row'>block {b}</th>" + "".join(f"<td>{html.escape(str(v))}</td>" for v in row) + "</tr>"
+            for b, row in zip(grid.index, grid.to_numpy())
+        )
+        caption = html.escape(repr(self))
+        return f"<table><caption>{caption}</caption><thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def pinned_cpus() -> tuple[int | None, int | None]:
+    """CPU for the client and for the server: the last two this process may use; (None, None) if it has one."""
+    cpus = sorted(os.sched_getaffinity(0))
+    return (cpus[-1], cpus[-2]) if len(cpus) > 1 else (None, None)
+
+
+__all__ = ["PATHS", "PLACEMENTS", "Plan", "Primary", "Stop", "Study", "Test", "Trial", "load", "parse", "pinned_cpus"]

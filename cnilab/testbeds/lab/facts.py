@@ -1,0 +1,57 @@
+"""Read a lab's state back from the kernel: devices, routes, neighbours, forwarding entries, BGP sessions.
+
+Reads and normalises; what the state should be is :mod:`cnilab.proof`'s business. The keys are those a real
+cluster's nodes are read into as well, so that one proof serves both.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+
+from cnilab.modes import Mode
+from cnilab.testbeds.lab import bird
+from cnilab.testbeds.lab.client import AgentProcess
+from cnilab.testbeds.lab.topology import Topology
+
+_READS = {
+    "links": ["ip", "-j", "-d", "link", "show"],
+    "routes": ["ip", "-j", "-d", "route", "show", "table", "all"],
+    "neighbours": ["ip", "-j", "neigh", "show"],
+    "rules": ["ip", "-j", "rule", "show"],
+    "fdb": ["bridge", "-j", "fdb", "show"],
+}
+_SESSION = re.compile(r"^(\S+)\s+BGP\s+\S+\s+(\S+)\s+(\S+)\s*(.*)$", re.MULTILINE)
+
+
+def read(agent: AgentProcess, topology: Topology, mode: Mode, nodes: list[str]) -> dict:
+    """Return ``{node: {links, routes, neighbours, rules, fdb, bgp}}`` as the kernel and BIRD tell it.
+
+    ``bgp`` is a list of ``{peer, state, since, info}``; a reading that failed is None, never an empty list.
+    """
+    commands = [(node, what, argv) for node in nodes for what, argv in _READS.items()]
+    if mode.bgp:
+        commands += [(n, "bgp", ["birdc", "-s", bird.control(n), "show", "protocols"]) for n in nodes]
+    answers = agent.call("read_many", commands=[[ns, argv] for ns, _, argv in commands])["stdout"]
+    out: dict[str, dict] = {node: {"bgp": []} for node in nodes}
+    for (node, what, _), text in zip(commands, answers):
+        if text is None:
+            out[node][what] = None
+        elif what == "bgp":
+            found = _SESSION.findall(text)
+            out[node][what] = [{"peer": p, "state": s, "since": t, "info": i.strip()} for p, s, t, i in found]
+        else:
+            out[node][what] = json.loads(text or "[]")
+    return out
+
+
+def converged(agent: AgentProcess, topology: Topology) -> bool:
+    """Whether every node has a usable route to every other node's block from BIRD."""
+    nodes = topology.node_list
+    argv = ["ip", "-j", "route", "show", "proto", "bird"]
+    answers = agent.call("read_many", commands=[[n.name, argv] for n in nodes])["stdout"]
+    for node, text in zip(nodes, answers):
+        usable = {r["dst"] for r in json.loads(text or "[]") if "dev" in r and r.get("type", "unicast") == "unicast"}
+        if not {n.block for n in nodes if n is not node} <= usable:
+            return False
+    return True

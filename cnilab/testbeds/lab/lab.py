@@ -1,0 +1,281 @@
+"""``Lab``: one mode put in place in private namespaces, usable as a context manager from a script or a notebook."""
+
+from __future__ import annotations
+
+import html
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from cnilab import modes, proof
+from cnilab.errors import LabError, Unavailable
+from cnilab.testbeds.lab import facts, kernel, planes
+from cnilab.testbeds.lab.client import AgentProcess
+from cnilab.testbeds.lab.steps import to_ops, to_shell
+from cnilab.testbeds.lab.topology import CLUSTER_IPS, Topology
+
+PROBE_PORT = 5201  # one that Docker publishes too
+BGP_LIMIT_S = 15.0
+SERVED_PORTS = (5201, 12865, 12866)  # iperf3; netserver's control and data
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where a program runs (a namespace) and the address others reach it at."""
+
+    ns: str
+    address: str
+
+
+class Lab:
+    """A cluster of network namespaces with one CNI mode in place.
+
+    Parameters
+    ----------
+    mode
+        Id from :data:`cnilab.modes.MODES`.
+    underlay
+        ``plain``: the router knows no pods. ``routed``: it takes part in BGP.
+    services
+        Whether kube-proxy's rules for one ClusterIP a placement are installed.
+    nodes, pods
+        Number of nodes (3 to 250) and of pods on each; the first node has one pod more.
+
+    Raises
+    ------
+    UnknownKey
+        If there is no such mode.
+    Unavailable
+        If this machine cannot run it; the message holds the reason and the remedy.
+    LabError
+        If building fails half-way; nothing of it remains.
+
+    Examples
+    --------
+    >>> with Lab("flannel-vxlan") as lab:  # doctest: +SKIP
+    ...     print(lab.sh("n1", "ip route"))
+    ...     print(lab.prove(["same_subnet"])[0].outer)
+    """
+
+    def __init__(
+        self, mode: str, *, underlay: str = "plain", services: bool = False, nodes: int = 3, pods: int = 1
+    ) -> None:
+        self.mode = modes.get(mode)
+        path, self.substitute = kernel.kernel_path(mode)
+        if path is None:
+            raise Unavailable(f"{mode} cannot run here: {self.substitute}")
+        self.kernel_path, self.underlay, self.services = path, underlay, services
+        self.topology: Topology = planes.topology_for(mode, nodes=nodes, pods=pods)
+        self.notes: tuple[str, ...] = ()
+        self.timings: dict[str, float] = {}
+        self._agent: AgentProcess | None = None
+        self._ready = False
+
+    # ---- life -----------------------------------------------------------------------------------------
+
+    def phases(self) -> list:
+        """The steps that build this lab."""
+        return planes.phases(
+            self.topology,
+            self.mode.id,
+            self.kernel_path,
+            ports=[(protocol, port) for port in SERVED_PORTS for protocol in ("tcp", "udp")],
+            routed_underlay=self.underlay == "routed",
+            services=self.services,
+        )
+
+    def script(self) -> str:
+        """The same as a shell script, to build the lab by hand."""
+        return to_shell(self.phases(), f"{self.mode.id} in network namespaces, as cnilab builds it")
+
+    def start(self) -> Lab:
+        """Build; return without waiting for BGP, which needs most of a second of doing nothing."""
+        began = time.monotonic()
+        self._agent = AgentProcess()
+        try:
+            self.notes = tuple(self._agent.call("build", phases=to_ops(self.phases()))["notes"])
+        except LabError as error:
+            self.close()
+            raise LabError(f"{self.mode.id} could not be built: {error}") from error
+        self.timings["build_s"] = time.monotonic() - began
+        return self
+
+    def wait(self) -> Lab:
+        """Wait until BGP has brought every node the routes to every other.
+
+        Raises
+        ------
+        LabError
+            If it has not after 15 s; the message holds the sessions' states.
+        """
+        if self._ready:
+            return self
+        began = time.monotonic()
+        if self.mode.bgp:
+            while not facts.converged(self.agent, self.topology):
+                if time.monotonic() - began > BGP_LIMIT_S:
+                    state = facts.read(self.agent, self.topology, self.mode, [n.name for n in self.topology.node_list])
+                    sessions = {node: [(s["peer"], s["info"]) for s in f["bgp"] or []] for node, f in state.items()}
+                    raise LabError(f"{self.mode.id}: no routes from BGP after {BGP_LIMIT_S:g} s; sessions: {sessions}")
+                time.sleep(0.02)
+        self.timings["settle_s"] = time.monotonic() - began
+        self._ready = True
+        return self
+
+    def close(self) -> None:
+        """End the lab; the kernel removes all of it."""
+        if self._agent is not None:
+            self._agent.close()
+            self._agent = None
+        self._ready = False
+
+    def __enter__(self) -> Lab:
+        try:
+            return self.start().wait()
+        except BaseException:
+            self.close()
+            raise
+
+    def __exit__(self, *_) -> None:
+        self.close()
+
+    @property
+    def agent(self) -> AgentProcess:
+        if self._agent is None:
+            raise LabError("this lab is not running; use it as `with cnilab.Lab(mode) as lab:`")
+        return self._agent
+
+    # ---- use ------------------------------------------------------------------------------------------
+
+    def client(self, path: str = "pod_to_pod") -> Endpoint:
+        """Where the client of a trial runs: the first node's first pod, or that node itself."""
+        node = self.topology.node_list[0]
+        if path == "host_to_host" or self.mode.wiring == "host":
+            return Endpoint(node.name, node.ip)
+        return Endpoint(node.pods[0].name, node.pods[0].ip)
+
+    def server(self, placement: str, path: str = "pod_to_pod") -> Endpoint:
+        """Where the server of a trial runs and the address its client must use."""
+        node = self.topology.peer_node(placement)
+        if path == "host_to_host" or self.mode.wiring == "host":
+            return Endpoint(node.name, node.ip)
+        pod = self.topology.server_pod(placement)
+        if path == "pod_to_service":
+            if not self.services:
+                raise LabError("this lab has no Services; build it with services=True")
+            return Endpoint(pod.name, CLUSTER_IPS[placement])
+        published = self.mode.wiring == "docker" and placement != "same_node"
+        return Endpoint(pod.name, node.ip if published else pod.ip)
+
+    def sh(self, where: str, command: str) -> str:
+        """Run a shell command in a node or pod and return what it printed."""
+        self._check(where)
+        return self.agent.call("read", ns=where, argv=["sh", "-c", command])["stdout"]
+
+    def prove(self, placements: list[str] | None = None, path: str = "pod_to_pod") -> list[proof.Row]:
+        """Show for each placement that this mode is what carries the packets; see :mod:`cnilab.proof`."""
+        return proof.rows(self.mode, self.kernel_path, self.evidence(placements, path))
+
+    def evidence(self, placements: list[str] | None = None, path: str = "pod_to_pod") -> dict:
+        """Gather the facts a proof judges: kernel state of the nodes and a captured exchange a placement.
+
+        Returns
+        -------
+        dict
+            ``nodes`` (see :mod:`.facts`), ``topology``, ``placements`` (an exchange each), ``underlay``, ``path``.
+        """
+        wanted = placements or list(CLUSTER_IPS)
+        first = self.topology.node_list[0]
+        nodes = list(dict.fromkeys([first.name, *(self.topology.peer_node(p).name for p in wanted)]))
+        found: dict = {
+            "underlay": self.underlay,
+            "path": path,
+            "nodes": facts.read(self.agent, self.topology, self.mode, nodes),
+            "topology": {n.name: {"ip": n.ip, "gateway": n.gateway, "subnet": n.subnet} for n in self.topology.node_list},
+            "placements": {},
+        }
+        for placement in wanted:
+            found["placements"][placement] = self._exchange(placement, path)
+        return found
+
+    def _exchange(self, placement: str, path: str) -> dict:
+        client, server = self.client(path), self.server(placement, path)
+        node = self.topology.peer_node(placement)
+        reaches = self.mode.reaches(placement, self.underlay)
+        mtu = self.mode.pod_mtu() if path != "host_to_host" else self.mode.pod_mtu(modes.UNDERLAY_MTU + self.mode.mtu_reserve)
+        seen = self.agent.call(
+            "exchange",
+            client=client.ns,
+            server=server.ns,
+            address=server.address,
+            port=PROBE_PORT,
+            lengths=[100, mtu, mtu + 1],
+            taps=[[self.topology.node_list[0].name, "eth0"]],
+            timeout_s=1.0 if reaches else 0.15,
+            tries=5 if reaches else 1,
+        )
+        if not reaches and seen["probes"][0]["result"] == "lost":
+            # A pod hears nothing, because the router cannot answer an address it does not know; its node does.
+            args = {"args": [self.server(placement, path).address, PROBE_PORT, 100, None, 0.5]}
+            seen["from_node"] = self.agent.call("probe", ns=self.topology.node_list[0].name, what="probe", args=args)["value"]
+        return {
+            "client": client.ns,
+            "server": server.ns,
+            "address": server.address,
+            "server_pod": None if self.mode.wiring == "host" else self.topology.server_pod(placement).ip,
+            "client_node": self.topology.node_list[0].name,
+            "server_node": node.name,
+            "mtu": mtu,
+            **seen,
+        }
+
+    def serve(self, name: str, endpoint: Endpoint, argv: list[str], stdout: Path, stderr: Path, port: int, udp: bool = False) -> None:
+        """Start a server at ``endpoint`` and return once it listens."""
+        self.agent.call(
+            "serve", ns=endpoint.ns, name=name, argv=argv, stdout=str(stdout), stderr=str(stderr), port=port, udp=udp
+        )
+
+    def run(self, endpoint: Endpoint, argv: list[str], stdout: Path, stderr: Path, timeout_s: float) -> dict:
+        """Run a client at ``endpoint`` to its end, its output straight into files.
+
+        Returns
+        -------
+        dict
+            ``code``, ``timed_out``, ``started_at`` (Unix time) and ``wall_s``.
+        """
+        return self.agent.call(
+            "run",
+            answer_within_s=timeout_s + 10,
+            ns=endpoint.ns,
+            argv=argv,
+            stdout=str(stdout),
+            stderr=str(stderr),
+            timeout_s=timeout_s,
+        )
+
+    def stop(self, name: str) -> int | None:
+        """End a server started by :meth:`serve`; return its exit status."""
+        return self.agent.call("stop", name=name)["code"]
+
+    def shell_argv(self, where: str = "n1") -> list[str]:
+        """The command that opens a shell inside a node or pod of this running lab."""
+        self._check(where)
+        pid = self.agent.first_process
+        user = [] if self.agent.root else ["--user", "--preserve-credentials"]
+        inside = ["nsenter", f"--net=/run/netns/{where}"]
+        return ["nsenter", "--target", str(pid), *user, "--mount", "--pid", "--", *inside, "sh", "-i"]
+
+    def _check(self, where: str) -> None:
+        if where not in self.topology.namespaces:
+            raise LabError(f"no {where!r} in this lab; it has {', '.join(self.topology.namespaces)}")
+
+    def __repr__(self) -> str:
+        state = "running" if self._agent is not None else "not running"
+        lines = [f"Lab {self.mode.id} ({self.kernel_path}), {state}: {self.mode.sentence}"]
+        for node in self.topology.node_list:
+            pods = ", ".join(f"{p.name} {p.ip}" for p in node.pods) if self.mode.wiring != "host" else "no pods"
+            lines.append(f"  {node.name}  {node.ip:<15} {pods}")
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(repr(self))}</pre>"

@@ -1,0 +1,37 @@
+"""iperf2 (2.0 and 2.1): reads its text report and its ``-y C`` rows. The lab does not run it; iperf3 is there.
+
+A TCP client's figure is what it *sent*; only a server's report, or the server's own output, is goodput.
+"""
+
+from __future__ import annotations
+
+import re
+
+from cnilab.tools.base import Reading
+from cnilab.tools.iperf2 import table, text
+
+NAME = "iperf2"
+
+_SNIFF = re.compile(
+    rb"^Client connecting to \S+, (?:TCP|UDP) port|^Server listening on (?:TCP|UDP) port"
+    rb"|^\[ *\*?(?:\d+|SUM)\] +(?:local|Sent|Server Report|\d[\d.]*- *[\d.]+ sec )",
+    re.MULTILINE,
+)
+
+
+def sniff(head: bytes) -> bool:
+    """Whether this is iperf2's text or CSV."""
+    return table.sniff(head) or (
+        _SNIFF.search(head) is not None and b" connected to " not in head and b"Connecting to host" not in head
+    )
+
+
+def parse(raw: bytes) -> list[Reading]:
+    """Read one Reading a test and direction.
+
+    Raises
+    ------
+    ParseError
+        Where the bytes are not iperf2's.
+    """
+    return table.parse(raw) if table.sniff(raw[:65536]) else text.parse(raw)

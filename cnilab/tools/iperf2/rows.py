@@ -1,0 +1,122 @@
+"""What iperf2's text and CSV rows have in common: interval rows and, somewhere among them, the total.
+
+The total is a row of the same form as the intervals; it alone begins at 0 again after them. A file that was
+cut before it has no total, and so no result.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from cnilab.tools import checks
+from cnilab.tools.base import Interval, Reading, Sample
+
+
+@dataclass
+class Row:
+    """One row of one stream; what TCP or UDP added to it where it did."""
+
+    stream: str
+    start: float
+    end: float
+    bps: float
+    line: int
+    report: bool = False
+    jitter_s: float | None = None
+    lost: float | None = None
+    total: float | None = None
+    retries: float | None = None
+    rtt_s: float | None = None
+    delay_s: tuple[float, float, float, float] | None = None
+
+
+@dataclass
+class Group:
+    """The rows of one test in one direction; ``served`` where this end received."""
+
+    line: int
+    served: bool
+    protocol: str = "tcp"
+    rows: list[Row] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    error: str | None = None
+    version: str | None = None
+
+
+def totals(rows: list[Row]) -> dict[str, Row]:
+    """Return each stream's total: the row from 0 to the latest end, unless more rows follow it."""
+    found: dict[str, Row] = {}
+    for row in rows:
+        before = found.get(row.stream)
+        if row.start == 0:
+            found[row.stream] = row
+        elif before is not None and row.start >= before.end - 1e-9:
+            del found[row.stream]  # the first interval of a series, not a total
+    return found
+
+
+def reading(group: Group) -> Reading:
+    """Turn one group into a Reading."""
+    rest: dict = {"test": f"{group.protocol}_stream", "line": group.line, "tool_version": group.version}
+    own = [r for r in group.rows if not r.report]
+    series = _series(own, group.served)
+    if group.error:
+        return Reading(status="failed", reason=group.error, intervals=series, **rest)
+    best = _best(totals(own))
+    if not best:
+        reason = "no total row: the output was cut short"
+        return Reading(status="failed", reason=reason, intervals=series, notes=("truncated",), **rest)
+    bps = sum(r.bps for r in best)
+    notes = list(group.notes)
+    samples = [Sample("goodput_bps" if group.served else "sent_bps", bps)]
+    reports = list({r.stream: r for r in group.rows if r.report}.values())
+    streams = {r.stream for r in own if r.stream != "SUM"}
+    far = best if group.served else reports
+    if not group.served:
+        if reports and len(reports) >= len(streams):
+            samples.append(Sample("goodput_bps", sum(r.bps for r in reports)))
+        else:
+            far = []
+            notes.append("receiver_missing")
+    samples += _datagrams(far)
+    if all(r.retries is not None for r in best):
+        samples.append(Sample("retransmitted_segments", sum(r.retries or 0.0 for r in best)))
+    rtts = [r.rtt_s for r in totals(own).values() if r.rtt_s]
+    if rtts:
+        samples.append(Sample("rtt_s", sum(rtts) / len(rtts)))
+    return checks.reading(samples, series, duration_s=max(r.end for r in best), notes=tuple(dict.fromkeys(notes)), **rest)
+
+
+def _best(found: dict[str, Row]) -> list[Row]:
+    """The SUM row of several streams if it was printed, else every stream's own."""
+    return [found["SUM"]] if "SUM" in found else list(found.values())
+
+
+def _datagrams(rows: list[Row]) -> list[Sample]:
+    rows = [r for r in rows if r.total and r.lost is not None]
+    total, lost = sum(r.total or 0.0 for r in rows), sum(r.lost or 0.0 for r in rows)
+    if not total:
+        return []
+    found = [
+        Sample("loss_ratio", lost / total),
+        Sample("lost_packets", lost),
+        Sample("total_packets", total),
+        Sample("packet_rate_per_s", sum(((r.total or 0) - (r.lost or 0)) / (r.end - r.start) for r in rows if r.end)),
+    ]
+    jitters = [r.jitter_s for r in rows if r.jitter_s is not None]
+    if jitters:
+        found.append(Sample("jitter_rfc1889_s", sum(jitters) / len(jitters)))
+    if len(rows) == 1 and rows[0].delay_s:
+        found += [Sample("delay_s", v, s) for v, s in zip(rows[0].delay_s, ("mean", "min", "max", "stddev"))]
+    return found
+
+
+def _series(rows: list[Row], served: bool) -> tuple[Interval, ...]:
+    """Interval rows of the whole test: those of SUM, or of the one stream there is."""
+    streams = {r.stream for r in rows}
+    chosen = "SUM" if "SUM" in streams else next(iter(streams)) if len(streams) == 1 else None
+    last = totals(rows).get(chosen or "")
+    metric = "goodput_bps" if served else "sent_bps"
+    return tuple(
+        Interval(r.start, r.end, metric, r.bps) for r in rows if r.stream == chosen and r is not last and r.end > r.start
+    )
