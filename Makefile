@@ -64,8 +64,8 @@ $(VENV)/.setup: constraints.txt pyproject.toml $(SETUP)/venv.sh | system-lab
 	@echo '$(CURDIR)' >$@
 
 $(VENV)/.netperf: $(SETUP)/netperf.sh | $(VENV)/.setup
-	@$(SETUP)/netperf.sh $(VENV) || [ $$? -eq 3 ]
-	@touch $@
+	@code=0; $(SETUP)/netperf.sh $(VENV) || code=$$?; \
+	 case $$code in 0|3) touch $@ ;; 4) ;; *) exit $$code ;; esac
 
 .PHONY: netperf
 netperf: $(VENV)/.setup ## try again to get netperf, where set-up could not
