@@ -50,6 +50,9 @@ class Reading:
         1-based line where this reading (or its failure) begins in the file, or None.
     notes
         Coded remarks that travel to ``warnings`` (e.g. ``"truncated"``, ``"receiver_missing"``).
+    labels
+        What the output itself says of where it ran, as columns of the samples table: ``mode``, ``path``,
+        ``placement``. Only peers' archives say it; a tool's own output does not.
     """
 
     samples: tuple[Sample, ...] = ()
@@ -61,6 +64,7 @@ class Reading:
     duration_s: float | None = None
     line: int | None = None
     notes: tuple[str, ...] = ()
+    labels: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

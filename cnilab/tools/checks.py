@@ -6,6 +6,7 @@ dropped: the reading fails and says why. This module knows no tool's format.
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Iterable
@@ -52,6 +53,41 @@ def text(raw: bytes) -> str:
         decoded = raw.decode("utf-8-sig", "replace")
     decoded = decoded.replace("\r\n", "\n").replace("\r", "\n")
     return _ANSI.sub("", decoded) if "\x1b" in decoded else decoded
+
+
+def document(raw: bytes) -> object:
+    """Load one JSON text.
+
+    Raises
+    ------
+    ParseError
+        With the line where it breaks, or where it is cut short.
+    """
+    try:
+        return json.loads(text(raw))
+    except json.JSONDecodeError as problem:
+        raise ParseError(f"broken JSON: {problem.msg}", line=problem.lineno) from None
+    except (ValueError, RecursionError) as problem:
+        raise ParseError(f"unreadable JSON: {type(problem).__name__}") from None
+
+
+def branch(mapping: object, key: str, kind: type = dict):
+    """Return ``mapping[key]`` if it has the expected type, else an empty one: files are not to be trusted."""
+    value = mapping.get(key) if isinstance(mapping, dict) else None
+    return value if isinstance(value, kind) else kind()
+
+
+def distribution(metric: str, values: list[float]) -> list[Sample]:
+    """Samples of single observations; a percentile only where so many stand behind it that it is one of them."""
+    ordered = sorted(values)
+    n = len(ordered)
+    if not n:
+        return []
+    found = [Sample(metric, math.fsum(ordered) / n, "mean"), Sample(metric, ordered[0], "min")]
+    for stat, share in (("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p999", 0.999)):
+        if n * (1 - share) >= 0.999:
+            found.append(Sample(metric, ordered[math.ceil(n * share) - 1], stat))
+    return [*found, Sample(metric, ordered[-1], "max")]
 
 
 def fault(samples: Iterable[Sample]) -> str | None:

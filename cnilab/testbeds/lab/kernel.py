@@ -114,7 +114,7 @@ def kernel_path(mode_id: str, capabilities: Capabilities | None = None) -> tuple
         if not (native := can.why_not("ipip")):
             return "native", ""
         if not (r := can.why_not("tun", "bpf")):
-            return "ebpf", f"the kernel has no ipip device ({native.partition(": ")[2]}); eBPF encapsulates instead"
+            return "ebpf", f"the kernel has no ipip device ({native.partition(': ')[2]}); eBPF encapsulates instead"
         return None, f"no ipip device, and no substitute: {r}"
     if mode.encapsulation == "wireguard":
         if reason := can.why_not("wg"):
@@ -122,6 +122,6 @@ def kernel_path(mode_id: str, capabilities: Capabilities | None = None) -> tuple
         if not (native := can.why_not("wireguard")):
             return "native", ""
         if not (r := can.why_not("tun", "wireguard-go")):
-            return "userspace", f"the kernel has no wireguard device ({native.partition(": ")[2]}); wireguard-go encrypts instead"
+            return "userspace", f"the kernel has no wireguard device ({native.partition(': ')[2]}); wireguard-go encrypts instead"
         return None, f"no wireguard device, and no substitute: {r}"
     return "native", ""

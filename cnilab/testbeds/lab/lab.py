@@ -140,6 +140,11 @@ class Lab:
         self.close()
 
     @property
+    def running(self) -> bool:
+        """Whether the lab stands."""
+        return self._agent is not None and self._agent.alive
+
+    @property
     def agent(self) -> AgentProcess:
         if self._agent is None:
             raise LabError("this lab is not running; use it as `with cnilab.Lab(mode) as lab:`")

@@ -13,7 +13,7 @@ import re
 from cnilab.errors import ParseError
 from cnilab.tools import checks
 from cnilab.tools.base import Interval, Reading, Sample
-from cnilab.tools.checks import number
+from cnilab.tools.checks import branch, number
 
 _OPENS = re.compile(rb"^\s*(?:\xef\xbb\xbf)?\s*\{|^\{", re.MULTILINE)
 _EVENT = re.compile(r'\{\s*"event"\s*:')
@@ -45,8 +45,8 @@ def parse(raw: bytes) -> list[Reading]:
 
 def _twice_summed(raw: bytes, whole: dict) -> bool:
     """Whether this is a two-way UDP test of a version that writes ``sum`` twice (3.7 to 3.16)."""
-    streams = _dict(_dict(whole, "end"), "streams", list)
-    senders = {_dict(s, "udp").get("sender", _dict(s, "sender").get("sender")) for s in streams}
+    streams = branch(branch(whole, "end"), "streams", list)
+    senders = {branch(s, "udp").get("sender", branch(s, "sender").get("sender")) for s in streams}
     return len(senders) == 2 and b"bidir_reverse" not in raw
 
 
@@ -157,7 +157,7 @@ def _stream(events: list[tuple[int, dict]]) -> list[Reading]:
             document[kind] = data
             ended |= kind == "end"
     if not ended and "error" not in document:
-        version = str(_dict(document, "start").get("version", "")).removeprefix("iperf ") or None
+        version = str(branch(document, "start").get("version", "")).removeprefix("iperf ") or None
         return [
             checks.failed(
                 "JSON stream cut short: no end event",
@@ -169,16 +169,10 @@ def _stream(events: list[tuple[int, dict]]) -> list[Reading]:
     return [reading(document, events[0][0])]
 
 
-def _dict(mapping: object, key: str, kind: type = dict):
-    """Return ``mapping[key]`` if it has the expected type, else an empty one: files are not to be trusted."""
-    value = mapping.get(key) if isinstance(mapping, dict) else None
-    return value if isinstance(value, kind) else kind()
-
-
 def reading(document: dict, line: int) -> Reading:
     """Turn one document into a Reading."""
-    start, end = _dict(document, "start"), _dict(document, "end")
-    setup = _dict(start, "test_start")
+    start, end = branch(document, "start"), branch(document, "end")
+    setup = branch(start, "test_start")
     if not (start or end or "error" in document or "intervals" in document):
         raise ParseError("JSON, but not an iperf3 document: neither start nor end nor error", line=line)
     version = str(start["version"]).removeprefix("iperf ")[:40] if "version" in start else None
@@ -198,15 +192,15 @@ def reading(document: dict, line: int) -> Reading:
     # A server knows what it received in a forward test and what it sent in a reverse one; the other is 0.
     known = ("received",) if served and not back else ("sent",) if served else ("sent", "received")
     samples = _direction(end, setup, "", known if not two_way else ("sent", "received"), served, notes)
-    received_s = number(_dict(end, "sum_received").get("seconds")) or number(_dict(end, "sum").get("seconds"))
-    received_s = received_s or number(_dict(end, "sum_sent").get("seconds"))
+    received_s = number(branch(end, "sum_received").get("seconds")) or number(branch(end, "sum").get("seconds"))
+    received_s = received_s or number(branch(end, "sum_sent").get("seconds"))
     samples += _cpu(end, samples, received_s, served)
     if two_way:
         samples += _direction(end, setup, "reverse_", ("sent", "received"), served, notes)
     samples += _rtt(end)
-    series = _series(_dict(document, "intervals", list), served != back, two_way)
+    series = _series(branch(document, "intervals", list), served != back, two_way)
     if "server_output_json" in document and not served and not back:
-        far = _dict(_dict(document, "server_output_json"), "intervals", list)
+        far = branch(branch(document, "server_output_json"), "intervals", list)
         series += [i for i in _series(far, True, two_way) if i.metric == "goodput_bps"]
     return checks.reading(samples, series, duration_s=received_s, notes=tuple(notes), **rest)
 
@@ -216,7 +210,7 @@ def _direction(
 ) -> list[Sample]:
     """Samples of one direction; ``prefix`` is ``reverse_`` for the second one of a two-way test."""
     suffix = "_bidir_reverse" if prefix else ""
-    both, sent, received = (_dict(end, f"{key}{suffix}") for key in ("sum", "sum_sent", "sum_received"))
+    both, sent, received = (branch(end, f"{key}{suffix}") for key in ("sum", "sum_sent", "sum_received"))
     found: list[Sample] = []
 
     def add(metric: str, value: float | None) -> None:
@@ -264,7 +258,7 @@ def _delivered(both: dict, setup: dict) -> float | None:
 
 def _cpu(end: dict, samples: list[Sample], seconds: float | None, served: bool) -> list[Sample]:
     """CPU of both ends as ratios of one CPU, and together per byte that arrived."""
-    use = _dict(end, "cpu_utilization_percent")
+    use = branch(end, "cpu_utilization_percent")
     near, far = number(use.get("host_total")), number(use.get("remote_total"))
     # A far end that never reported stands as 0, or, in a server's document, as the figure of the test before.
     client, server = (None, near) if served else (near, far)
@@ -281,7 +275,7 @@ def _cpu(end: dict, samples: list[Sample], seconds: float | None, served: bool) 
 
 def _rtt(end: dict) -> list[Sample]:
     """Smoothed RTT as the senders' kernels had it: mean of the streams' means, extremes over all."""
-    senders = [_dict(s, "sender") for s in _dict(end, "streams", list)]
+    senders = [branch(s, "sender") for s in branch(end, "streams", list)]
     found = []
     for stat, pick in (("mean", lambda v: sum(v) / len(v)), ("min", min), ("max", max)):
         values = [v for s in senders if (v := number(s.get(f"{stat}_rtt")))]
@@ -295,7 +289,7 @@ def _series(intervals: list, receiving: bool, two_way: bool) -> list[Interval]:
     found = []
     for entry in intervals:
         for key, prefix in (("sum", ""), ("sum_bidir_reverse", "reverse_")):
-            total = _dict(entry, key)
+            total = branch(entry, key)
             if not total:
                 continue
             sender = total.get("sender", not receiving)

@@ -1,0 +1,291 @@
+"""Run a plan on a testbed: deployment by deployment, proof before numbers, raw bytes before anything is read.
+
+Order and identity come from the plan; what a mode is from the catalogue; how it is put in place from the testbed.
+A deployment or trial that fails is a row with a status and a reason and never stops the matrix. While the last
+trial of a deployment runs, the next one already stands and waits for its BGP sessions, so that no time is spent
+on timers; it is *built* between trials, never during one.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from cnilab import modes, proof, provenance, testbeds
+from cnilab.archive import RunDir
+from cnilab.errors import LabError, RunDirError, Unavailable
+from cnilab.study import Plan, Study, Trial, load, pinned_cpus
+from cnilab.tools import TOOLS
+from cnilab.tools.base import Call
+
+TIMEOUT_GRACE_S = 15.0  # beyond a trial's own time, before it is killed and recorded as a timeout
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C, after everything was put away; ``run`` is where it can be resumed."""
+
+    def __init__(self, run: RunDir, done: int, total: int) -> None:
+        super().__init__()
+        self.run, self.done, self.total = run, done, total
+
+
+def run(
+    study: Study | str | Path, out: str | Path, *, resume: bool = False, progress: bool = True, testbed: Any = None
+) -> RunDir:
+    """Run a study and keep everything it says in a run directory.
+
+    Parameters
+    ----------
+    study
+        A study, or the path of its YAML file.
+    out
+        The run directory: new, or with ``resume`` one to be continued.
+    resume
+        Run only what is missing. Nothing missing means nothing is run.
+    progress
+        Whether to show a bar with the time left on standard error.
+    testbed
+        An object instead of the one the study names.
+
+    Returns
+    -------
+    RunDir
+        With the samples table built.
+
+    Raises
+    ------
+    StudyError, RunDirError
+        If the study is wrong, the directory is not empty, belongs to another study, or the disk is full.
+    Interrupted
+        On Ctrl-C; the trial under way is discarded, all others are kept.
+    """
+    study = study if isinstance(study, Study) else load(study)
+    place = Path(out)
+    if resume and (place / "manifest.json").exists():
+        archive = RunDir.open(place)
+        if archive.study.digest != study.digest:
+            raise RunDirError(f"{place} belongs to another study ({archive.study.name!r}, or an edited one); use a new -o DIR")
+        plan = archive.plan
+    else:
+        plan = study.plan()
+        archive = RunDir.create(place, plan, {})
+    if archive.missing(plan.trials):
+        bed = testbed or testbeds.get(study.testbed)(study)
+        if not archive.manifest["provenance"]:
+            archive.update_manifest(provenance={**provenance.collect(), **bed.provenance()})
+        _Matrix(plan, archive, bed, progress).run()
+    archive.rebuild()
+    return archive
+
+
+@contextmanager
+def _sigterm_is_ctrl_c() -> Iterator[None]:
+    """Let a batch system's polite kill end a run as cleanly as Ctrl-C; only the main thread may."""
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    try:
+        before = signal.signal(signal.SIGTERM, stop)
+    except ValueError:
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+class _Matrix:
+    """One pass over what is missing of a plan."""
+
+    def __init__(self, plan: Plan, archive: RunDir, bed: Any, progress: bool) -> None:
+        self.plan, self.archive, self.bed = plan, archive, bed
+        self.study = plan.study
+        self.log: dict[str, dict] = dict(archive.manifest["deployments"])
+        done = archive.done()
+        self.groups = [g for g in ([t for t in d if t.trial_id not in done] for d in plan.deployments) if g]
+        self.cpus = pinned_cpus() if self.study.pin_cpus else (None, None)
+        self.next: Any = None  # what `_prepare` made: a deployment, or the error it died of
+        seconds = plan.measuring_s(t for g in self.groups for t in g)
+        self.bar = tqdm(
+            total=round(seconds, 1),
+            desc=self.study.name,
+            unit="s",
+            disable=not progress,
+            file=sys.stderr,
+            mininterval=0.2,
+            bar_format="{desc}: {percentage:3.0f}% {bar} {postfix} [{elapsed} gone, {remaining} left]",
+        )
+
+    def run(self) -> None:
+        self.archive.update_manifest(state="running")
+        current: Any = None
+        try:
+            with _sigterm_is_ctrl_c():
+                for index, trials in enumerate(self.groups):
+                    if trials[0].slot == 1 and self._precise_enough(trials[0].block):
+                        break
+                    current = self.next if self.next is not None else self._prepare(trials[0])
+                    self.next = None
+                    following = self.groups[index + 1] if index + 1 < len(self.groups) else None
+                    self._deployment(current, trials, following)
+                    current = self._close(current)
+                    self.archive.update_manifest(deployments=self.log)
+        except KeyboardInterrupt:
+            self.archive.update_manifest(state="interrupted", deployments=self.log)
+            raise Interrupted(self.archive, len(self.archive.done()), len(self.plan.trials)) from None
+        finally:
+            self._close(current)
+            self._close(self.next)
+            self.bar.close()
+        self.archive.update_manifest(
+            state="complete", deployments=self.log, finished_at=datetime.now(UTC).isoformat(timespec="seconds")
+        )
+
+    # ---- one deployment -------------------------------------------------------------------------------
+
+    def _prepare(self, trial: Trial) -> Any:
+        """Begin a deployment; a mode this machine cannot run, or that fails to build, comes back as its error."""
+        path, why = self.bed.can(trial.mode)
+        if path is None:
+            return Unavailable(why)
+        try:
+            return self.bed.deploy(trial.mode)
+        except (LabError, Unavailable) as error:
+            return error
+
+    @staticmethod
+    def _close(deployment: Any) -> None:
+        if deployment is not None and not isinstance(deployment, Exception):
+            with suppress(LabError):
+                deployment.close()
+
+    def _deployment(self, deployment: Any, trials: list[Trial], following: list[Trial] | None) -> None:
+        first = trials[0]
+        self.bar.set_postfix_str(f"block {first.block}/{self.study.blocks} {first.label}")
+        entry = {"mode": first.mode, "label": first.label, "block": first.block, "slot": first.slot}
+        self.log[first.deployment_id] = entry
+        if isinstance(deployment, Exception):
+            status = "skipped" if isinstance(deployment, Unavailable) else "failed"
+            self._give_up(entry, trials, status, str(deployment))
+            return
+        entry |= {"kernel_path": deployment.kernel_path, "substitute": deployment.substitute, "notes": list(deployment.notes)}
+        began = time.monotonic()
+        try:
+            deployment.wait()
+            proved = self._prove(deployment, trials)
+        except LabError as error:
+            self._give_up(entry, trials, "failed", str(error))
+            return
+        entry |= {**deployment.timings, "ready_s": time.monotonic() - began}
+        reaching = [t for t in trials if proved[t.placement].reachable and proved[t.placement].status == "ok"]
+        for trial in trials:
+            if self.next is None and following and (not reaching or trial is reaching[-1]):
+                self.next = self._prepare(following[0])
+            row = proved[trial.placement]
+            if row.status != "ok" or not row.reachable:
+                self._record(trial, entry, {"status": "failed", "reason": row.reason})
+            else:
+                self._trial(deployment, trial, entry)
+            self.bar.update(self.plan.measuring_s([trial]))
+        entry["total_s"] = time.monotonic() - began
+
+    def _give_up(self, entry: dict, trials: list[Trial], status: str, reason: str) -> None:
+        entry |= {"status": status, "reason": reason}
+        for trial in trials:
+            self._record(trial, entry, {"status": status, "reason": reason})
+            self.bar.update(self.plan.measuring_s([trial]))
+
+    def _prove(self, deployment: Any, trials: list[Trial]) -> dict[str, proof.Row]:
+        began = time.monotonic()
+        placements = [p for p in self.study.placements if any(t.placement == p for t in trials)]
+        rows, evidence = deployment.prove(placements, self.study.path)
+        identity = {"deployment_id": trials[0].deployment_id, "mode": trials[0].mode, "kernel_path": deployment.kernel_path}
+        self.archive.write_json(
+            f"proof/{trials[0].deployment_id}.json",
+            {"schema_version": proof.SCHEMA_VERSION, **identity, "rows": [r.to_dict() for r in rows], "evidence": evidence},
+        )
+        deployment.timings["prove_s"] = time.monotonic() - began
+        return {row.placement: row for row in rows}
+
+    # ---- one trial --------------------------------------------------------------------------------------
+
+    def _trial(self, deployment: Any, trial: Trial, entry: dict) -> None:
+        test = self.study.test(trial.test)
+        tool: Any = TOOLS[test.tool]
+        absent = [p for p in tool.PROGRAMS if not self.bed.has_program(p)]
+        if absent:
+            reason = f"{absent[0]} is not installed; `cnilab doctor` tells how to get it"
+            self._record(trial, entry, {"status": "skipped", "reason": reason})
+            return
+        call = Call(
+            kind=test.kind,
+            duration_s=test.duration_s,
+            omit_s=test.omit_s,
+            streams=test.streams,
+            congestion_control=self.study.congestion_control,
+            client_cpu=self.cpus[0],
+            server_cpu=self.cpus[1],
+            mss_bytes=self._mss(),
+            options=dict(test.options),
+        )
+        limit = test.duration_s + test.omit_s + TIMEOUT_GRACE_S
+        folder = self.archive.raw(trial.trial_id)
+        if self.study.rest_s:
+            time.sleep(self.study.rest_s)
+        began = time.monotonic()
+        try:
+            done = deployment.run(trial.placement, trial.path, tool, call, folder, limit)
+        except LabError as error:
+            self._record(trial, entry, {"status": "failed", "reason": str(error)})
+            return
+        self._record(trial, entry, {**_outcome(done, test.tool, folder, limit), "overhead_s": time.monotonic() - began - test.duration_s - test.omit_s})
+
+    def _mss(self) -> int | None:
+        """Segment size for ``mss: equal``: what fits the smallest MTU among the modes (IPv4 20, TCP 20, timestamps in it)."""
+        if self.study.mss != "equal":
+            return None
+        return min(modes.get(m).pod_mtu() for m in self.study.modes) - 40
+
+    def _record(self, trial: Trial, entry: dict, meta: dict) -> None:
+        self.archive.raw(trial.trial_id)
+        tool = self.study.test(trial.test).tool
+        self.archive.finish(trial, {"tool": tool, "kernel_path": entry.get("kernel_path"), **meta})
+
+    # ---- stopping ---------------------------------------------------------------------------------------
+
+    def _precise_enough(self, block: int) -> bool:
+        """Whether the study may stop before ``block``: its primary intervals are narrow enough. Never looks at p."""
+        rule = self.study.stop
+        if rule is None or block <= rule.first_look:
+            return False
+        # Imported here: a run without the rule must not wait for scipy, and no testbed ever needs it.
+        from cnilab.stats import precision_of
+
+        samples, _ = self.archive.rebuild()
+        primary = self.study.primary.model_dump()
+        found = precision_of(samples, self.study.baseline, primary=primary, half_width=rule.half_width, n_first=rule.first_look, n_max=self.study.blocks)
+        if found.stop:
+            self.archive.update_manifest(stopped={"before_block": block, "reason": found.reason, "half_widths": found.half_widths})
+        return found.stop
+
+
+def _outcome(done: dict, tool: str, folder: Path, limit_s: float) -> dict:
+    """Turn a program's end into a status; what it measured is read later, from its bytes."""
+    meta = dict(done)
+    meta["started_at"] = datetime.fromtimestamp(done["started_at"], UTC).isoformat(timespec="milliseconds")
+    if done["timed_out"]:
+        return meta | {"status": "timeout", "reason": f"{tool} was still running after {limit_s:g} s"}
+    if done["code"] != 0:
+        said = (folder / "client.err").read_text(errors="replace").strip() or (folder / "client.out").read_text(errors="replace").strip()
+        return meta | {"status": "failed", "reason": f"{tool} ended with status {done['code']}: {said[-300:] or 'it said nothing'}"}
+    return meta | {"status": "ok", "reason": None}

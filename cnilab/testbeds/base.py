@@ -1,0 +1,65 @@
+"""What a testbed is to the rest: something that can put a mode in place and run programs between two ends.
+
+Two protocols and one value. The lab, a real cluster and a recorded run each fulfil them; a study runs unchanged
+on any of the three. A testbed knows nothing of statistics.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Protocol
+
+from cnilab.proof import Row
+
+
+class Deployment(Protocol):
+    """One mode in place.
+
+    ``kernel_path`` says which implementation carries the packets, ``substitute`` why it is not the native one
+    (empty if it is), ``notes`` what could not be pinned, ``timings`` seconds spent on what.
+    """
+
+    kernel_path: str
+    substitute: str
+    notes: tuple[str, ...]
+    timings: dict[str, float]
+
+    def wait(self) -> Any:
+        """Return once traffic can flow; raise LabError if it does not come to that."""
+        ...
+
+    def prove(self, placements: list[str], path: str) -> tuple[list[Row], dict]:
+        """Judge each placement; return the rows and the evidence they rest on."""
+        ...
+
+    def run(self, placement: str, path: str, tool: Any, call: Any, folder: Path, timeout_s: float) -> dict:
+        """Run one trial, raw bytes straight into ``folder``.
+
+        Returns
+        -------
+        dict
+            ``code``, ``timed_out``, ``started_at`` (Unix time), ``wall_s``, ``client_argv``, ``server_argv``.
+        """
+        ...
+
+    def close(self) -> None:
+        """Take it down; nothing remains."""
+        ...
+
+
+class Testbed(Protocol):
+    """Where modes are put in place."""
+
+    name: str
+
+    def can(self, mode: str) -> tuple[str | None, str]:
+        """Kernel path and why; None and the reason where the mode cannot run here."""
+        ...
+
+    def deploy(self, mode: str) -> Deployment:
+        """Begin to put a mode in place, fresh; its ``wait`` ends it."""
+        ...
+
+    def provenance(self) -> dict:
+        """What about this machine or cluster a reader needs to know."""
+        ...

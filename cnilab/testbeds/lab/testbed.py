@@ -1,0 +1,74 @@
+"""The lab as a testbed: a fresh process tree a deployment, trials as processes inside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from cnilab import proof
+from cnilab.errors import LabError
+from cnilab.setup.programs import find
+from cnilab.study import Study
+from cnilab.testbeds.lab import kernel
+from cnilab.testbeds.lab.lab import Lab
+
+
+class LabDeployment:
+    """One mode in its own lab; fulfils :class:`cnilab.testbeds.base.Deployment`."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self.kernel_path, self.substitute, self.notes = lab.kernel_path, lab.substitute, lab.notes
+
+    @property
+    def timings(self) -> dict[str, float]:
+        return self.lab.timings
+
+    def wait(self) -> None:
+        self.lab.wait()
+
+    def prove(self, placements: list[str], path: str) -> tuple[list[proof.Row], dict]:
+        evidence = self.lab.evidence(placements, path)
+        return proof.rows(self.lab.mode, self.kernel_path, evidence), evidence
+
+    def run(self, placement: str, path: str, tool: Any, call: Any, folder: Path, timeout_s: float) -> dict:
+        client, server = self.lab.client(path), self.lab.server(placement, path)
+        server_argv, client_argv = tool.server_argv(call, "0.0.0.0"), tool.client_argv(call, server.address)
+        name = f"{tool.NAME}-server"
+        called = {"client_argv": client_argv, "server_argv": server_argv}
+        self.lab.serve(name, server, server_argv, folder / "server.out", folder / "server.err", tool.PORT)
+        try:
+            done = self.lab.run(client, client_argv, folder / "client.out", folder / "client.err", timeout_s)
+        finally:
+            stopped = self.lab.stop(name) if self.lab.running else None
+        return {**done, **called, "server_code": stopped}
+
+    def close(self) -> None:
+        self.lab.close()
+
+
+class LabTestbed:
+    """Fulfils :class:`cnilab.testbeds.base.Testbed` with :class:`Lab`."""
+
+    name = "lab"
+
+    def __init__(self, study: Study) -> None:
+        self.study = study
+
+    def can(self, mode: str) -> tuple[str | None, str]:
+        return kernel.kernel_path(mode)
+
+    def has_program(self, program: str) -> bool:
+        """Whether a program of a tool is there to be run."""
+        return find(program) is not None
+
+    def deploy(self, mode: str) -> LabDeployment:
+        services = self.study.path == "pod_to_service"
+        return LabDeployment(Lab(mode, underlay=self.study.underlay, services=services).start())
+
+    def provenance(self) -> dict:
+        try:
+            missing = kernel.probe().missing
+        except LabError as error:
+            missing = {"lab": str(error)}
+        return {"testbed": "lab", "kernel_lacks": missing}

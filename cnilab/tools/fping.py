@@ -1,0 +1,101 @@
+"""fping: round-trip times of many hosts at once. Reads ``-c`` and ``-C`` output and their summaries.
+
+Its times are milliseconds without saying so. A host that never answered is a failed test.
+"""
+
+from __future__ import annotations
+
+import re
+
+from cnilab.errors import ParseError
+from cnilab.tools import checks
+from cnilab.tools.base import Reading, Sample
+from cnilab.tools.checks import number
+
+NAME = "fping"
+
+_SUMMARY = re.compile(
+    r"^(?:\[[\d.:]+\] )?(?P<host>\S+) *: (?:\[\d+\], )?xmt/rcv/%(?:loss|return) = (?P<sent>\d+)/(?P<got>\d+)/(?P<percent>\d+)%"
+    r"(?:, min/avg/max = (?P<min>[\d.]+)/(?P<mean>[\d.]+)/(?P<max>[\d.]+))?\s*$"
+)
+_REPLY = re.compile(r"^(?:\[[\d.:]+\] )?(?P<host>\S+) *: \[\d+\], (?:\d+ bytes, (?P<ms>[\d.]+) ms|timed out)\b")
+_COLUMN = re.compile(r"^(?P<host>\S+) *: (?P<values>(?:\d+(?:\.\d+)?|-)(?: (?:\d+(?:\.\d+)?|-))*)\s*$")
+_ERROR = re.compile(r"^fping: (.+)$|^(\S+: (?:Name or service not known|No address associated.*))$")
+_SNIFF = re.compile(
+    rb"^\S+ *: (?:\[\d+\], )?xmt/rcv/%|^\S+ *: \[\d+\], (?:\d+ bytes, [\d.]+ ms \(|timed out)|^fping: "
+    rb"|^[\w.:\-]*[a-z.:][\w.:\-]* +: (?:\d+\.\d+|-)(?: (?:\d+\.\d+|-))+\s*$",
+    re.MULTILINE,
+)
+
+
+def sniff(head: bytes) -> bool:
+    """Whether a line only fping prints is here."""
+    return _SNIFF.search(head) is not None
+
+
+def parse(raw: bytes) -> list[Reading]:
+    """Read one Reading a host, in the order of the file.
+
+    Raises
+    ------
+    ParseError
+        Where the bytes are not fping's.
+    """
+    replies: dict[str, list[float]] = {}
+    found: list[Reading] = []
+    begun: dict[str, int] = {}
+    for at, line in enumerate(checks.text(raw).split("\n"), 1):
+        if len(line) > 20_000:
+            continue
+        if summary := _SUMMARY.match(line):
+            found.append(_summary(summary, replies.pop(summary["host"], []), at))
+            begun.pop(summary["host"], None)
+        elif reply := _REPLY.match(line):
+            begun.setdefault(reply["host"], at)
+            value = number(reply["ms"])
+            if value is not None:
+                replies.setdefault(reply["host"], []).append(value * 1e-3)
+        elif column := _COLUMN.match(line):
+            begun.pop(column["host"], None)
+            found.append(_column(column["values"].split(), at))
+        elif error := _ERROR.match(line):
+            found.append(checks.failed(error[1] or error[2], test="icmp_rr", line=at))
+    for host, at in begun.items():
+        reason = f"no summary for {host}: the output was cut short"
+        found.append(checks.failed(reason, test="icmp_rr", line=at, notes=("truncated",)))
+    if not found:
+        raise ParseError("no fping output in this text")
+    return found
+
+
+def _summary(match: re.Match[str], replies: list[float], line: int) -> Reading:
+    sent, got = int(match["sent"]), int(match["got"])
+    if not got:
+        return checks.failed(f"no reply to any of {sent} packets", test="icmp_rr", line=line)
+    samples = _loss(sent, got)
+    for stat in ("min", "mean", "max"):
+        value = number(match[stat])
+        if value is not None:
+            samples.append(Sample("rtt_s", value * 1e-3, stat))
+    known = {s.stat for s in samples}
+    if len(replies) == got:
+        samples += [s for s in checks.distribution("rtt_s", replies) if s.stat not in known]
+    return checks.reading(samples, test="icmp_rr", line=line)
+
+
+def _column(values: list[str], line: int) -> Reading:
+    """Read ``-C``: one number a packet, ``-`` where none came back."""
+    times = [v * 1e-3 for word in values if (v := number(word)) is not None]
+    if not times:
+        return checks.failed(f"no reply to any of {len(values)} packets", test="icmp_rr", line=line)
+    samples = [*_loss(len(values), len(times)), *checks.distribution("rtt_s", times)]
+    return checks.reading(samples, test="icmp_rr", line=line)
+
+
+def _loss(sent: int, got: int) -> list[Sample]:
+    ratio = (sent - got) / sent if sent else 0.0
+    return [
+        Sample("loss_ratio", ratio),
+        Sample("lost_packets", float(sent - got)),
+        Sample("total_packets", float(sent)),
+    ]
