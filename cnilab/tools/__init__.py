@@ -1,4 +1,4 @@
-"""The benchmark programs cnilab can run and whose output it can read.
+"""The benchmark programs cnilab can run and whose output it can read, and the archives of its peers.
 
 A new tool is one module here, one line in :data:`TOOLS` and one recorded output in ``tests/data/tools``.
 """
@@ -6,16 +6,53 @@ A new tool is one module here, one line in :data:`TOOLS` and one recorded output
 from __future__ import annotations
 
 from cnilab.errors import UnknownKey
-from cnilab.tools import iperf2, iperf3, netperf
+from cnilab.tools import (
+    ab,
+    bombardier,
+    cilium_perf,
+    flent,
+    fortio,
+    fping,
+    hey,
+    iperf2,
+    iperf3,
+    k8s_netperf,
+    knb,
+    netperf,
+    nuttcp,
+    perf_tests,
+    ping,
+    qperf,
+    sockperf,
+    vegeta,
+    wrk,
+)
 from cnilab.tools.base import Call, Interval, Parser, Reading, Sample, Tool
 
-__all__ = ["TOOLS", "Call", "Interval", "Parser", "Reading", "Sample", "Tool", "get"]
+__all__ = ["TOOLS", "Call", "Interval", "Parser", "Reading", "Sample", "Tool", "detect", "get"]
 
 #: Name -> module. A module is a :class:`Parser`; one that also has ``PROGRAMS`` is a :class:`Tool`.
+#: The order is the order of detection: what names itself stands before what is known by its form.
 TOOLS: dict[str, Parser] = {
-    "iperf2": iperf2,
     "iperf3": iperf3,
+    "flent": flent,
+    "fortio": fortio,
+    "vegeta": vegeta,
+    "bombardier": bombardier,
+    "k8s_netperf": k8s_netperf,
+    "cilium_perf": cilium_perf,
+    "knb": knb,
+    "perf_tests": perf_tests,
+    "sockperf": sockperf,
+    "wrk": wrk,
+    "ab": ab,
+    "hey": hey,
+    "iperf2": iperf2,
     "netperf": netperf,
+    "nuttcp": nuttcp,
+    "qperf": qperf,
+    "ping": ping,
+    "fping": fping,
 }
 
 
@@ -31,3 +68,13 @@ def get(name: str) -> Parser:
         return TOOLS[name]
     except KeyError:
         raise UnknownKey("tool", name, TOOLS) from None
+
+
+def detect(head: bytes) -> str | None:
+    """Return the name of the tool whose output begins with ``head`` (64 KiB are enough), by content alone.
+
+    >>> detect(b"tcp_lat:\\n    latency  =  15.6 us\\n")
+    'qperf'
+    """
+    head = head[:65536]
+    return next((name for name, tool in TOOLS.items() if tool.sniff(head)), None)

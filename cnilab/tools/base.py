@@ -39,7 +39,7 @@ class Reading:
     samples, intervals
         What it measured. ``samples`` is empty when ``status`` is not ``ok``; the series may remain.
     status, reason
-        ``ok``, or ``failed``/``timeout`` with the tool's own words.
+        ``ok``; ``failed`` or ``timeout`` with the tool's own words; ``skipped`` where nothing was measured.
     test
         The kind of test as the output itself tells it (``tcp_stream``, ``tcp_rr`` …), or None.
     tool_version

@@ -78,7 +78,7 @@ def branch(mapping: object, key: str, kind: type = dict):
 
 
 def distribution(metric: str, values: list[float]) -> list[Sample]:
-    """Samples of single observations; a percentile only where so many stand behind it that it is one of them."""
+    """Samples of single observations; a percentile only where enough stand behind it."""
     ordered = sorted(values)
     n = len(ordered)
     if not n:

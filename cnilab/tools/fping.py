@@ -15,10 +15,13 @@ from cnilab.tools.checks import number
 NAME = "fping"
 
 _SUMMARY = re.compile(
-    r"^(?:\[[\d.:]+\] )?(?P<host>\S+) *: (?:\[\d+\], )?xmt/rcv/%(?:loss|return) = (?P<sent>\d+)/(?P<got>\d+)/(?P<percent>\d+)%"
+    r"^(?:\[[\d.:]+\] )?(?P<host>\S+) *: (?:\[\d+\], )?xmt/rcv/%(?:loss|return) = "
+    r"(?P<sent>\d+)/(?P<got>\d+)/(?P<percent>\d+)%"
     r"(?:, min/avg/max = (?P<min>[\d.]+)/(?P<mean>[\d.]+)/(?P<max>[\d.]+))?\s*$"
 )
-_REPLY = re.compile(r"^(?:\[[\d.:]+\] )?(?P<host>\S+) *: \[\d+\], (?:\d+ bytes, (?P<ms>[\d.]+) ms|timed out)\b")
+_REPLY = re.compile(
+    r"^(?:\[[\d.:]+\] )?(?P<host>\S+) *: \[\d+\], (?:\d+ bytes, (?P<ms>[\d.]+) ms|timed out)\b"
+)
 _COLUMN = re.compile(r"^(?P<host>\S+) *: (?P<values>(?:\d+(?:\.\d+)?|-)(?: (?:\d+(?:\.\d+)?|-))*)\s*$")
 _ERROR = re.compile(r"^fping: (.+)$|^(\S+: (?:Name or service not known|No address associated.*))$")
 _SNIFF = re.compile(

@@ -11,7 +11,7 @@ import re
 
 from cnilab.errors import ParseError
 from cnilab.tools import checks
-from cnilab.tools.base import Call, Interval, Reading, Sample
+from cnilab.tools.base import Call, Reading, Sample
 from cnilab.tools.checks import number
 from cnilab.units import SECONDS, to_base
 
@@ -21,7 +21,9 @@ KINDS = ("icmp_rr",)
 PORT = 0
 
 _BEGINS = re.compile(r"^PING6? ?\S+.*(?:data bytes|bytes of data|-->)")
-_REPLY = re.compile(r"^\d+ bytes from \S.*[ :](?:icmp_)?seq=(\d+) .*\btime[=<](\d+(?:\.\d+)?) (\S+)( \(DUP!\))?\s*$")
+_REPLY = re.compile(
+    r"^\d+ bytes from \S.*[ :](?:icmp_)?seq=\d+ .*\btime[=<](\d+(?:\.\d+)?) (\S+)( \(DUP!\))?\s*$"
+)
 _COUNTS = re.compile(
     r"^(\d+) packets transmitted, (\d+)(?: packets)? received,(?: \+\d+ (?:duplicates|errors|corrupted),?)*"
     r"(?: \+\d+ \w+,)* ?(\d+(?:\.\d+)?)% packet loss(?:, time (\d+)\s?ms)?"
@@ -31,7 +33,8 @@ _TIMES = re.compile(
 )
 _ERROR = re.compile(r"^(?:ping6?|connect): (.+)$")
 _SNIFF = re.compile(
-    rb"^PING6? |^--- .+ ping6? statistics ---|^\d+ packets transmitted, \d+|^ping6?: |^\d+ bytes from .*seq=\d+ .*time",
+    rb"^PING6? |^--- .+ ping6? statistics ---|^\d+ packets transmitted, \d+|^ping6?: "
+    rb"|^\d+ bytes from .*seq=\d+ .*time",
     re.MULTILINE,
 )
 
@@ -72,7 +75,7 @@ class _Run:
     def __init__(self, line: int) -> None:
         self.line = line
         self.seen = False
-        self.replies: list[tuple[int, float]] = []
+        self.replies: list[float] = []
         self.counts: tuple[int, int, float] | None = None
         self.times: list[float] = []
         self.error: str | None = None
@@ -84,8 +87,8 @@ class _Run:
         elif found := _REPLY.match(line):
             self.seen = True
             try:
-                if not found[4]:
-                    self.replies.append((int(found[1]), to_base(float(found[2]), found[3], SECONDS)))
+                if not found[3]:
+                    self.replies.append(to_base(float(found[1]), found[2], SECONDS))
             except ParseError as problem:
                 self.error = problem.what
         elif found := _COUNTS.match(line):
@@ -124,13 +127,12 @@ class _Run:
             samples += [Sample("rtt_s", value, stat) for stat, value in zip(stats, self.times)]
             known = {s.stat for s in samples}
             if len(self.replies) == received:
-                more = checks.distribution("rtt_s", [rtt for _, rtt in self.replies])
+                more = checks.distribution("rtt_s", self.replies)
                 samples += [s for s in more if s.stat not in known]
         else:
             # Payloads too small for a timestamp: ping counts the replies but cannot time them.
             return checks.failed("ping printed no times", **rest)
-        series = [Interval(float(n), float(n + 1), "rtt_s", rtt) for n, rtt in self.replies]
-        return checks.reading(samples, series, duration_s=self.duration, **rest)
+        return checks.reading(samples, duration_s=self.duration, **rest)
 
 
 def server_argv(call: Call, address: str) -> list[str]:
@@ -142,7 +144,18 @@ def client_argv(call: Call, address: str) -> list[str]:
     """Ping for as long as asked, a hundred times a second: 10 ms apart is what users other than root may."""
     interval = float(call.options.get("interval_s", "0.01"))
     count = max(1, math.ceil(call.duration_s / interval))
-    argv = ["ping", "-n", "-i", f"{interval:g}", "-c", str(count), "-W", "1", "-s", call.options.get("length", "56")]
+    argv = [
+        "ping",
+        "-n",
+        "-i",
+        f"{interval:g}",
+        "-c",
+        str(count),
+        "-W",
+        "1",
+        "-s",
+        call.options.get("length", "56"),
+    ]
     if call.client_cpu is not None:
         argv = ["taskset", "-c", str(call.client_cpu), *argv]
     return [*argv, address]

@@ -50,7 +50,8 @@ def parse(raw: bytes) -> list[Reading]:
     """
     found: list[Reading] = []
     test: str | None = None
-    begun, values, version = 0, {}, None
+    begun, version = 0, None
+    values: dict[str, tuple[str, str]] = {}
     trouble: str | None = None
 
     def close() -> None:
@@ -75,11 +76,14 @@ def parse(raw: bytes) -> list[Reading]:
     return found
 
 
-def _reading(test: str, values: dict, line: int, version: str | None, trouble: str | None) -> Reading:
+def _reading(
+    test: str, values: dict[str, tuple[str, str]], line: int, version: str | None, trouble: str | None
+) -> Reading:
     rest: dict = {"test": _KINDS.get(test, test), "line": line, "tool_version": version}
     if test == "conf":
-        version = values.get("rem_qperf", (None,))[0]
-        return Reading(test="conf", line=line, tool_version=version, notes=("no_measurement",))
+        version = values.get("rem_qperf", ("", ""))[0] or None
+        why = "what qperf found out about the machines; no measurement"
+        return Reading(status="skipped", reason=why, test="conf", line=line, tool_version=version)
     if trouble:
         return checks.failed(trouble, **rest)
     samples: list[Sample] = []
@@ -91,19 +95,20 @@ def _reading(test: str, values: dict, line: int, version: str | None, trouble: s
             ("msg_rate", "message_rate_per_s", _COUNTS),
         ):
             if key in values:
-                samples.append(Sample(metric, _quantity(*values[key], table)))
+                samples.append(Sample(metric, _quantity(values[key], table)))
         if "latency" in values:
-            samples.append(Sample("latency_s", _quantity(*values["latency"], SECONDS), "mean"))
+            samples.append(Sample("latency_s", _quantity(values["latency"], SECONDS), "mean"))
         if samples:
             samples += _cpu(values)
-        duration = _quantity(*values["time"], SECONDS) if "time" in values else None
+        duration = _quantity(values["time"], SECONDS) if "time" in values else None
     except ParseError as problem:
         return checks.failed(f"{test}: {problem.what}", **rest)
     return checks.reading(samples, duration_s=duration, **rest)
 
 
-def _quantity(amount: str, unit: str, table: dict[str, float]) -> float:
+def _quantity(found: tuple[str, str], table: dict[str, float]) -> float:
     """Read ``5,05`` style thousands and a unit; the exact count in brackets behind it is not needed."""
+    amount, unit = found
     if not re.fullmatch(r"\d+(?:\.\d+)?|\d{1,3}(?:,\d{3})+", amount):
         raise ParseError(f"unreadable number {amount!r}")
     value = number(amount.replace(",", ""))
@@ -115,7 +120,10 @@ def _quantity(amount: str, unit: str, table: dict[str, float]) -> float:
 def _cpu(values: dict) -> list[Sample]:
     """CPU each end used, in CPUs; ``loc`` is the client, and in a bandwidth test the client sends."""
     found = []
-    for keys, who in ((("loc_cpus_used", "send_cpus_used"), "client"), (("rem_cpus_used", "recv_cpus_used"), "server")):
+    for keys, who in (
+        (("loc_cpus_used", "send_cpus_used"), "client"),
+        (("rem_cpus_used", "recv_cpus_used"), "server"),
+    ):
         for key in keys:
             amount, unit = values.get(key, ("", ""))
             percent = number(amount)

@@ -20,9 +20,13 @@ KINDS = ("tcp_rr", "udp_rr")
 PORT = 11111
 
 _VERSION = re.compile(r"== version #(\S+) ==|sockperf, version (\S+)")
-_RUN = re.compile(r"\[(Total Run|Valid Duration)\] RunTime=([\d.]+) sec;.*SentMessages=(\d+); ReceivedMessages=(\d+)")
+_RUN = re.compile(
+    r"\[(Total Run|Valid Duration)\] RunTime=([\d.]+) sec;.*SentMessages=(\d+); ReceivedMessages=(\d+)"
+)
 _MEAN = re.compile(r"====> avg-(?:lat|latency|rtt)=\s*([\d.]+) \(std-dev=\s*([\d.]+)")
-_COUNTS = re.compile(r"# dropped messages = (\d+); # duplicated messages = (\d+); # out-of-order messages = (\d+)")
+_COUNTS = re.compile(
+    r"# dropped messages = (\d+); # duplicated messages = (\d+); # out-of-order messages = (\d+)"
+)
 _POINT = re.compile(r"---> (?:<(MAX|MIN)> observation|percentile ([\d.]+)) =\s*([\d.]+)\s*$")
 _RATE = re.compile(r"Summary: Message Rate is (\S+) \[msg/sec\]")
 _WIDTH = re.compile(r"Summary: BandWidth is (\S+) (\S+)")
@@ -31,7 +35,9 @@ _OBSERVED = re.compile(r"Total (\d+) observations")
 _LOG_HEADER = re.compile(r"^(?:packet, *)?txTime(?:\(sec\))?, *rxTime")
 _ERROR = re.compile(r"ERROR: *(.+)|(No messages were received from the server\b.*)|errno=\d+ (.+)")
 _STATS = {"MAX": "max", "MIN": "min", "50": "p50", "90": "p90", "99": "p99", "99.9": "p999"}
-_SNIFF = re.compile(rb"^sockperf(?:\[\w+\])?[:,] |^\x1b\[\S*?sockperf|====> avg-lat|---> percentile \d", re.MULTILINE)
+_SNIFF = re.compile(
+    rb"^sockperf(?:\[\w+\])?[:,] |^\x1b\[\S*?sockperf|====> avg-lat|---> percentile \d", re.MULTILINE
+)
 
 
 def sniff(head: bytes) -> bool:
@@ -72,6 +78,7 @@ class _Run:
     def __init__(self, line: int) -> None:
         self.line = line
         self.seen = self.measured = False
+        self.metric = "latency_s"
         self.version: str | None = None
         self.protocol: str | None = None
         self.lockstep: bool | None = None
@@ -88,6 +95,8 @@ class _Run:
             self.rows += bool(line[:1].isdigit())
             return
         self.seen = self.seen or "sockperf" in line
+        if "avg-rtt=" in line:
+            self.metric = "rtt_s"  # --full-rtt prints the whole round trip
         if found := _VERSION.search(line):
             self.version = (found[1] or found[2]).rstrip(".,")
         elif found := re.search(r"PORT = +\d+ # (TCP|UDP)", line):
@@ -107,7 +116,11 @@ class _Run:
             self.samples.append(Sample("lost_packets", float(found[1])))
             self.samples.append(Sample("out_of_order_packets", float(found[3])))
         elif found := _POINT.search(line):
-            stat = _STATS.get(found[1] or f"{float(found[2]):g}") if number(found[2] or "0") is not None else None
+            stat = (
+                _STATS.get(found[1] or f"{float(found[2]):g}")
+                if number(found[2] or "0") is not None
+                else None
+            )
             if stat:
                 self._point(stat, found[3])
         elif found := _RATE.search(line):
@@ -149,7 +162,7 @@ class _Run:
             return checks.failed(self.error, **rest)
         if not self.points and not any(s.metric.endswith("_per_s") for s in self.samples):
             return checks.failed("no summary: the output was cut short", notes=("truncated",), **rest)
-        samples = [Sample("latency_s", value, stat) for stat, value in self.points.items()]
+        samples = [Sample(self.metric, value, stat) for stat, value in self.points.items()]
         if kind == "rr" and self.answers and self.duration:
             samples.append(Sample("transaction_rate_per_s", self.answers / self.duration))
         short = self.rows is not None and self.observed is not None and self.rows < self.observed
@@ -167,7 +180,16 @@ def server_argv(call: Call, address: str) -> list[str]:
 
 def client_argv(call: Call, address: str) -> list[str]:
     """Play ping-pong. sockperf has no option that binds it to a CPU from outside; taskset does."""
-    argv = ["sockperf", "ping-pong", "-i", address, "-p", str(PORT), "-t", str(max(1, math.ceil(call.duration_s)))]
+    argv = [
+        "sockperf",
+        "ping-pong",
+        "-i",
+        address,
+        "-p",
+        str(PORT),
+        "-t",
+        str(max(1, math.ceil(call.duration_s))),
+    ]
     if call.client_cpu is not None:
         argv = ["taskset", "-c", str(call.client_cpu), *argv]
     return [*argv, "-m", call.options.get("length", "14"), *(["--tcp"] if call.kind == "tcp_rr" else [])]

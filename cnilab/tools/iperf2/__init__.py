@@ -1,4 +1,4 @@
-"""iperf2 (2.0 and 2.1): reads its text report and its ``-y C`` rows. The lab does not run it; iperf3 is there.
+"""iperf2 (2.0 and 2.1): reads its text report and its ``-y C`` rows. The lab runs iperf3 instead.
 
 A TCP client's figure is what it *sent*; only a server's report, or the server's own output, is goodput.
 """
@@ -22,7 +22,9 @@ _SNIFF = re.compile(
 def sniff(head: bytes) -> bool:
     """Whether this is iperf2's text or CSV."""
     return table.sniff(head) or (
-        _SNIFF.search(head) is not None and b" connected to " not in head and b"Connecting to host" not in head
+        _SNIFF.search(head) is not None
+        and b" connected to " not in head
+        and b"Connecting to host" not in head
     )
 
 

@@ -84,7 +84,9 @@ def reading(group: Group) -> Reading:
     rtts = [r.rtt_s for r in totals(own).values() if r.rtt_s]
     if rtts:
         samples.append(Sample("rtt_s", sum(rtts) / len(rtts)))
-    return checks.reading(samples, series, duration_s=max(r.end for r in best), notes=tuple(dict.fromkeys(notes)), **rest)
+    return checks.reading(
+        samples, series, duration_s=max(r.end for r in best), notes=tuple(dict.fromkeys(notes)), **rest
+    )
 
 
 def _best(found: dict[str, Row]) -> list[Row]:
@@ -101,7 +103,10 @@ def _datagrams(rows: list[Row]) -> list[Sample]:
         Sample("loss_ratio", lost / total),
         Sample("lost_packets", lost),
         Sample("total_packets", total),
-        Sample("packet_rate_per_s", sum(((r.total or 0) - (r.lost or 0)) / (r.end - r.start) for r in rows if r.end)),
+        Sample(
+            "packet_rate_per_s",
+            sum(((r.total or 0) - (r.lost or 0)) / (r.end - r.start) for r in rows if r.end),
+        ),
     ]
     jitters = [r.jitter_s for r in rows if r.jitter_s is not None]
     if jitters:
@@ -118,5 +123,7 @@ def _series(rows: list[Row], served: bool) -> tuple[Interval, ...]:
     last = totals(rows).get(chosen or "")
     metric = "goodput_bps" if served else "sent_bps"
     return tuple(
-        Interval(r.start, r.end, metric, r.bps) for r in rows if r.stream == chosen and r is not last and r.end > r.start
+        Interval(r.start, r.end, metric, r.bps)
+        for r in rows
+        if r.stream == chosen and r is not last and r.end > r.start
     )

@@ -73,4 +73,3 @@ def _row(cells: list[str], at: int) -> Row | None:
         row.jitter_s = None if jitter is None else jitter * 1e-3
         row.lost, row.total = lost, total
     return row
-

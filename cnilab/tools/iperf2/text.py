@@ -20,12 +20,15 @@ _LOOKS_LIKE_ROW = re.compile(r"^\[ *\*?(?:\d+|SUM)(?:-\d+)?\] +\d+\.\d+- *\d+\.\
 _LOSS = re.compile(r"(?P<jitter>\d+\.\d+) ms +(?P<lost>-?\d+)/ *(?P<total>\d+) +\(")
 _DELAY = re.compile(r"\) +(\d[\d.]*)/(\d[\d.]*)/(\d[\d.]*)/(\d[\d.]*) ms\b")
 _SENDER = re.compile(r"^\s+\d+/\d+ +(?P<retries>\d+)(?: +-?\d+[KM]?/(?P<rtt>\d+)(?:\(\d+\))? us\b.*)? *$")
-_CONNECTION = re.compile(r"^\[ *\*?(?P<id>\d+)\] local \S+ port (?P<near>\d+) connected with \S+ port (?P<far>\d+)")
+_CONNECTION = re.compile(
+    r"^\[ *\*?(?P<id>\d+)\] local \S+ port (?P<near>\d+) connected with \S+ port (?P<far>\d+)"
+)
 _BEGINS = re.compile(
     r"(?P<role>Client connecting to|Server listening on) (?:\S+, )?(?P<protocol>TCP|UDP) port (?P<port>\d+)"
 )
 _ERROR = re.compile(
-    r"^(?:\[ *\d+\] )?((?:tcp |udp )?(?:connect|bind|listen|read|write|recv|send|getaddrinfo|shutdown)\w* failed\b.*"
+    r"^(?:\[ *\d+\] )?"
+    r"((?:tcp |udp )?(?:connect|bind|listen|read|write|recv|send|getaddrinfo|shutdown)\w* failed\b.*"
     r"|error: .*|iperf: .*)"
 )
 

@@ -192,7 +192,9 @@ def reading(document: dict, line: int) -> Reading:
     # A server knows what it received in a forward test and what it sent in a reverse one; the other is 0.
     known = ("received",) if served and not back else ("sent",) if served else ("sent", "received")
     samples = _direction(end, setup, "", known if not two_way else ("sent", "received"), served, notes)
-    received_s = number(branch(end, "sum_received").get("seconds")) or number(branch(end, "sum").get("seconds"))
+    received_s = number(branch(end, "sum_received").get("seconds")) or number(
+        branch(end, "sum").get("seconds")
+    )
     received_s = received_s or number(branch(end, "sum_sent").get("seconds"))
     samples += _cpu(end, samples, received_s, served)
     if two_way:

@@ -1,7 +1,7 @@
 """iperf3's text report, from the client or the server, with or without -V, -R, -P, --bidir, -O.
 
-A line counts as a row only if all of it has the report's form; a number in another locale, or cut in two, makes
-no row and so no value. JSON is read in :mod:`.document`.
+A line counts as a row only if all of it has the report's form; a number in another locale, or cut in two,
+makes no row and so no value. JSON is read in :mod:`.document`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from cnilab.tools.checks import number
 from cnilab.units import BITS_PER_SECOND, to_base
 
 _ROW = re.compile(
-    r"(?:^|^.*?\s)\[ *(?P<id>\d+|SUM)\](?:\[(?P<role>[TR]X-[CS])\])? +(?P<start>\d+\.\d+)- *(?P<end>\d+\.\d+) +sec"
+    r"(?:^|^.*?\s)\[ *(?P<id>\d+|SUM)\](?:\[(?P<role>[TR]X-[CS])\])?"
+    r" +(?P<start>\d+\.\d+)- *(?P<end>\d+\.\d+) +sec"
     r" +(?P<amount>\d[\d.]*) (?P<kind>[KMGTP]?Bytes) +(?P<rate>\d[\d.]*|-?nan) (?P<unit>[A-Za-z]+/sec)"
     r"(?P<rest>(?: .*)?)$"
 )
@@ -27,7 +28,8 @@ _RETRANSMITS = re.compile(r"^ +(?P<count>\d+)(?: +-?[\d.]+ [KMG]?Bytes)?(?: +(?:
 _CPU = re.compile(r"CPU Utilization: local/\w+ ([\d.]+)%.*remote/\w+ ([\d.]+)%")
 _ERROR = re.compile(r"iperf3?: (?:(?:parameter )?error|interrupt|unrecognized|the client)\b[ -]*(.*)")
 _SNIFF = re.compile(
-    rb"^iperf 3\.|^iperf3: |^Connecting to host \S+, port \d+|^Accepted connection from|^Server listening on \d+"
+    rb"^iperf 3\.|^iperf3: |^Connecting to host \S+, port \d+|^Accepted connection from"
+    rb"|^Server listening on \d+"
     rb"|\[ *(?:\d+|SUM)\](?:\[[TR]X-[CS]\])? {2,4}\d+\.\d\d- *\d+\.\d\d +sec {2}.*/sec",
     re.MULTILINE,
 )
@@ -109,7 +111,11 @@ def parse(raw: bytes) -> list[Reading]:
     readings = [_reading(test) for test in tests if test.rows or test.error]
     if not readings:
         if any(test.headers or test.line > 1 for test in tests):
-            return [checks.failed("iperf3 connected and reported nothing", line=tests[0].line, notes=("truncated",))]
+            return [
+                checks.failed(
+                    "iperf3 connected and reported nothing", line=tests[0].line, notes=("truncated",)
+                )
+            ]
         raise ParseError("no iperf3 report in this text")
     return readings
 

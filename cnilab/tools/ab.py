@@ -1,0 +1,159 @@
+"""ApacheBench: its report, its percentile CSV (``-e``) and its raw times (``-g``). The lab does not run it.
+
+``Failed requests`` counts answers of another length than the first; those are answers, and not counted in
+``error_ratio``. Latencies are whole milliseconds but for the mean. ab's Kbytes are 1024 bytes.
+"""
+
+from __future__ import annotations
+
+import re
+
+from cnilab.errors import ParseError
+from cnilab.tools import checks
+from cnilab.tools.base import Reading, Sample
+from cnilab.tools.checks import number
+
+NAME = "ab"
+
+_VERSION = re.compile(r"This is ApacheBench, Version (\S+)")
+_FIELD = re.compile(r"^(?P<name>[A-Z][\w\- ]+?):\s+(?P<amount>\S+)(?: (?P<unit>.*?))?\s*$")
+_KINDS = re.compile(r"^\s+\(Connect: (\d+), Receive: (\d+), Length: (\d+), Exceptions: (\d+)\)")
+_PERCENT = re.compile(r"^\s*(\d{1,3})%\s+(\d+)(?: \(longest request\))?\s*$")
+_TOTAL = re.compile(r"^Total:\s+(\d+)\s+(\d+)\s+\d+\.\d+\s+\d+\s+(\d+)\s*$")
+_ERROR = re.compile(
+    r"(apr_\w+(?:\(\))?: .+|Test aborted after \d+ failures.*|ab: (?:invalid|bad|cannot|Could not|illegal).*"
+    r"|Total of \d+ requests completed.*|.*: bad hostname.*)$"
+)
+_SNIFF = re.compile(
+    rb"This is ApacheBench|^Percentage served,Time in ms|^starttime\tseconds\tctime\tdtime\tttime\twait"
+    rb"|^Percentage of the requests served within a certain time",
+    re.MULTILINE,
+)
+_STATS = {0: "min", 50: "p50", 90: "p90", 99: "p99", 100: "max"}
+
+
+def sniff(head: bytes) -> bool:
+    """Whether one of ab's three outputs is here."""
+    return _SNIFF.search(head) is not None
+
+
+def parse(raw: bytes) -> list[Reading]:
+    """Read one Reading a report or table.
+
+    Raises
+    ------
+    ParseError
+        Where the bytes are not ab's.
+    """
+    text = checks.text(raw)
+    lines = text.split("\n")
+    head = lines[0].strip() if lines else ""
+    if head == "Percentage served,Time in ms":
+        return [_percentiles(lines)]
+    if head.startswith("starttime\tseconds"):
+        return [_times(lines)]
+    starts = [at for at, line in enumerate(lines) if _VERSION.search(line)]
+    if not starts:
+        if "Percentage of the requests served" not in text and "Requests per second:" not in text:
+            raise ParseError("no ab output in this text")
+        starts = [0]
+    return [_report(lines[a:b], a + 1) for a, b in zip(starts, [*starts[1:], len(lines)])]
+
+
+def _percentiles(lines: list[str]) -> Reading:
+    samples = []
+    for at, line in enumerate(lines[1:], 2):
+        if not line.strip():
+            continue
+        share, _, amount = line.partition(",")
+        value = number(amount)
+        if not share.strip().isdecimal() or value is None:
+            return checks.failed(f"line {at} is no row: {line.strip()[:80]!r}", test="http_load", line=1)
+        if stat := _STATS.get(int(share)):
+            samples.append(Sample("latency_s", value * 1e-3, stat))
+    return checks.reading(samples, test="http_load", line=1)
+
+
+def _times(lines: list[str]) -> Reading:
+    """Read ``-g``: one row a request; the fifth column is its whole time in milliseconds."""
+    times = []
+    for at, line in enumerate(lines[1:], 2):
+        if not line.strip():
+            continue
+        cells = line.split("\t")
+        value = number(cells[4]) if len(cells) == 6 else None
+        if value is None:
+            return checks.failed(f"line {at} is no row: {line.strip()[:80]!r}", test="http_load", line=1)
+        times.append(value * 1e-3)
+    return checks.reading(checks.distribution("latency_s", times), test="http_load", line=1)
+
+
+def _report(lines: list[str], begun: int) -> Reading:
+    fields: dict[str, tuple[str, str]] = {}
+    latency: dict[str, float] = {}
+    kinds: list[int] = []
+    version = error = None
+    for line in lines:
+        if len(line) > 2000:
+            continue
+        if found := _VERSION.search(line):
+            version = found[1]
+        elif found := _KINDS.match(line):
+            kinds = [int(n) for n in found.groups()]
+        elif found := _PERCENT.match(line):
+            if stat := _STATS.get(int(found[1])):
+                latency[stat] = float(found[2]) * 1e-3
+        elif found := _TOTAL.match(line):
+            latency["min"], latency["mean"] = float(found[1]) * 1e-3, float(found[2]) * 1e-3
+            latency.setdefault("max", float(found[3]) * 1e-3)
+        elif found := _ERROR.search(line):
+            error = error or found[1].strip()
+        elif found := _FIELD.match(line):
+            # "Time per request" comes twice; the second is the first over the concurrency.
+            fields.setdefault(found["name"], (found["amount"], found["unit"] or ""))
+    rest: dict = {"test": "http_load", "line": begun, "tool_version": version}
+    if "Requests per second" not in fields:
+        if error:
+            return checks.failed(error, **rest)
+        return checks.failed("no summary: the output was cut short", notes=("truncated",), **rest)
+    try:
+        return _results(fields, latency, kinds, error, rest)
+    except ParseError as problem:
+        return checks.failed(problem.what, **rest)
+
+
+def _results(fields: dict, latency: dict, kinds: list[int], error: str | None, rest: dict) -> Reading:
+    samples = [Sample("request_rate_per_s", _field(fields, "Requests per second", "[#/sec] (mean)"))]
+    if "Time per request" in fields:
+        # Finer than the table's whole milliseconds, but reckoned from the concurrency: only where it fits.
+        mean = _field(fields, "Time per request", "[ms] (mean)") * 1e-3
+        if abs(mean - latency.get("mean", mean)) <= 1e-3:
+            latency["mean"] = mean
+    if "Transfer rate" in fields:
+        samples.append(
+            Sample("goodput_bps", _field(fields, "Transfer rate", "[Kbytes/sec] received") * 8 * 1024)
+        )
+    # Rounded to milliseconds the extremes may cross a mean that was not rounded.
+    middle = latency.get("mean", 0.0)
+    latency = {
+        k: v for k, v in latency.items() if not ((k == "max" and v < middle) or (k == "min" and v > middle))
+    }
+    samples += [Sample("latency_s", value, stat) for stat, value in latency.items()]
+    complete = _field(fields, "Complete requests", "")
+    failed = _field(fields, "Failed requests", "") if "Failed requests" in fields else 0.0
+    other = _field(fields, "Non-2xx responses", "") if "Non-2xx responses" in fields else 0.0
+    if complete:
+        wrong = (failed - kinds[2] if kinds else failed) + other
+        samples.append(Sample("error_ratio", min(wrong, complete) / complete))
+    duration = _field(fields, "Time taken for tests", "seconds")
+    return checks.reading(samples, duration_s=duration, notes=("stopped_early",) if error else (), **rest)
+
+
+def _field(fields: dict[str, tuple[str, str]], name: str, unit: str) -> float:
+    amount, found = fields.get(name, ("", ""))
+    value = number(amount)
+    if value is None:
+        raise ParseError(f"{name}: unreadable number {amount!r}")
+    if found.strip() != unit:
+        raise ParseError(f"{name}: unknown unit {found!r}; known: {unit!r}")
+    return value

@@ -1,0 +1,90 @@
+"""``cilium connectivity perf``: the JSON it leaves in its report folder, in perfdash's form.
+
+Several samples of one scenario stand one after the other under the same labels; a metric that comes again
+begins the next reading. Its Mb/s are 10**6 bit/s.
+"""
+
+from __future__ import annotations
+
+import re
+
+from cnilab.errors import ParseError
+from cnilab.tools import checks
+from cnilab.tools.base import Reading, Sample
+from cnilab.tools.checks import branch, number
+from cnilab.units import SECONDS, to_base
+
+NAME = "cilium_perf"
+
+_SNIFF = re.compile(rb'"dataItems"\s*:\s*\[')
+_RATES = {"Mb/s": 1e6, "Gb/s": 1e9}
+_STATS = {"Min": "min", "Avg": "mean", "Perc50": "p50", "Perc90": "p90", "Perc99": "p99", "Max": "max"}
+_PATHS = {"pod-to-pod": "pod_to_pod", "host-to-host": "host_to_host", "pod-to-service": "pod_to_service"}
+
+
+def sniff(head: bytes) -> bool:
+    """Whether perfdash's list of items is here."""
+    return _SNIFF.search(head) is not None
+
+
+def parse(raw: bytes) -> list[Reading]:
+    """Read one Reading a scenario and sample.
+
+    Raises
+    ------
+    ParseError
+        Where the bytes are not of this form.
+    """
+    document = checks.document(raw)
+    items = branch(document, "dataItems", list)
+    if not isinstance(document, dict) or "dataItems" not in document:
+        raise ParseError("JSON, but no list of data items")
+    open_: dict[tuple, dict[str, dict]] = {}
+    groups: list[tuple[tuple, dict[str, dict]]] = []
+    for item in items:
+        labels = branch(item, "labels")
+        key = tuple(str(labels.get(k, "")) for k in ("scenario", "node", "test_type"))
+        metric = str(labels.get("metric", ""))
+        group = open_.get(key)
+        if group is None or metric in group:
+            group = open_[key] = {}
+            groups.append((key, group))
+        group[metric] = item
+    if not groups:
+        return [checks.failed("a report without a single item", line=1)]
+    return [_reading(key, group) for key, group in groups]
+
+
+def _reading(key: tuple, group: dict[str, dict]) -> Reading:
+    scenario, node, kind = key
+    test = kind.split("-", 1)[-1].lower() or "unknown"
+    labels = {"placement": "same_node" if node == "same-node" else "same_subnet"}
+    if scenario in _PATHS:
+        labels["path"] = _PATHS[scenario]
+    else:
+        test = f"{test} {scenario}".strip()  # host-to-pod and pod-to-host have no name among the paths
+    rest: dict = {"test": test, "labels": labels, "line": 1}
+    samples: list[Sample] = []
+    try:
+        for metric, item in group.items():
+            data, unit = branch(item, "data"), str(item.get("unit", ""))
+            if metric == "Latency":
+                # netperf's latency of a connect-request-response is not a round trip.
+                name = "latency_s" if "crr" in test else "rtt_s"
+                for bucket, word in data.items():
+                    if (stat := _STATS.get(bucket)) and (value := number(word)) is not None:
+                        samples.append(Sample(name, to_base(value, unit, SECONDS), stat))
+                continue
+            value = number(data.get("Throughput"))
+            if value is None:
+                continue
+            if metric == "TransactionRate":
+                if unit != "ops/s":
+                    raise ParseError(f"unknown unit {unit!r} of a transaction rate; known: ops/s")
+                name = "connection_rate_per_s" if "crr" in test else "transaction_rate_per_s"
+                samples.append(Sample(name, value))
+            elif metric == "Throughput":
+                samples.append(Sample("goodput_bps", to_base(value, unit, _RATES)))
+    except ParseError as problem:
+        return checks.failed(problem.what, **rest)
+    return checks.reading(samples, **rest)

@@ -1,0 +1,117 @@
+"""k8s-netperf's results, as CSV and as the JSON it prints: one row a scenario, averaged over its samples.
+
+It names where a scenario ran, and that goes into ``path`` and ``placement``. The latency it prints for a
+stream is how long a send took, not a round trip, and is left out.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+
+from cnilab.errors import ParseError
+from cnilab.tools import checks
+from cnilab.tools.base import Reading, Sample
+from cnilab.tools.checks import number
+from cnilab.units import SECONDS, to_base
+
+NAME = "k8s_netperf"
+
+_SNIFF = re.compile(rb'^(?:Driver,)?Profile,Same node,|"tputMetric"\s*:|"ltcyMetric"\s*:', re.MULTILINE)
+_RATES = {"Mb/s": 1e6, "Gb/s": 1e9, "Kb/s": 1e3}
+_COLUMNS = {
+    "Driver": "driver",
+    "Profile": "profile",
+    "Same node": "local",
+    "Host Network": "hostNetwork",
+    "Service": "service",
+    "Duration": "duration",
+    "Parallelism": "parallelism",
+    "Message Size": "messageSize",
+    "Avg Throughput": "throughput",
+    "Throughput Metric": "tputMetric",
+    "99%tile Observed Latency": "latency",
+    "Latency Metric": "ltcyMetric",
+}
+
+
+def sniff(head: bytes) -> bool:
+    """Whether the header of the CSV, or a key only this JSON has, is here."""
+    return _SNIFF.search(head) is not None
+
+
+def parse(raw: bytes) -> list[Reading]:
+    """Read one Reading a scenario.
+
+    Raises
+    ------
+    ParseError
+        Where the bytes are not k8s-netperf's.
+    """
+    text = checks.text(raw)
+    if text.lstrip().startswith(("[", "{")):
+        return _documents(text)
+    found = re.search(r"^(?:Driver,)?Profile,Same node,", text, re.MULTILINE)
+    if not found:
+        raise ParseError("no k8s-netperf results in this text")
+    begun = text.count("\n", 0, found.start()) + 1
+    rows = csv.DictReader(io.StringIO(text[found.start() :]))
+    return [
+        _reading({_COLUMNS[k]: v for k, v in row.items() if k in _COLUMNS}, begun + at)
+        for at, row in enumerate(rows, 1)
+    ] or [checks.failed("a header and no row", line=begun)]
+
+
+def _documents(text: str) -> list[Reading]:
+    """Read the list of documents, or one document a line, as an index takes them."""
+    try:
+        loaded = json.loads(text)
+        documents = [(1, d) for d in (loaded if isinstance(loaded, list) else [loaded])]
+    except (ValueError, RecursionError):
+        documents = []
+        for at, line in enumerate(text.split("\n"), 1):
+            if line.strip():
+                documents.append((at, checks.document(line.encode())))
+    found = [_reading(d, at) for at, d in documents if isinstance(d, dict) and "profile" in d]
+    if not found:
+        raise ParseError("JSON, but no k8s-netperf document")
+    return found
+
+
+def _true(value: object) -> bool:
+    return str(value).strip().lower() == "true"
+
+
+def _reading(row: dict, line: int) -> Reading:
+    profile, size = str(row.get("profile", "")).strip(), row.get("messageSize")
+    test = f"{profile.lower()}_{size}" if size not in (None, "") else profile.lower()
+    host, service = _true(row.get("hostNetwork")), _true(row.get("service"))
+    labels = {"path": "host_to_host" if host else "pod_to_service" if service else "pod_to_pod"}
+    labels["placement"] = "same_node" if _true(row.get("local")) else "same_subnet"
+    parallel = number(row.get("parallelism"))
+    if parallel and parallel != 1:
+        test += f"_x{parallel:g}"
+    rest: dict = {"test": test, "line": line, "labels": labels, "duration_s": number(row.get("duration"))}
+    rate, unit = number(row.get("throughput")), str(row.get("tputMetric", "")).strip()
+    if rate is None:
+        return checks.failed(f"unreadable throughput {row.get('throughput')!r}", **rest)
+    try:
+        if unit == "OP/s":
+            metric = "connection_rate_per_s" if profile.endswith("CRR") else "transaction_rate_per_s"
+            samples = [Sample(metric, rate)]
+            latency = number(row.get("latency"))
+            if latency:
+                name = "latency_s" if profile.endswith("CRR") else "rtt_s"
+                seconds = to_base(latency, str(row.get("ltcyMetric", "")).strip(), SECONDS)
+                samples.append(Sample(name, seconds, "p99"))
+        else:
+            samples = [Sample("goodput_bps", to_base(rate, unit, _RATES))]
+            if (lost := number(row.get("udpLossPercent"))) is not None and profile.startswith("UDP"):
+                samples.append(Sample("loss_ratio", lost / 100))
+            if (again := number(row.get("tcpRetransmits"))) is not None and profile.startswith("TCP"):
+                samples.append(Sample("retransmitted_segments", again))
+    except ParseError as problem:
+        return checks.failed(problem.what, **rest)
+    return checks.reading(samples, **rest)

@@ -1,0 +1,157 @@
+"""wrk and wrk2: HTTP requests per second and their latency.
+
+Runs wrk and reads both. ``goodput_bps`` is what arrived at the client, headers included; wrk's KB and MB are
+powers of two. Answers that are errors stay in the rate, as wrk counts them; ``error_ratio`` says how many.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import sys
+
+from cnilab.errors import ParseError
+from cnilab.tools import checks
+from cnilab.tools.base import Call, Reading, Sample
+from cnilab.tools.checks import number
+from cnilab.units import SECONDS, to_base
+
+NAME = "wrk"
+PROGRAMS = ("wrk",)
+KINDS = ("http_load",)
+PORT = 8080
+
+_BYTES = {"B": 1.0, "KB": 2.0**10, "MB": 2.0**20, "GB": 2.0**30, "TB": 2.0**40}
+_TIME = r"(\d+(?:\.\d+)?)(us|ms|s|m|h)\b"
+
+_BEGINS = re.compile(r"^Running \S+ test @ (\S+)")
+_LATENCY = re.compile(rf"^\s+Latency\s+{_TIME}\s+{_TIME}\s+{_TIME}\s+\S+%\s*$")
+_PERCENTILE = re.compile(rf"^\s*(\d{{1,3}}(?:\.\d+)?)%\s+{_TIME}\s*$")
+_TOTAL = re.compile(rf"^\s+(\d+) requests in {_TIME}, (\d+(?:\.\d+)?)([KMGT]?B) read\s*$")
+_RATE = re.compile(r"^Requests/sec:\s*(\S+)\s*$")
+_TRANSFER = re.compile(r"^Transfer/sec:\s*(\d+(?:\.\d+)?)([KMGT]?B)\s*$")
+_ERRORS = re.compile(r"^\s+Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)")
+_NON_2XX = re.compile(r"^\s+Non-2xx or 3xx responses: (\d+)")
+_TRAILER = re.compile(r"^p(\d+(?:\.\d+)?) latency,(\d+(?:\.\d+)?),(us|ms|s)\s*$")
+_FAILED = re.compile(
+    r"^unable to (?:connect|resolve|create|record).*|^unable to connect to \S+ .*|^invalid URL.*"
+)
+_SNIFF = re.compile(
+    rb"Running \S+ test @ \S+|^  Thread Stats +Avg|^unable to connect to \S+:\S+ ", re.MULTILINE
+)
+_STATS = {50.0: "p50", 90.0: "p90", 99.0: "p99", 99.9: "p999", 100.0: "max"}
+
+
+def sniff(head: bytes) -> bool:
+    """Whether wrk's first line or its table is here."""
+    return _SNIFF.search(head) is not None
+
+
+def parse(raw: bytes) -> list[Reading]:
+    """Read one Reading a run.
+
+    Raises
+    ------
+    ParseError
+        Where the bytes are not wrk's.
+    """
+    found: list[Reading] = []
+    run: _Run | None = None
+    for at, line in enumerate(checks.text(raw).split("\n"), 1):
+        if len(line) > 2000:
+            continue
+        if _BEGINS.match(line):
+            if run:
+                found.append(run.reading())
+            run = _Run(at)
+        elif failed := _FAILED.match(line):
+            if run and not run.done:
+                run.error = failed[0]
+            else:
+                found.append(checks.failed(failed[0], test="http_load", line=at))
+        elif run:
+            try:
+                run.take(line)
+            except ParseError as problem:
+                run.error = problem.what
+    if run:
+        found.append(run.reading())
+    if not found:
+        raise ParseError("no wrk output in this text")
+    return found
+
+
+class _Run:
+    """What has been read of one run."""
+
+    def __init__(self, line: int) -> None:
+        self.line = line
+        self.done = False
+        self.error: str | None = None
+        self.latency: dict[str, float] = {}
+        self.samples: list[Sample] = []
+        self.requests: int | None = None
+        self.duration: float | None = None
+        self.bad = 0
+        self.lost = 0
+
+    def take(self, line: str) -> None:
+        if found := _LATENCY.match(line):
+            for stat, at in (("mean", 1), ("stddev", 3), ("max", 5)):
+                self.latency[stat] = to_base(float(found[at]), found[at + 1], SECONDS)
+        elif found := _PERCENTILE.match(line):
+            # Of wrk2's two maxima the recorded one is of the same rounding as its percentiles.
+            if point := _STATS.get(float(found[1])):
+                self.latency[point] = to_base(float(found[2]), found[3], SECONDS)
+        elif found := _TRAILER.match(line):
+            if point := _STATS.get(float(found[1])):
+                self.latency.setdefault(point, to_base(float(found[2]), found[3], SECONDS))
+        elif found := _TOTAL.match(line):
+            self.requests, self.duration = int(found[1]), to_base(float(found[2]), found[3], SECONDS)
+        elif found := _RATE.match(line):
+            rate = number(found[1])
+            if rate is None:
+                self.error = f"unreadable request rate {found[1]!r}"
+            else:
+                self.samples.append(Sample("request_rate_per_s", rate))
+            self.done = True
+        elif found := _TRANSFER.match(line):
+            self.samples.append(Sample("goodput_bps", float(found[1]) * to_base(8.0, found[2], _BYTES)))
+        elif found := _NON_2XX.match(line):
+            self.bad = int(found[1])
+        elif found := _ERRORS.match(line):
+            self.lost = sum(int(n) for n in found.groups())
+
+    def reading(self) -> Reading:
+        rest: dict = {"test": "http_load", "line": self.line}
+        if self.error:
+            return checks.failed(self.error, **rest)
+        if not self.done:
+            return checks.failed("no summary: the output was cut short", notes=("truncated",), **rest)
+        if self.requests == 0:
+            return checks.failed("no request was answered", **rest)
+        samples = list(self.samples)
+        samples += [Sample("latency_s", value, stat) for stat, value in self.latency.items()]
+        if self.requests:
+            wrong = self.bad + self.lost
+            samples.append(Sample("error_ratio", wrong / (self.requests + self.lost)))
+        notes = ("every_answer_an_error",) if self.requests and self.bad >= self.requests else ()
+        return checks.reading(samples, duration_s=self.duration, notes=notes, **rest)
+
+
+def server_argv(call: Call, address: str) -> list[str]:
+    """Serve 200 bytes a request over kept connections, by a process of Python's own; it is no web server."""
+    argv = [sys.executable, "-m", "cnilab.tools.http_server", address, str(PORT)]
+    if call.server_cpu is not None:
+        argv = ["taskset", "-c", str(call.server_cpu), *argv]
+    return argv
+
+
+def client_argv(call: Call, address: str) -> list[str]:
+    """Load the server with ``streams`` connections from one thread."""
+    duration = max(1, math.ceil(call.duration_s))
+    argv = ["wrk", "-t", "1", "-c", str(call.streams), "-d", f"{duration}s", "--latency"]
+    if call.client_cpu is not None:
+        argv = ["taskset", "-c", str(call.client_cpu), *argv]
+    host = f"[{address}]" if ":" in address else address
+    return [*argv, f"http://{host}:{PORT}/"]
