@@ -244,7 +244,7 @@ class _Matrix:
             time.sleep(self.study.rest_s)
         began = time.monotonic()
         try:
-            done = deployment.run(trial.placement, trial.path, tool, call, folder, limit)
+            done = deployment.run(trial, tool, call, folder, limit)
         except LabError as error:
             self._record(trial, entry, {"status": "failed", "reason": str(error)})
             return

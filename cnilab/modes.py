@@ -212,7 +212,7 @@ MODES: dict[str, Mode] = {
             "calico-wireguard", "calico", "wireguard", "always", "routed",
             "Encrypted WireGuard tunnels chosen by a routing rule, on top of a plain Calico.",
             device="wireguard.cali", kind="wireguard", mtu_reserve=60, port=_WIREGUARD_PORT,
-            route_writer="Felix", route_protocol="boot", encrypted=True, departures=(_WGO,),
+            route_writer="Felix", route_protocol="boot", bgp="mesh", encrypted=True, departures=(_WGO, _BIRD2),
         ),
     )
 }  # fmt: skip

@@ -48,8 +48,8 @@ def worst_rank_differences(table: Table, a: int, b: int) -> np.ndarray | None:
 def outlying_cells(values: np.ndarray) -> np.ndarray:
     """Return which cells of (k, n) lie far from what their mode and their block make likely.
 
-    A cell's residual is the median, over the *other* modes, of how far it is from each of them less how far it
-    usually is: what a block does to all its modes cancels. (Residuals from block medians were tried: the
+    A cell's residual is the median, over the *other* modes, of how far it is from each of them less how far
+    it usually is: what a block does to all its modes cancels. (Residuals from block medians were tried: the
     middle mode of a block then has a residual of exactly zero, the spread collapses, and of three modes one
     cell in seven is flagged.) It is outlying where ``|0.6745 e / MAD| > 3.5``, the MAD taken within the mode,
     because modes differ in noise; with normal noise that flags 2 to 4 % of the cells at 8 blocks and 1 % at

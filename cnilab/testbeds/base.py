@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from cnilab.proof import Row
+from cnilab.study import Trial
 
 
 class Deployment(Protocol):
@@ -32,7 +33,7 @@ class Deployment(Protocol):
         """Judge each placement; return the rows and the evidence they rest on."""
         ...
 
-    def run(self, placement: str, path: str, tool: Any, call: Any, folder: Path, timeout_s: float) -> dict:
+    def run(self, trial: Trial, tool: Any, call: Any, folder: Path, timeout_s: float) -> dict:
         """Run one trial, raw bytes straight into ``folder``.
 
         Returns
@@ -51,6 +52,10 @@ class Testbed(Protocol):
     """Where modes are put in place."""
 
     name: str
+
+    def has_program(self, program: str) -> bool:
+        """Whether a tool's program is there to be run."""
+        ...
 
     def can(self, mode: str) -> tuple[str | None, str]:
         """Kernel path and why; None and the reason where the mode cannot run here."""

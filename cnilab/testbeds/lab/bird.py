@@ -43,7 +43,8 @@ filter kernel_programming {{
   accept;
 }}
 protocol kernel {{
-  learn; persist; scan time 2; metric 0; merge paths on;
+  # scan time is 2 in the original; BIRD 2 may hold back its first routes until the second scan
+  learn; persist; scan time 1; metric 0; merge paths on;
   ipv4 {{ import all; export filter kernel_programming; }};
 }}
 """

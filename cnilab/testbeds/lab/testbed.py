@@ -8,7 +8,7 @@ from typing import Any
 from cnilab import proof
 from cnilab.errors import LabError
 from cnilab.setup.programs import find
-from cnilab.study import Study
+from cnilab.study import Study, Trial
 from cnilab.testbeds.lab import kernel
 from cnilab.testbeds.lab.lab import Lab
 
@@ -31,8 +31,8 @@ class LabDeployment:
         evidence = self.lab.evidence(placements, path)
         return proof.rows(self.lab.mode, self.kernel_path, evidence), evidence
 
-    def run(self, placement: str, path: str, tool: Any, call: Any, folder: Path, timeout_s: float) -> dict:
-        client, server = self.lab.client(path), self.lab.server(placement, path)
+    def run(self, trial: Trial, tool: Any, call: Any, folder: Path, timeout_s: float) -> dict:
+        client, server = self.lab.client(trial.path), self.lab.server(trial.placement, trial.path)
         server_argv, client_argv = tool.server_argv(call, "0.0.0.0"), tool.client_argv(call, server.address)
         name = f"{tool.NAME}-server"
         called = {"client_argv": client_argv, "server_argv": server_argv}

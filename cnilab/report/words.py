@@ -1,0 +1,277 @@
+"""Sentences about results, made from report rows alone: a sentence never says more than its verdict does.
+
+Every number in a sentence is a number of its row. "Different", "the same" and "cannot tell yet" have words of
+their own and never borrow each other's. No mode is called better than another, because what was tested is
+each mode against the baseline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from cnilab.report import names, numbers
+from cnilab.report.numbers import count, listing, margin
+from cnilab.stats.verdict import FLAGS
+
+Row = Mapping[str, Any]
+
+#: Order in which verdicts are told: what is known first.
+ORDER = (
+    "different_material", "different_size_unclear", "different_negligible", "equivalent",
+    "inconclusive", "insufficient_n", "not_comparable",
+)  # fmt: skip
+_SUBSTITUTE_PHRASE = {
+    "ebpf": "through eBPF, in place of the kernel's own device",
+    "userspace": "in userspace, in place of the kernel's own device",
+}
+#: Flags that change how a verdict is to be read, beyond what the sentence says already.
+_DOUBTS = (
+    "aa_differs", "depends_on_block", "depends_on_failures", "failures_not_assessed", "outlier_unchecked",
+    "kernel_path_varies", "mixed_versions", "tail_unreliable", "post_hoc_margin", "partial_cells",
+)  # fmt: skip
+
+
+def label(row: Row) -> str:
+    """Return the mode's name with its substitute."""
+    return names.mode_label(row["mode"], row.get("kernel_path"))
+
+
+def sentence(row: Row) -> str:
+    """Say what one comparison showed, in one sentence.
+
+    Parameters
+    ----------
+    row
+        A report row (:mod:`cnilab.stats.rows`).
+
+    Examples
+    --------
+    >>> sentence({"mode": "x", "baseline": "host", "metric": "goodput_bps", "stat": "value", "flags": (),
+    ...           "verdict": "equivalent", "margin": 0.05, "scale": "log", "kernel_path": "native"})
+    'x: the same goodput as host within the margin of 5\\u202f%.'
+    """
+    how = substitute(row)
+    return f"{label(row)}: {finding(row)}{f', {how}' if how else ''}.{doubts(row)}"
+
+
+def finding(row: Row) -> str:
+    """Return what the verdict says, without the mode's name and the full stop."""
+    what = names.quantity(row["metric"], row["stat"])
+    base, within = row["baseline"], f"the margin of {_margin(row)}"
+    verdict = row["verdict"]
+    if verdict == "different_material":
+        head, ends = _change(row)
+        return f"{head} {what.noun} than {base} ({ends}), beyond {within}".replace(f"{what.times} {what.noun} than", f"{what.times} {what.noun} as")
+    if verdict == "different_size_unclear":
+        return f"{_side(row)} {what.noun} than {base}; whether by more than {within} is not clear yet ({_ends(row)})"
+    if verdict == "different_negligible":
+        return f"{_side(row)} {what.noun} than {base}, yet practically the same: within {within}"
+    if verdict == "equivalent":
+        return f"the same {what.noun} as {base} within {within}"
+    if verdict == "inconclusive":
+        return f"cannot tell yet; anything from {_ends(row)} {what.noun} than {base} fits the data{_needed(row)}"
+    if verdict == "insufficient_n" and not _absence(row):
+        return (
+            f"too few blocks to tell: {row['n_used']}, and at least {row['n_min']} are needed before any data "
+            "could be significant"
+        )
+    return _why_not(row)
+
+
+def substitute(row: Row) -> str:
+    """Return how a substitute carried the packets, empty for the real thing."""
+    paths = str(row.get("kernel_path") or "").split("+")
+    return listing([_SUBSTITUTE_PHRASE[p] for p in paths if p in _SUBSTITUTE_PHRASE])
+
+
+def doubts(row: Row) -> str:
+    """Return further sentences for flags that change how the verdict is to be read."""
+    out = []
+    for flag in row["flags"]:
+        if flag not in _DOUBTS:
+            continue
+        text = FLAGS[flag]
+        if flag == "depends_on_block" and row.get("outlier_blocks"):
+            text = f"{text} (block {listing(row['outlier_blocks'])})"
+        out.append(f" {text[0].upper()}{text[1:]}.")
+    return "".join(out)
+
+
+def _margin(row: Row) -> str:
+    if row.get("scale") == "linear":
+        return numbers.MISSING if row["margin"] is None else f"{row['margin']:g}"
+    return margin(row["margin"])
+
+
+def _change(row: Row) -> tuple[str, str]:
+    if row["scale"] == "linear":
+        low, high = row["difference_sim_ci_low"], row["difference_sim_ci_high"]
+        places = numbers.decimals(low, high)
+        word = "more" if row["difference"] > 0 else "less"
+        return f"{numbers.rounded(abs(row['difference']), places)} {word}", _ends(row)
+    what = names.quantity(row["metric"], row["stat"])
+    return numbers.change(
+        row["ratio"], row["sim_ci_low"], row["sim_ci_high"], what.less, what.more, what.times
+    )
+
+
+def _ends(row: Row) -> str:
+    """Return the simultaneous interval as ``12 % less to 9 % more``."""
+    what = names.quantity(row["metric"], row["stat"])
+    if row["scale"] == "linear":
+        ends = (row["difference_sim_ci_low"], row["difference_sim_ci_high"])
+        return " to ".join(numbers.rounded(v, numbers.decimals(*ends)) if v is not None else "∞" for v in ends)
+    low, high = row["sim_ci_low"], row["sim_ci_high"]
+    places = numbers.decimals(*(None if v is None else 100 * v for v in (low, high)))
+
+    def side(ratio: float | None, open_end: str) -> str:
+        if ratio is None:
+            return open_end
+        if ratio >= numbers.TIMES:
+            return f"{numbers.rounded(ratio, None if places is None else places + 2)} times {what.times}"
+        return f"{numbers.percent(ratio - 1, places)} {what.more if ratio >= 1 else what.less}"
+
+    return f"{side(low, 'any amount ' + what.less)} to {side(high, 'any amount ' + what.more)}"
+
+
+def _side(row: Row) -> str:
+    what = names.quantity(row["metric"], row["stat"])
+    above = row["difference"] > 0 if row["scale"] == "linear" else row["ratio"] > 1
+    return what.more if above else what.less
+
+
+def _needed(row: Row) -> str:
+    n = row.get("blocks_needed")
+    return f"; about {numbers.count(int(n), 'block')} would tell" if n else ""
+
+
+def _absence(row: Row) -> str | None:
+    return next((f for f in names.ABSENCES if f in row["flags"]), None)
+
+
+def _why_not(row: Row) -> str:
+    """Return why there is no comparison, in the words of the trials themselves where there are some."""
+    reason = str(row.get("reason") or "").removeprefix(f"{row['mode']}: ")
+    flag = _absence(row)
+    if flag == "does_not_cross_subnets":
+        return reason or names.ABSENCES[flag]
+    if flag:
+        return f"{names.ABSENCES[flag]}{f': {reason}' if reason else ''}"
+    if row["verdict"] == "insufficient_n":
+        return f"too few blocks to tell: {row['n_used']}"
+    told = [FLAGS[f] for f in row["flags"] if f in ("identical_values", "unsteady", "nonpositive_value")]
+    return f"not comparable: {reason or listing(told) or 'the data allow none'}"
+
+
+# ---- several rows ------------------------------------------------------------------------------------------
+
+
+def by_verdict(rows: Iterable[Row]) -> list[tuple[str, list[Row]]]:
+    """Group rows by verdict in the order of :data:`ORDER`."""
+    rows = list(rows)
+    groups = [(v, [r for r in rows if r["verdict"] == v]) for v in ORDER]
+    return [(v, found) for v, found in groups if found]
+
+
+def bullets(rows: Sequence[Row]) -> list[tuple[str, str]]:
+    """Return ``(sign, sentence)`` a finding; modes of which the same is to be said share one."""
+    out: list[tuple[str, str]] = []
+    for _, found in by_verdict(rows):
+        said: dict[tuple[str, str], list[Row]] = {}
+        for row in found:
+            said.setdefault((finding(row), substitute(row) + doubts(row)), []).append(row)
+        for (text, _), group in said.items():
+            first = group[0]
+            how = substitute(first)
+            who = listing([label(r) for r in group])
+            out.append((names.short_verdict(dict(first))[0], f"{who}: {text}{f', {how}' if how else ''}.{doubts(first)}"))
+    return out
+
+
+def lead(rows: Sequence[Row], header: Mapping[str, Any]) -> str:
+    """Return the first paragraph: what was compared, and how many of each verdict there are where."""
+    rows = [r for r in rows if r["family"] == "primary"] or [r for r in rows if r["family"] != "aa"]
+    if not rows:
+        return "Nothing was compared."
+    what = names.quantity(rows[0]["metric"], rows[0]["stat"])
+    blocks = header["n_blocks"] if isinstance(header["n_blocks"], int) else max(header["n_blocks"])
+    modes = len({r["mode"] for r in rows})
+    out = [f"{count(modes, 'mode')} {'were' if modes > 1 else 'was'} compared with {rows[0]['baseline']} by {what.noun}, in {count(blocks, 'randomised block')}."]
+    for place in dict.fromkeys(r["placement"] for r in rows):
+        here = [r for r in rows if r["placement"] == place]
+        parts = [_tally(verdict, found, what) for verdict, found in _tallied(here)]
+        out.append(f"{names.placement(place)}, {listing(parts)}.")
+    return " ".join(out)
+
+
+def _tallied(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
+    groups: dict[str, list[Row]] = {}
+    for verdict, found in by_verdict(rows):
+        for row in found:
+            groups.setdefault(_absence(row) or verdict, []).append(row)
+    return list(groups.items())
+
+
+def _tally(verdict: str, rows: Sequence[Row], what: names.Quantity) -> str:
+    n, bound = len(rows), _margin(rows[0])
+    is_, does = ("is", "does") if n == 1 else ("are", "do")
+    text = {
+        "different_material": f"{n} {'differs' if n == 1 else 'differ'} by more than {bound}",
+        "different_size_unclear": f"{n} {'differs' if n == 1 else 'differ'} by an amount not clear yet",
+        "different_negligible": f"{n} {'differs' if n == 1 else 'differ'} by less than {bound}",
+        "equivalent": f"{n} {is_} the same within {bound}",
+        "inconclusive": f"of {n} it cannot be told yet",
+        "insufficient_n": f"{n} {'has' if n == 1 else 'have'} too few blocks",
+        "not_comparable": f"{n} cannot be compared",
+        "does_not_cross_subnets": f"{n} {does} not cross",
+        "all_skipped": f"{n} could not run here",
+        "all_failed": f"{n} failed in every trial",
+        "no_rows": f"{n} {'was' if n == 1 else 'were'} not measured",
+    }
+    return text[verdict]
+
+
+def control(rows: Sequence[Row], header: Mapping[str, Any]) -> str:
+    """Say what the A/A control showed: the bench's own noise, and whether it saw what is not there."""
+    aa = header["aa"]
+    if not aa["tables"]:
+        return "The baseline was not measured a second time, so the bench's own noise is not known."
+    primary = header["family"]["primary"] or {}
+    own = [r for r in rows if r["family"] == "aa" and all(r.get(k) == v for k, v in primary.items() if v)]
+    parts = []
+    for row in own or [r for r in rows if r["family"] == "aa"][:2]:
+        if row.get("ratio") is None:
+            continue
+        wide = numbers.span(row["ratio"], row["ci_low"], row["ci_high"])
+        parts.append(f"{names.placement(row['placement']).lower()} {wide}")
+    head = f"{rows[0]['baseline'] if rows else header['baseline']} was measured twice in every block, the second time under a blind label"
+    ratios = f": against itself it has the ratio {listing(parts)}" if parts else ""
+    verdict = f"{aa['different']} of {count(aa['judged'], 'such table')} {'was' if aa['different'] == 1 else 'were'} judged different"
+    return f"{head}{ratios}. {verdict}, where {aa['expected_by_chance']:.2g} would be by chance."
+
+
+def undecided(rows: Iterable[Row]) -> list[str]:
+    """Return, a sentence each, what the primary family cannot tell yet and what would tell it."""
+    out = []
+    for row in rows:
+        if row["family"] == "primary" and row["verdict"] in ("inconclusive", "different_size_unclear", "insufficient_n") and not _absence(row):
+            out.append(f"{names.placement(row['placement'])}, {sentence(row)}")
+    return out
+
+
+def alt(rows: Sequence[Row]) -> str:
+    """Describe a picture of ratios in at most two sentences: what is compared, and the finding."""
+    if not rows:
+        return "No data."
+    what = names.quantity(rows[0]["metric"], rows[0]["stat"])
+    places = listing([names.placement(p).lower() for p in dict.fromkeys(r["placement"] for r in rows)])
+    modes = len({r["mode"] for r in rows})
+    first = f"Ratio of {what.noun} to {rows[0]['baseline']} with simultaneous intervals for {count(modes, 'mode')}, {places}."
+    found = []
+    for place in dict.fromkeys(r["placement"] for r in rows):
+        here = [r for r in rows if r["placement"] == place]
+        parts = [_tally(v, g, what) for v, g in _tallied(here)]
+        found.append(f"{names.placement(place).lower()} {listing(parts)}")
+    text = "; ".join(found)
+    return f"{first} {text[0].upper()}{text[1:]}."
