@@ -150,6 +150,28 @@ def test_every_third_party_import_of_the_library_is_a_declared_dependency():
         )
 
 
+# Dependencies no file imports, and why they are installed all the same.
+WITHOUT_IMPORT = {
+    "jupyterlab": "make lab",
+    "ipykernel": "the notebooks' kernel",
+    "pyarrow": "what pandas writes parquet with",
+    "kubernetes": "the testbed of a real cluster",
+    "tenacity": "asking a real cluster's API again",
+}
+
+
+def test_every_dependency_is_imported_or_has_a_reason():
+    notebooks = sorted((ROOT / "notebooks").glob("*.ipynb"))
+    if not notebooks:
+        pytest.skip("the notebooks, which import some of them, are not in this tree")
+    cells = "".join(path.read_text(encoding="utf-8") for path in notebooks)
+    providers = metadata.packages_distributions()
+    modules = imported("cnilab") | set(re.findall(r"(?:import|from) (\w+)", cells))
+    used = {canonicalize_name(name) for module in modules for name in providers.get(module, [module])}
+    idle = set(requirements()) - used - set(WITHOUT_IMPORT)
+    assert not idle, f"nothing imports {sorted(idle)}: drop it from pyproject.toml or give the reason above"
+
+
 # ---- the Makefile -------------------------------------------------------------------------------------
 
 
