@@ -91,7 +91,8 @@ def _row(
         "difference_sim_ci_low": None if log else number(o.sim_low),
         "difference_sim_ci_high": None if log else number(o.sim_high),
     }
-    far = max((o.sim_low, o.sim_high), key=abs) if o.n else None
+    # Ends equally far apart but for the last bits: always the upper one, or a change of unit would show.
+    far = o.sim_high if abs(o.sim_high) >= abs(o.sim_low) - 1e-12 else o.sim_low
     needed = None
     if o.verdict == "inconclusive" and o.sd and s.pair.lam:
         half = math.log1p(margin / 2) if log else s.pair.lam / 2

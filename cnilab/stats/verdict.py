@@ -47,6 +47,9 @@ FLAGS: dict[str, str] = {
     "mixed_versions": "tool versions vary inside this comparison",
 }
 
+#: An end this close to the margin is on it: the last bits of a logarithm decide no verdict.
+TOLERANCE = 1e-12
+
 #: Flags that bar a comparison: the verdict is ``not_comparable`` once there are blocks enough.
 BARRING = ("identical_values", "unsteady", "nonpositive_value", "depends_on_failures")
 
@@ -91,7 +94,7 @@ def decide(
         return "not_comparable"
     same = p_equivalence is not None and p_equivalence <= alpha
     if p <= alpha:
-        if lam is not None and (low > lam or high < -lam):
+        if lam is not None and (low > lam + TOLERANCE or high < -lam - TOLERANCE):
             return "different_material"
         return "different_negligible" if same else "different_size_unclear"
     return "equivalent" if same else "inconclusive"
