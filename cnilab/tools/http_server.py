@@ -1,7 +1,7 @@
 """The other end of an HTTP load test: answers every request with the same 200 bytes, keeping connections.
 
-Run as ``python -m cnilab.tools.http_server ADDRESS PORT``. It needs nothing but Python, so that it can serve
-inside any namespace. It reads no path and serves no file.
+Run as ``python http_server.py ADDRESS PORT``. It needs nothing but Python, so that it can serve inside any
+namespace and is there within the time an interpreter takes to start. It reads no path and serves no file.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ _ROW = re.compile(
     r"^\s*(?:nuttcp-[rt]: )?(?P<size>\d+(?:\.\d+)?) +(?:KB|MB|GB|TB) / +(?P<seconds>\d+(?:\.\d+)?) +sec ="
     r" +(?P<rate>\d+(?:\.\d+)?) (?P<unit>[A-Za-z]+)(?P<rest>(?: .*)?)$"
 )
-_LOSS = re.compile(r"(\d+) / +(\d+) (?:~?drop/pkt)\b")
+_DROPS = re.compile(r"(\d+) / +(\d+) (?:~?drop/pkt)\b")
 _CPU = re.compile(r"(\d+) %TX +(\d+) %RX")
 _RETRANS = re.compile(r"(\d+) (?:host-)?retrans\b")
 _RTT = re.compile(r"(\d+(?:\.\d+)?) msRTT\b")
@@ -30,7 +30,8 @@ _ERROR = re.compile(
     r"|^nuttcp(?:-[rt])?: .*: (?:Connection|No route).*"
 )
 _SNIFF = re.compile(
-    rb"^\s*(?:nuttcp-[rt]: )?\d[\d.]* +[KMGT]B / +[\d.]+ +sec =|^megabytes=\S+ real_seconds=|^nuttcp(?:-[rt])?: ",
+    rb"^\s*(?:nuttcp-[rt]: )?\d[\d.]* +[KMGT]B / +[\d.]+ +sec ="
+    rb"|^megabytes=\S+ real_seconds=|^nuttcp(?:-[rt])?: ",
     re.MULTILINE,
 )
 
@@ -79,7 +80,7 @@ def parse(raw: bytes) -> list[Reading]:
 
 def _row(row: re.Match[str], line: int, series: list[Interval]) -> tuple[Reading, tuple[float, float] | None]:
     seconds, rest = float(row["seconds"]), row["rest"]
-    loss = _LOSS.search(rest)
+    loss = _DROPS.search(rest)
     context: dict = {"test": "udp_stream" if loss else "tcp_stream", "line": line}
     try:
         bps = to_base(float(row["rate"]), row["unit"], _RATES)
@@ -90,11 +91,7 @@ def _row(row: re.Match[str], line: int, series: list[Interval]) -> tuple[Reading
     samples = [Sample("goodput_bps", bps)]
     if loss and int(loss[2]):
         lost, total = float(loss[1]), float(loss[2])
-        samples += [
-            Sample("loss_ratio", lost / total),
-            Sample("lost_packets", lost),
-            Sample("total_packets", total),
-        ]
+        samples += _loss(lost, total)
         if seconds:
             samples.append(Sample("packet_rate_per_s", (total - lost) / seconds))
     cpu = _CPU.search(rest)
@@ -136,9 +133,5 @@ def _pairs(values: dict[str, str], line: int) -> Reading:
         samples.append(Sample("rtt_s", rtt * 1e-3))
     lost, total = number(values.get("drop")), number(values.get("pkt"))
     if lost is not None and total:
-        samples += [
-            Sample("loss_ratio", lost / total),
-            Sample("lost_packets", lost),
-            Sample("total_packets", total),
-        ]
+        samples += _loss(lost, total)
     return checks.reading(samples, duration_s=number(values.get("real_seconds")), **context)

@@ -29,7 +29,7 @@ _COUNTS = re.compile(
     r"(?: \+\d+ \w+,)* ?(\d+(?:\.\d+)?)% packet loss(?:, time (\d+)\s?ms)?"
 )
 _TIMES = re.compile(
-    r"^(?:rtt|round-trip) min/avg/max(?:/(?:mdev|stddev|std-dev))? = ([\d./]+) (\S+?)(?:, (?:pipe|ipg).*)?\s*$"
+    r"^(?:rtt|round-trip) min/avg/max(?:/(?:mdev|stddev|std-dev))? = ([\d./]+) (\S+?)(?:, (?:pipe|ipg).*)?$"
 )
 _ERROR = re.compile(r"^(?:ping6?|connect): (.+)$")
 _SNIFF = re.compile(
@@ -95,7 +95,7 @@ class _Run:
             self.seen = True
             self.counts = int(found[1]), int(found[2]), float(found[3]) / 100
             self.duration = float(found[4]) * 1e-3 if found[4] else None
-        elif found := _TIMES.match(line):
+        elif found := _TIMES.match(line.rstrip()):
             self.seen = True
             values = [number(v) for v in found[1].split("/")]
             try:

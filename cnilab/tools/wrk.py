@@ -9,9 +9,10 @@ from __future__ import annotations
 import math
 import re
 import sys
+from pathlib import Path
 
 from cnilab.errors import ParseError
-from cnilab.tools import checks
+from cnilab.tools import checks, http_server
 from cnilab.tools.base import Call, Reading, Sample
 from cnilab.tools.checks import number
 from cnilab.units import SECONDS, to_base
@@ -141,7 +142,7 @@ class _Run:
 
 def server_argv(call: Call, address: str) -> list[str]:
     """Serve 200 bytes a request over kept connections, by a process of Python's own; it is no web server."""
-    argv = [sys.executable, "-m", "cnilab.tools.http_server", address, str(PORT)]
+    argv = [sys.executable, "-I", str(Path(http_server.__file__)), address, str(PORT)]
     if call.server_cpu is not None:
         argv = ["taskset", "-c", str(call.server_cpu), *argv]
     return argv
