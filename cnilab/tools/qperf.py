@@ -118,17 +118,15 @@ def _quantity(found: tuple[str, str], table: dict[str, float]) -> float:
 
 
 def _cpu(values: dict) -> list[Sample]:
-    """CPU each end used, in CPUs; ``loc`` is the client, and in a bandwidth test the client sends."""
+    """CPUs each machine used, by all its processes; ``loc`` is the client, and in a bandwidth test the client sends."""
     found = []
-    for keys, who in (
-        (("loc_cpus_used", "send_cpus_used"), "client"),
-        (("rem_cpus_used", "recv_cpus_used"), "server"),
-    ):
+    ends = ((("loc_cpus_used", "send_cpus_used"), "client"), (("rem_cpus_used", "recv_cpus_used"), "server"))
+    for keys, who in ends:
         for key in keys:
             amount, unit = values.get(key, ("", ""))
             percent = number(amount)
             if percent and unit.startswith("%"):
-                found.append(Sample(f"cpu_{who}_ratio", percent / 100))
+                found.append(Sample(f"cpu_{who}_cpus", percent / 100))
     return found
 
 

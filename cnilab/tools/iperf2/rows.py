@@ -112,7 +112,9 @@ def _datagrams(rows: list[Row]) -> list[Sample]:
     if jitters:
         found.append(Sample("jitter_rfc1889_s", sum(jitters) / len(jitters)))
     if len(rows) == 1 and rows[0].delay_s:
-        found += [Sample("delay_s", v, s) for v, s in zip(rows[0].delay_s, ("mean", "min", "max", "stddev"))]
+        found += [
+            Sample("one_way_delay_s", v, s) for v, s in zip(rows[0].delay_s, ("mean", "min", "max", "stddev"))
+        ]
     return found
 
 

@@ -127,7 +127,7 @@ def reading(values: dict[str, str], test: str | None, line: int, **rest) -> Read
                 samples.append(
                     Sample("connection_rate_per_s" if connects else "transaction_rate_per_s", per_s)
                 )
-            samples += _latency(values, "transaction_time_s" if connects else "rtt_s")
+            samples += _latency(values, "latency_s" if connects else "rtt_s")
         elif throughput is not None:
             test = test or "stream"
             samples.append(Sample("goodput_bps", rate(throughput, units)))

@@ -1,0 +1,232 @@
+"""Opens what it is pointed at: a file, a folder, a glob, a tar, a zip, a gzip, and those inside each other.
+
+Nothing is written to disk and no member's name is ever used as a path. Every limit ends in a sentence, not in
+a full memory: a file or member too large, an archive that unpacks to too much, archives nested too deeply.
+"""
+
+from __future__ import annotations
+
+import glob
+import io
+import os
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from cnilab.errors import DataError
+
+#: Largest file, and largest member of an archive, that is read. Parsed JSON takes ten times its bytes.
+MAX_BYTES = 128 * 2**20
+#: What all members of one archive may unpack to.
+MAX_UNPACKED = 2 * 2**30
+MAX_MEMBERS = 100_000
+MAX_DEPTH = 3
+_BLOCK = 2**20
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One thing to read: its name below what the user gave, and its bytes, or why there are none."""
+
+    path: str
+    raw: bytes | None
+    trouble: str | None = None
+    skipped: bool = False
+
+
+def find(given: str | os.PathLike | list) -> list[tuple[str, str]]:
+    """Return ``(file, shown name)`` of every file below the given paths, folders and globs, in natural order.
+
+    Raises
+    ------
+    DataError
+        Where a path does not exist or a glob matches nothing.
+    """
+    found: dict[str, str] = {}
+    for one in given if isinstance(given, (list, tuple)) else [given]:
+        text = os.fspath(one)
+        if os.path.isdir(text):
+            hits = sorted(_walk(text), key=natural)
+            if not hits:
+                raise DataError(f"the folder {text} holds no file")
+        elif os.path.lexists(text):
+            hits = [text]
+        elif glob.has_magic(text):
+            hits = []
+            for hit in sorted(glob.glob(text, recursive=True), key=natural):
+                hits += sorted(_walk(hit), key=natural) if os.path.isdir(hit) else [hit]
+            if not hits:
+                raise DataError(f"no file matches {text!r}")
+        else:
+            raise DataError(f"there is no file or folder {text!r}")
+        for hit in hits:
+            found.setdefault(os.path.abspath(hit), hit)
+    return [(path, shown.replace(os.sep, "/")) for path, shown in found.items()]
+
+
+def natural(text: str) -> list[tuple[int, int, str]]:
+    """Sort key that puts ``run2`` before ``run10``."""
+    parts: list[tuple[int, int, str]] = []
+    word, digits = "", ""
+    for char in text + "\0":
+        if char.isascii() and char.isdigit():
+            if word:
+                parts.append((1, 0, word))
+                word = ""
+            digits += char
+        else:
+            if digits:
+                parts.append((0, int(digits[:18]), digits))
+                digits = ""
+            word += char
+    return [*parts, (1, 0, word)]
+
+
+def _walk(folder: str) -> Iterator[str]:
+    for at, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        yield from (os.path.join(at, name) for name in files if not name.startswith("."))
+
+
+def pieces(path: str, shown: str, max_bytes: int = MAX_BYTES) -> Iterator[Piece]:
+    """Read one file and, if it is an archive, its members."""
+    try:
+        info = os.stat(path)
+    except OSError as problem:
+        yield Piece(shown, None, f"cannot be read: {problem.strerror}")
+        return
+    if not stat.S_ISREG(info.st_mode):
+        yield Piece(shown, None, "is no regular file")
+        return
+    try:
+        with open(path, "rb") as stream:
+            head = stream.read(512)
+            kind = _kind(head)
+            if kind == "zip":
+                yield from _zip(stream, shown, 1, max_bytes, [MAX_UNPACKED])
+                return
+            if kind == "tar":
+                stream.seek(0)
+                yield from _tar(stream, shown, 1, max_bytes, [MAX_UNPACKED])
+                return
+            if info.st_size > max_bytes and kind != "gzip":
+                yield Piece(shown, None, _too_large(info.st_size, max_bytes))
+                return
+            raw = head + stream.read(max_bytes - len(head) + 1)
+    except OSError as problem:
+        yield Piece(shown, None, f"cannot be read: {problem.strerror}")
+        return
+    if kind:
+        yield from _inside(raw, shown, 0, max_bytes, [MAX_UNPACKED])
+    else:
+        yield Piece(shown, raw)
+
+
+def _too_large(size: int, limit: int) -> str:
+    return f"{size} bytes are more than the {limit // 2**20} MiB that are read of one file (max_bytes)"
+
+
+def _kind(head: bytes) -> str | None:
+    if head[:2] == b"\x1f\x8b":
+        return "gzip"
+    if head[:4] == b"PK\x03\x04":
+        return "zip"
+    if head[257:262] == b"ustar":
+        return "tar"
+    return None
+
+
+def _inside(raw: bytes, shown: str, depth: int, max_bytes: int, left: list[int]) -> Iterator[Piece]:
+    """Yield ``raw`` itself, or what is in it if it is an archive; ``left`` is the budget of the outermost one."""
+    kind = _kind(raw[:512])
+    if kind is None:
+        yield Piece(shown, raw)
+    elif depth >= MAX_DEPTH:
+        yield Piece(shown, None, f"archives nested more than {MAX_DEPTH} deep are not opened")
+    elif kind == "gzip":
+        yield from _gzip(raw, shown, depth + 1, max_bytes, left)
+    elif kind == "zip":
+        yield from _zip(io.BytesIO(raw), shown, depth + 1, max_bytes, left)
+    else:
+        yield from _tar(io.BytesIO(raw), shown, depth + 1, max_bytes, left)
+
+
+def _gzip(raw: bytes, shown: str, depth: int, max_bytes: int, left: list[int]) -> Iterator[Piece]:
+    """Unpack gzip, of one or several members, as far as the limits go."""
+    whole, rest = bytearray(), raw
+    try:
+        while rest[:2] == b"\x1f\x8b":
+            unpacker = zlib.decompressobj(31)
+            while rest and not unpacker.eof:
+                whole += unpacker.decompress(rest, _BLOCK)
+                rest = unpacker.unconsumed_tail or unpacker.unused_data
+                if len(whole) > max_bytes or len(whole) > left[0]:
+                    yield Piece(
+                        shown, None, f"unpacks to more than {min(max_bytes, left[0])} bytes, the limit"
+                    )
+                    return
+            if not unpacker.eof:
+                yield Piece(shown, None, "gzip cut short")
+                return
+    except zlib.error as problem:
+        yield Piece(shown, None, f"damaged gzip: {problem}")
+        return
+    left[0] -= len(whole)
+    yield from _inside(bytes(whole), shown, depth, max_bytes, left)
+
+
+def _zip(stream, shown: str, depth: int, max_bytes: int, left: list[int]) -> Iterator[Piece]:
+    try:
+        with zipfile.ZipFile(stream) as archive:
+            members = sorted(archive.infolist(), key=lambda m: natural(m.filename))
+            if len(members) > MAX_MEMBERS:
+                yield Piece(
+                    shown, None, f"{len(members)} members are more than the {MAX_MEMBERS} that are read"
+                )
+                return
+            for member in members:
+                name = f"{shown}/{member.filename}"
+                if member.is_dir():
+                    continue
+                if member.flag_bits & 1:
+                    yield Piece(name, None, "is encrypted")
+                elif member.file_size > max_bytes:
+                    yield Piece(name, None, _too_large(member.file_size, max_bytes))
+                else:
+                    # What the directory says of the size is not believed: no more than the limit is unpacked.
+                    with archive.open(member) as data:
+                        raw = data.read(max_bytes + 1)
+                    left[0] -= len(raw)
+                    if left[0] < 0:
+                        yield Piece(shown, None, f"unpacks to more than {MAX_UNPACKED} bytes, the limit")
+                        return
+                    yield from _inside(raw, name, depth, max_bytes, left)
+    except (zipfile.BadZipFile, zlib.error, OSError, ValueError, NotImplementedError, EOFError) as problem:
+        yield Piece(shown, None, f"damaged zip: {problem}")
+
+
+def _tar(stream, shown: str, depth: int, max_bytes: int, left: list[int]) -> Iterator[Piece]:
+    try:
+        with tarfile.open(fileobj=stream, mode="r:") as archive:
+            for count, member in enumerate(archive):
+                name = f"{shown}/{member.name.removeprefix('./')}"
+                if count >= MAX_MEMBERS:
+                    yield Piece(shown, None, f"more than the {MAX_MEMBERS} members that are read")
+                    return
+                if not member.isfile():
+                    continue
+                if member.size > max_bytes:
+                    yield Piece(name, None, _too_large(member.size, max_bytes))
+                    continue
+                data = archive.extractfile(member)
+                raw = data.read(max_bytes + 1) if data else b""
+                left[0] -= len(raw)
+                if left[0] < 0:
+                    yield Piece(shown, None, f"unpacks to more than {MAX_UNPACKED} bytes, the limit")
+                    return
+                yield from _inside(raw, name, depth, max_bytes, left)
+    except (tarfile.TarError, zlib.error, OSError, ValueError, EOFError) as problem:
+        yield Piece(shown, None, f"damaged tar: {problem}")

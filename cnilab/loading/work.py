@@ -1,0 +1,121 @@
+"""Reads one file, in a worker process: opens it, finds out who wrote it, and has that tool's reader parse it.
+
+A worker is bounded: in memory by a limit on its address space, in time by an alarm. Whatever a file does to
+its reader, the answer is a row with a reason, never an exception that ends the load.
+"""
+
+from __future__ import annotations
+
+import resource
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from cnilab.errors import ParseError
+from cnilab.loading import sources
+from cnilab.tools import detect, get, knb
+from cnilab.tools.base import Reading
+
+#: Seconds one file or member may take, and bytes a worker may take beyond what it began with.
+SECONDS = 120
+BYTES = 4 * 2**30
+
+
+@dataclass
+class Answer:
+    """What was found out about one file or member."""
+
+    path: str
+    tool: str | None = None
+    status: str = "ok"
+    reason: str | None = None
+    line: int | None = None
+    readings: list[Reading] = field(default_factory=list)
+    archive: str | None = None
+
+
+def confine() -> None:
+    """Limit this process's address space; called once in each worker."""
+    try:
+        with open("/proc/self/statm", encoding="ascii") as statm:
+            now = int(statm.read().split()[0]) * resource.getpagesize()
+        _, hard = resource.getrlimit(resource.RLIMIT_AS)
+        resource.setrlimit(resource.RLIMIT_AS, (now + BYTES, hard))
+    except (OSError, ValueError):
+        return  # no /proc, or a lower limit already: the sources' limits on bytes still hold
+
+
+@contextmanager
+def _alarm(seconds: int) -> Iterator[None]:
+    def ring(*_: object) -> None:
+        raise TimeoutError
+
+    try:
+        before = signal.signal(signal.SIGALRM, ring)
+    except ValueError:  # not the main thread: no alarm can be set there
+        yield
+        return
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def read_all(files: list[tuple[str, str]], as_tool: str | None, max_bytes: int, series: bool) -> list[Answer]:
+    """Read several files, each with what it contains."""
+    found: list[Answer] = []
+    for path, shown in files:
+        try:
+            with _alarm(SECONDS):
+                for piece in sources.pieces(path, shown, max_bytes):
+                    found.append(_read(piece, as_tool))
+                    found[-1].archive = shown if piece.path != shown else None
+        except TimeoutError:
+            found.append(Answer(shown, None, "failed", f"took longer than {SECONDS} seconds to read"))
+        except MemoryError:
+            found.append(Answer(shown, None, "failed", "took more memory than a file may"))
+    if not series:
+        for answer in found:  # not asked for, so not sent to the parent process
+            answer.readings = [_bare(r) for r in answer.readings]
+    return found
+
+
+def _bare(reading: Reading) -> Reading:
+    return Reading(**{**vars(reading), "intervals": ()}) if reading.intervals else reading
+
+
+def _read(piece: sources.Piece, as_tool: str | None) -> Answer:
+    answer = Answer(piece.path, as_tool)
+    if piece.raw is None:
+        answer.status, answer.reason = "failed", piece.trouble
+        return answer
+    if not piece.raw:
+        answer.status, answer.reason = "skipped", "empty file"
+        return answer
+    answer.tool = as_tool or detect(piece.raw[:65536])
+    if answer.tool is None:
+        answer.status = "skipped"
+        answer.reason = "bookkeeping of knb" if knb.bookkeeping(piece.path) else "no known tool's output"
+        return answer
+    try:
+        answer.readings = get(answer.tool).parse(piece.raw)
+    except ParseError as problem:
+        answer.status, answer.reason, answer.line = "failed", problem.what, problem.line
+        return answer
+    except (TimeoutError, MemoryError):
+        raise
+    except Exception as problem:  # a reader's defect must cost one file, not the load
+        answer.status, answer.reason = "failed", f"defect in the reader of {answer.tool}: {problem!r}"[:500]
+        return answer
+    bad = next((r for r in answer.readings if r.status not in ("ok", "skipped")), None)
+    if bad is not None:
+        answer.status, answer.reason, answer.line = "failed", bad.reason, bad.line
+    elif all(r.status == "skipped" for r in answer.readings):
+        answer.status, answer.reason = (
+            "skipped",
+            answer.readings[0].reason if answer.readings else "no test in it",
+        )
+    return answer
