@@ -6,6 +6,7 @@ their own names; these are labels only.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -107,7 +108,7 @@ def placement(name: str | None) -> str:
     return PLACEMENTS.get(name or "", name or "Everywhere")
 
 
-def short_verdict(row: dict[str, Any]) -> str:
+def short_verdict(row: Mapping[str, Any]) -> str:
     """Return sign and short words for a row, with what is known of why there is no comparison."""
     sign, words = VERDICT_WORDS[row["verdict"]]
     if row["verdict"] in ("not_comparable", "insufficient_n"):

@@ -22,8 +22,8 @@ ORDER = (
     "inconclusive", "insufficient_n", "not_comparable",
 )  # fmt: skip
 _SUBSTITUTE_PHRASE = {
-    "ebpf": "through eBPF, in place of the kernel's own device",
-    "userspace": "in userspace, in place of the kernel's own device",
+    "ebpf": "its packets were carried by eBPF in place of the kernel's own device",
+    "userspace": "its packets were carried in userspace in place of the kernel's own device",
 }
 #: Flags that change how a verdict is to be read, beyond what the sentence says already.
 _DOUBTS = (
@@ -52,11 +52,11 @@ def sentence(row: Row) -> str:
     'x: the same goodput as host within the margin of 5\\u202f%.'
     """
     how = substitute(row)
-    return f"{label(row)}: {finding(row)}{f', {how}' if how else ''}.{doubts(row)}"
+    return f"{label(row)}: {finding(row)}{f'; {how}' if how else ''}.{doubts(row)}"
 
 
-def finding(row: Row) -> str:
-    """Return what the verdict says, without the mode's name and the full stop."""
+def finding(row: Row, several: bool = False) -> str:
+    """Return what the verdict says, without the names of the mode or modes and the full stop."""
     what = names.quantity(row["metric"], row["stat"])
     base, within = row["baseline"], f"the margin of {_margin(row)}"
     verdict = row["verdict"]
@@ -76,11 +76,11 @@ def finding(row: Row) -> str:
             f"too few blocks to tell: {row['n_used']}, and at least {row['n_min']} are needed before any data "
             "could be significant"
         )
-    return _why_not(row)
+    return _why_not(row, several)
 
 
 def substitute(row: Row) -> str:
-    """Return how a substitute carried the packets, empty for the real thing."""
+    """Return how a substitute carried the packets; empty for the real thing, and where no packet was carried."""
     paths = str(row.get("kernel_path") or "").split("+")
     return listing([_SUBSTITUTE_PHRASE[p] for p in paths if p in _SUBSTITUTE_PHRASE])
 
@@ -143,19 +143,20 @@ def _side(row: Row) -> str:
 
 def _needed(row: Row) -> str:
     n = row.get("blocks_needed")
-    return f"; about {numbers.count(int(n), 'block')} would tell" if n else ""
+    return f"; about {count(int(n), 'block')} would tell" if n else ""
 
 
 def _absence(row: Row) -> str | None:
     return next((f for f in names.ABSENCES if f in row["flags"]), None)
 
 
-def _why_not(row: Row) -> str:
+def _why_not(row: Row, several: bool = False) -> str:
     """Return why there is no comparison, in the words of the trials themselves where there are some."""
     reason = str(row.get("reason") or "").removeprefix(f"{row['mode']}: ")
     flag = _absence(row)
     if flag == "does_not_cross_subnets":
-        return reason or names.ABSENCES[flag]
+        detail = reason.removeprefix(names.ABSENCES[flag]).lstrip(": ")
+        return f"{'do' if several else 'does'} not cross subnets{f' ({detail})' if detail else ''}"
     if flag:
         return f"{names.ABSENCES[flag]}{f': {reason}' if reason else ''}"
     if row["verdict"] == "insufficient_n":
@@ -181,11 +182,12 @@ def bullets(rows: Sequence[Row]) -> list[tuple[str, str]]:
         said: dict[tuple[str, str], list[Row]] = {}
         for row in found:
             said.setdefault((finding(row), substitute(row) + doubts(row)), []).append(row)
-        for (text, _), group in said.items():
+        for group in said.values():
             first = group[0]
             how = substitute(first)
             who = listing([label(r) for r in group])
-            out.append((names.short_verdict(dict(first))[0], f"{who}: {text}{f', {how}' if how else ''}.{doubts(first)}"))
+            said_ = finding(first, several=len(group) > 1)
+            out.append((names.short_verdict(first)[0], f"{who}: {said_}{f'; {how}' if how else ''}.{doubts(first)}"))
     return out
 
 

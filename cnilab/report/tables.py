@@ -1,0 +1,227 @@
+"""The tables of a report, as great_tables with an id, a caption and scopes; text in, no number computed.
+
+:class:`Page` is what a notebook shows: the table with its caption, in a region that scrolls by itself where
+the window is narrow.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import pandas as pd
+from great_tables import GT
+from great_tables import html as raw
+
+from cnilab.report import names, numbers, words
+from cnilab.report.record import Record
+
+
+@dataclass(frozen=True)
+class Page:
+    """A table ready to be shown.
+
+    Parameters
+    ----------
+    id
+        Unique in the page.
+    caption
+        What the table says it is.
+    frame
+        Text, one row a line; the first column heads its row.
+    right
+        Columns set flush right.
+    groups
+        Column that parts the rows, if any.
+    html
+        Columns that hold HTML made here, not to be escaped.
+    """
+
+    id: str
+    caption: str
+    frame: pd.DataFrame
+    right: Sequence[str] = ()
+    groups: str | None = None
+    html: Sequence[str] = ()
+
+    def gt(self) -> GT:
+        """Return it as a great_tables object, to be changed further."""
+        frame = self.frame.copy()
+        for column in frame.columns:
+            if column not in self.html:
+                frame[column] = [escape(str(v)) for v in frame[column]]
+        stub = frame.columns[0]
+        table = GT(frame, id=self.id, rowname_col=stub, groupname_col=self.groups)
+        if self.groups is None:  # with groups great_tables has no single stub to head
+            table = table.tab_stubhead(str(stub))
+        right = [c for c in self.right if c in frame.columns]
+        left = [c for c in frame.columns if c not in right and c not in (stub, self.groups)]
+        table = table.cols_align("right", columns=right) if right else table
+        table = table.cols_align("left", columns=left) if left else table
+        return table.cols_label(**{c: raw(escape(str(c))) for c in frame.columns if c not in (stub, self.groups)})
+
+    def _repr_html_(self) -> str:
+        made = self.gt().as_raw_html()
+        made = made.replace('<table class="gt_table"', f'<table class="gt_table" aria-labelledby="{self.id}-caption"', 1)
+        made = re.sub(r"(<table[^>]*>)", rf'\1<caption id="{self.id}-caption">{escape(self.caption)}</caption>', made, count=1)
+        made = re.sub(r"<th class=\"gt_group_heading\"([^>]*?)>", r'<th class="gt_group_heading" scope="colgroup"\1>', made) if "scope=\"colgroup\"" not in made else made
+        return re.sub(r'^\s*<div id="[^"]*" style="[^"]*"', f'<div id="{self.id}" class="scroll" role="region" tabindex="0" aria-labelledby="{self.id}-caption"', made, count=1)
+
+    def __repr__(self) -> str:
+        return f"{self.caption}\n{self.frame.to_string(index=False)}"
+
+
+# ---- results ------------------------------------------------------------------------------------------------
+
+
+def verdict(row: Mapping[str, Any]) -> str:
+    """Return a verdict as HTML: sign, words, and a class that colours what the words already say."""
+    sign, _, text = names.short_verdict(row).partition(" ")
+    kind = {"≠": "differs", "≈": "alike", "=": "alike", "?": "open", "×": "absent"}[sign]
+    return f'<span class="verdict {kind}"><span aria-hidden="true">{sign}</span> {escape(text)}</span>'
+
+
+def comparisons(rows: Sequence[Mapping[str, Any]], id: str = "answer-table", caption: str | None = None) -> Page:
+    """Return the comparisons of one metric: a line a mode, parted by placement.
+
+    Parameters
+    ----------
+    rows
+        Report rows of one metric, stat and test, sorted.
+    """
+    first = rows[0]
+    what = names.quantity(first["metric"], first["stat"])
+    scale = numbers.scale_of([dict(r) for r in rows])
+    base = first["baseline"]
+    level = next((r["sim_ci_level"] for r in rows if r["sim_ci_level"]), None)
+    lines = [{
+        "mode": words.label(r),
+        "where": names.placement(r["placement"]),
+        f"{what.noun}{f', {scale.label}' if scale.label else ''}": numbers.span(r["centre"], r["centre_low"], r["centre_high"], scale),
+        f"ratio to {base}": numbers.span(r["ratio"], r["sim_ci_low"], r["sim_ci_high"]),
+        "blocks above" if first["direction"] != "lower" else "blocks below": numbers.MISSING if r["wins"] is None else f"{r['wins']:.0f} of {r['n_used']:.0f}",
+        "p (Holm)": numbers.p_value(r["p_holm"]),
+        "p (same)": numbers.p_value(r["p_equivalence_holm"]),
+        "verdict": verdict(r),
+    } for r in rows]  # fmt: skip
+    frame = pd.DataFrame(lines)
+    about = f"{what.noun[0].upper()}{what.noun[1:]} of each mode ({first['test']}) against {base}"
+    inside = f"; intervals of the ratio hold for all modes and placements at once{f' ({level:.1%} each)' if level else ''}"
+    right = [c for c in frame.columns if c not in ("mode", "where", "verdict")]
+    return Page(id, caption or about + inside, frame, right, "where", ("verdict",))
+
+
+def everything(record: Record) -> Page:
+    """Return every comparison that was made, controls too, a line each."""
+    lines = [{
+        "mode": words.label(r),
+        "where": r["placement"] or numbers.MISSING,
+        "test": r["test"] or numbers.MISSING,
+        "metric": r["metric"] + ("" if r["stat"] == "value" else f", {r['stat']}"),
+        "family": {"primary": "primary", "exploratory": "exploratory", "aa": "A/A"}[r["family"]],
+        "ratio or difference": numbers.span(r["ratio"], r["sim_ci_low"], r["sim_ci_high"]) if r["scale"] == "log"
+        else numbers.span(r["difference"], r["difference_sim_ci_low"], r["difference_sim_ci_high"]),
+        "blocks": f"{r['n_used']:.0f} of {r['n_blocks']:.0f}",
+        "p (Holm)": numbers.p_value(r["p_holm"]),
+        "verdict": verdict(r),
+    } for r in record.rows]  # fmt: skip
+    frame = pd.DataFrame(lines)
+    return Page("everything", "Every comparison that was made", frame, ("ratio or difference", "blocks", "p (Holm)"), None, ("verdict",))
+
+
+# ---- the run ------------------------------------------------------------------------------------------------
+
+_MARKS = {"serious": "!!", "warning": "!", "info": "i"}
+
+
+def warnings(found: pd.DataFrame) -> Page:
+    """Return what was found when the run was looked over, serious things first."""
+    lines = [{
+        "weight": f'<span class="weight {r["severity"]}"><span aria-hidden="true">{_MARKS[r["severity"]]}</span> {r["severity"]}</span>',
+        "where": r["scope"],
+        "what": r["text"],
+        "what helps": "" if pd.isna(r["remedy"]) else r["remedy"],
+    } for r in found.to_dict("records")]  # fmt: skip
+    return Page("warnings", f"{numbers.count(len(lines), 'finding')} about this run", pd.DataFrame(lines, columns=["weight", "where", "what", "what helps"]), (), None, ("weight",))
+
+
+_FACTS = {
+    "recorded_at": "recorded at (UTC)", "kernel": "kernel", "system": "system", "architecture": "architecture", "cpu": "processor",
+    "cpus_usable": "cores usable", "memory_bytes": "memory", "virtualised": "virtual machine", "governor": "frequency governor",
+    "load_1min": "load before the run (1 min)", "congestion_control_default": "congestion control, machine's default",
+    "congestion_controls": "congestion controls there are", "rps_default": "receive packet steering, default", "root": "run as root",
+    "python": "Python",
+}  # fmt: skip
+
+
+def machine(record: Record) -> Page:
+    """Return what is recorded of the machine and its settings, a line a fact; what could not be read says so."""
+    given = record.manifest.get("provenance", {})
+    order = [k for k in _FACTS if k in given] + [k for k in given if k not in _FACTS and k != "notes"]
+    lines = []
+    for key in order:
+        value = given[key]
+        if isinstance(value, Mapping):
+            text = "; ".join(f"{k}: {v}" for k, v in value.items() if v is not None)
+            absent = [k for k, v in value.items() if v is None]
+            text += f"{'; ' if text else ''}not there: {', '.join(absent)}" if absent else ""
+        else:
+            text = _fact(key, value)
+        lines.append({"fact": _FACTS.get(key, key.replace("_", " ")), "value": text or numbers.MISSING})
+    study = record.study
+    lines.append({"fact": "congestion control in every trial", "value": study.congestion_control or "the machine's default"})
+    lines.append({"fact": "client and server pinned", "value": "each to a core of its own" if study.pin_cpus else "no"})
+    return Page("machine", "The machine, as recorded before the first trial", pd.DataFrame(lines))
+
+
+def _fact(key: str, value: Any) -> str:
+    if value is None:
+        return "could not be read"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if key.endswith("_bytes"):
+        return f"{value / 2**30:.1f} GiB"
+    return f"{value:.2f}" if isinstance(value, float) else ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+
+
+def proofs(record: Record) -> Page:
+    """Return how each mode was proved: what carried its packets, longest packet, TTL, checks passed."""
+    groups: dict[tuple[str, str], list[dict]] = {}
+    for proof in record.proofs.values():
+        for row in proof.get("rows", ()):
+            groups.setdefault((row["placement"], row["mode"]), []).append(row)
+    lines = []
+    for place in (p for p in names.PLACEMENTS if any(k[0] == p for k in groups)):
+        for mode in (m for m in record.study.modes if (place, m) in groups):
+            rows = groups[place, mode]
+            held = sum(c["ok"] for r in rows for c in r["checks"])
+            total = sum(len(r["checks"]) for r in rows)
+            lines.append({
+                "mode": record.label(mode), "where": names.placement(place), "on the wire": _values(r["outer"] for r in rows),
+                "longest packet, B": _values(r["mtu"] for r in rows), "TTL left of 64": _values(r["ttl"] for r in rows),
+                "deployments": str(len(rows)), "checks held": f"{held} of {total}",
+                "said of it": _values(r["reason"] for r in rows if r["reason"]) if any(r["reason"] for r in rows) else "",
+            })  # fmt: skip
+    columns = ["mode", "where", "on the wire", "longest packet, B", "TTL left of 64", "deployments", "checks held", "said of it"]
+    return Page("proofs", "What was seen on the underlay before any number was taken", pd.DataFrame(lines, columns=columns), columns[3:7], "where")
+
+
+def _values(values: Any) -> str:
+    """Return the distinct values, commonest first; a dash is nothing seen."""
+    seen = Counter(numbers.MISSING if v in (None, "-") else str(v) for v in values)
+    return " / ".join(text for text, _ in seen.most_common())
+
+
+def trials(record: Record) -> Page:
+    """Return how many trials ended how, a line a mode."""
+    frame = record.samples.drop_duplicates("trial_id")
+    counts = pd.crosstab(frame["mode"], frame["status"])
+    lines = [
+        {"mode": record.label(str(mode)), **{str(s): str(n) for s, n in counts.loc[mode].items()}}
+        for mode in counts.index
+    ]
+    return Page("trials", "Trials by how they ended", pd.DataFrame(lines), [str(c) for c in counts.columns])
