@@ -84,9 +84,8 @@ def rows(mode: Mode, kernel_path: str, evidence: dict) -> list[Row]:
 def _row(mode: Mode, kernel_path: str, evidence: dict, placement: str) -> Row:
     seen = evidence["placements"][placement]
     reaches = mode.reaches(placement, evidence["underlay"]) or evidence["path"] == "host_to_host"
-    if evidence["path"] == "host_to_host":
-        mode = MODES["host"]
     checks = [*_devices(mode, kernel_path, evidence, seen), *_bgp(mode, evidence, seen)]
+    reported, mode = mode, MODES["host"] if evidence["path"] == "host_to_host" else mode
     first = seen["probes"][0]
     reachable = first["result"] == "ok"
     if reaches:
@@ -106,7 +105,7 @@ def _row(mode: Mode, kernel_path: str, evidence: dict, placement: str) -> Row:
         by = f" by {answer['by']}" if answer.get("by") else ""
         reason = f"{NOT_CROSSING}: {answer.get('error') or answer['result']}{by}"
     return Row(
-        mode.id,
+        reported.id,
         placement,
         kernel_path,
         "failed" if broken else "ok",

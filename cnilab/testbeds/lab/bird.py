@@ -109,7 +109,7 @@ def router_config(topology: Topology) -> str:
     text = _header(ROUTER_IPS["192.0.2"]) + 'protocol direct { ipv4; interface "*"; }\n' + _KERNEL
     for node in topology.node_list:
         channel = "import all; export none; gateway recursive;"
-        text += _peer(Peer(node.name, node.ip), node.gateway, channel)
+        text += _peer(Peer(f"node_{node.name}", node.ip), node.gateway, channel)
     return text
 
 
@@ -120,7 +120,7 @@ def daemons(topology: Topology, mode: Mode, routed_underlay: bool) -> list[Daemo
         others = [n for n in topology.node_list if n is not node]
         peers = [Peer("reflector", RR_IP)] if mode.bgp == "rr" else [Peer(f"mesh_{n.name}", n.ip) for n in others]
         if routed_underlay:
-            peers.append(Peer("router", node.gateway))
+            peers.append(Peer("underlay", node.gateway))  # "router" is a word of BIRD's language
         nexthops = {}
         if mode.encapsulation == "ipip" and mode.device:
             for other in others:
