@@ -101,7 +101,7 @@ bench: setup system-bench ## the numbers of the benchmarks: cnilab's own cost, t
 
 .PHONY: validate
 validate: setup ## the statistics' full simulation: error rates and coverage against known truths
-	@$(BIN)/python benchmarks/validate_stats.py
+	@$(BIN)/python -m tests.stats.validate
 
 .PHONY: fuzz
 fuzz: setup ## broken, cut and foreign output thrown at every parser
