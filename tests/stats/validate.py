@@ -29,9 +29,9 @@ Simulated studies in which the truth is known. Each row is a rate over that many
 lie in: the promise, and 3.3 standard errors of the simulation. Rows marked *wrong on purpose* show analyses
 cnilab does not do, on the same data: they prove that the simulated studies are able to mislead.
 
-Noise levels are assumptions (block 5 %, deployment 2 %, run 1 %, seconds autocorrelated at 0.6); a pilot's own
-variance components (`cnilab.stats.variance`) say how near a bench is to them. The signed-rank level and the
-interval's coverage do not depend on them; power and numbers of blocks do.
+Noise levels are assumptions (block 5 %, deployment 2 %, run 1 %, seconds autocorrelated at 0.6); a pilot's
+own variance components (`cnilab.stats.variance`) say how near a bench is to them. The signed-rank level
+and the interval's coverage do not depend on them; power and numbers of blocks do.
 
 """
 
@@ -50,9 +50,8 @@ def table(results: list[Result]) -> str:
             if r.high == 1
             else f"{r.low:.3f} – {r.high:.3f}"
         )
-        lines.append(
-            f"| {r.id} | {r.what} | {r.setting} | {r.value:.4f} | {must} | {r.studies} | {'yes' if r.held else '**no**'} |"
-        )
+        held = "yes" if r.held else "**no**"
+        lines.append(f"| {r.id} | {r.what} | {r.setting} | {r.value:.4f} | {must} | {r.studies} | {held} |")
     return "\n".join(lines)
 
 
