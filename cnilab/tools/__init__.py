@@ -9,6 +9,7 @@ from cnilab.errors import UnknownKey
 from cnilab.tools import (
     ab,
     bombardier,
+    checks,
     cilium_perf,
     flent,
     fortio,
@@ -76,5 +77,5 @@ def detect(head: bytes) -> str | None:
     >>> detect(b"tcp_lat:\\n    latency  =  15.6 us\\n")
     'qperf'
     """
-    head = head[:65536]
+    head = checks.plain(head[:65536])
     return next((name for name, tool in TOOLS.items() if tool.sniff(head)), None)

@@ -45,7 +45,7 @@ def parse(raw: bytes) -> list[Reading]:
     ParseError
         Where the bytes are not ab's.
     """
-    text = checks.text(raw)
+    text = checks.text(raw).lstrip("\n")
     lines = text.split("\n")
     head = lines[0].strip() if lines else ""
     if head == "Percentage served,Time in ms":

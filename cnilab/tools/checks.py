@@ -21,6 +21,8 @@ ORDER = ("min", "p50", "p90", "p99", "p999", "max")
 #: Metrics of which a zero means that nothing ran, not that it ran at no speed.
 NEVER_ZERO = ("goodput_bps", "transaction_rate_per_s", "connection_rate_per_s", "request_rate_per_s", "rtt_s")
 
+_ROUNDED = ("latency_s", "one_way_delay_s")
+
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 #: Rounding in the last printed digit may turn two equal values round; more than this is an error.
 _SLACK = 1e-3
@@ -37,6 +39,13 @@ def number(value: object) -> float | None:
     return found if math.isfinite(found) else None
 
 
+def plain(raw: bytes) -> bytes:
+    """Return UTF-8 bytes without a byte order mark; what is not marked is returned as it is."""
+    if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return raw[: len(raw) // 2 * 2].decode("utf-16", "replace").encode()
+    return raw.removeprefix(b"\xef\xbb\xbf")
+
+
 def text(raw: bytes) -> str:
     """Decode a tool's output: UTF-8 (or UTF-16 by its mark), no BOM, ``\\n`` line ends, no colour codes.
 
@@ -45,13 +54,10 @@ def text(raw: bytes) -> str:
     ParseError
         If the bytes are a binary file.
     """
-    if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        decoded = raw.decode("utf-16", "replace")
-    else:
-        if b"\0" in raw[:65536]:
-            raise ParseError("this is a binary file, not a tool's text")
-        decoded = raw.decode("utf-8-sig", "replace")
-    decoded = decoded.replace("\r\n", "\n").replace("\r", "\n")
+    raw = plain(raw)
+    if b"\0" in raw[:65536]:
+        raise ParseError("this is a binary file, not a tool's text")
+    decoded = raw.decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n")
     return _ANSI.sub("", decoded) if "\x1b" in decoded else decoded
 
 
@@ -108,7 +114,7 @@ def fault(samples: Iterable[Sample]) -> str | None:
             and name.removeprefix("reverse_") in NEVER_ZERO
             and sample.stat in ("value", "mean", "max")
         ):
-            return f"{name} was printed as 0: nothing ran"
+            return f"{name} was printed as 0: nothing ran or nothing arrived"
         if name.endswith("loss_ratio") and value > 1:
             return f"impossible value: {name} = {value!r} is above 1"
         ordered.setdefault(name, {})[stat] = value
@@ -132,7 +138,15 @@ def fault(samples: Iterable[Sample]) -> str | None:
 def reading(samples: Iterable[Sample], intervals: Iterable[Interval] = (), **rest) -> Reading:
     """Build a Reading from samples that were found, failed where they are impossible or none are there."""
     found = tuple(samples)
-    why = fault(found) if found else "no result in this output"
+    # A time printed as 0 by rounding is smaller than the tool can print, not nothing: it is left out.
+    timed = tuple(s for s in found if s.value or s.stat == "stddev" or s.metric not in _ROUNDED)
+    if len(timed) < len(found):
+        rest["notes"] = (*rest.get("notes", ()), "below_resolution")
+    if timed:
+        why = fault(timed)
+    else:
+        why = "every time is below what the tool can print" if found else "no result in this output"
+    found = timed
     good = tuple(i for i in intervals if i.value >= 0 and i.t_end_s > i.t_start_s)
     if why:
         return Reading(status="failed", reason=why, intervals=good, **rest)

@@ -42,6 +42,8 @@ def parse(raw: bytes) -> list[Reading]:
     open_: dict[tuple, dict[str, dict]] = {}
     groups: list[tuple[tuple, dict[str, dict]]] = []
     for item in items:
+        if not isinstance(item, dict):
+            continue
         labels = branch(item, "labels")
         key = tuple(str(labels.get(k, "")) for k in ("scenario", "node", "test_type"))
         metric = str(labels.get("metric", ""))

@@ -54,7 +54,7 @@ def _summary(lines: list[str], begun: int) -> Reading:
     samples: list[Sample] = []
     good = bad = 0
     duration = None
-    said: list[str] = []
+    unreadable = None
     in_errors = False
     rest: dict = {"test": "http_load", "line": begun}
     try:
@@ -63,7 +63,6 @@ def _summary(lines: list[str], begun: int) -> Reading:
                 in_errors = True
             elif in_errors and (found := _ERROR.match(line)):
                 bad += int(found[1])
-                said.append(found[2][:200])
             elif found := _FIELD.match(line):
                 name, amount, unit = found.groups()
                 if name == "Requests/sec":
@@ -79,9 +78,11 @@ def _summary(lines: list[str], begun: int) -> Reading:
                 ok = found[1][0] in "23"
                 good, bad = good + ok * int(found[2]), bad + (not ok) * int(found[2])
     except ParseError as problem:
-        return checks.failed(problem.what, **rest)
-    if not good and said:
-        return checks.failed(said[0], **rest)
+        unreadable = problem.what
+    if not good and (errors := [found[2] for line in lines if (found := _ERROR.match(line))]):
+        return checks.failed(errors[-1], **rest)  # where every request failed, hey prints NaN above them
+    if unreadable:
+        return checks.failed(unreadable, **rest)
     if not any(s.metric == "request_rate_per_s" for s in samples):
         return checks.failed("no summary: the output was cut short", notes=("truncated",), **rest)
     notes: tuple[str, ...] = ()

@@ -10,7 +10,8 @@ import asyncio
 import sys
 
 BODY = b"x" * 200
-ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 200\r\n\r\n" + BODY
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 200\r\n"
+ANSWER += b"Connection: keep-alive\r\n\r\n" + BODY
 
 
 class Answer(asyncio.Protocol):

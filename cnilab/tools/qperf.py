@@ -118,7 +118,7 @@ def _quantity(found: tuple[str, str], table: dict[str, float]) -> float:
 
 
 def _cpu(values: dict) -> list[Sample]:
-    """CPUs each machine used, by all its processes; ``loc`` is the client, and in a bandwidth test the client sends."""
+    """CPUs each machine used, by all its processes; ``loc`` and ``send`` are the client."""
     found = []
     ends = ((("loc_cpus_used", "send_cpus_used"), "client"), (("rem_cpus_used", "recv_cpus_used"), "server"))
     for keys, who in ends:

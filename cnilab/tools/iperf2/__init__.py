@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+from cnilab.tools import checks
 from cnilab.tools.base import Reading
 from cnilab.tools.iperf2 import table, text
 
@@ -36,4 +37,5 @@ def parse(raw: bytes) -> list[Reading]:
     ParseError
         Where the bytes are not iperf2's.
     """
+    raw = checks.plain(raw)
     return table.parse(raw) if table.sniff(raw[:65536]) else text.parse(raw)

@@ -71,5 +71,6 @@ def _row(cells: list[str], at: int) -> Row | None:
     if len(cells) >= 14:  # a server's figures: its own rows, or its report in a client's output
         jitter, lost, total = (number(cell) for cell in cells[9:12])
         row.jitter_s = None if jitter is None else jitter * 1e-3
-        row.lost, row.total = lost, total
+        if total is not None and total > 0:  # a client writes -1 for what it does not know
+            row.lost, row.total = lost, total
     return row

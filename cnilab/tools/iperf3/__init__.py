@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import re
 
+from cnilab.tools import checks
 from cnilab.tools.base import Call, Reading
 from cnilab.tools.iperf3 import document, text
 
@@ -21,18 +22,20 @@ KINDS = ("tcp_stream", "udp_stream")
 PORT = 5201
 
 _JSON = re.compile(
-    rb'"version"\s*:\s*"iperf 3|"tcp_mss(?:_default)?"\s*:'
-    rb'|"start"\s*:\s*\{.*?"(?:connected|intervals|error)"\s*:'
+    rb'"version"\s*:\s*"iperf 3|"tcp_mss(?:_default)?"\s*:|"sum_received"\s*:\s*\{'
     rb'|"event"\s*:\s*"(?:start|interval|end|error|server_output_json|server_output_text)"'
-    rb'|"intervals"\s*:\s*\[.*?"(?:streams|sum)"\s*:|"sum_received"\s*:\s*\{',
-    re.DOTALL,
 )
 
 
 def sniff(head: bytes) -> bool:
     """Whether this is iperf3's JSON or text; iperf2's text looks alike and is told apart by its layout."""
-    if b"{" in head and _JSON.search(head):
-        return True
+    if b"{" in head:
+        if _JSON.search(head):
+            return True
+        # an error's document, or one whose keys stand in another order
+        keys = (b'"connected"', b'"error"', b'"streams"')
+        if (b'"start"' in head or b'"intervals"' in head) and any(key in head for key in keys):
+            return True
     return text.sniff(head)
 
 
@@ -44,6 +47,7 @@ def parse(raw: bytes) -> list[Reading]:
     ParseError
         Where the bytes are not iperf3's.
     """
+    raw = checks.plain(raw)
     if document.sniff(raw[:65536]):
         return document.parse(raw)
     return text.parse(raw)

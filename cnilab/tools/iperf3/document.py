@@ -15,7 +15,7 @@ from cnilab.tools import checks
 from cnilab.tools.base import Interval, Reading, Sample
 from cnilab.tools.checks import branch, number
 
-_OPENS = re.compile(rb"^\s*(?:\xef\xbb\xbf)?\s*\{|^\{", re.MULTILINE)
+_OPENS = re.compile(rb"^[ \t]*\{", re.MULTILINE)
 _EVENT = re.compile(r'\{\s*"event"\s*:')
 _NAN = re.compile(r"(?<=[:,\[\s])-?(?:nan|inf)(?:\(\w*\))?(?=\s*[,}\]])", re.IGNORECASE)
 _TESTS = {"TCP": "tcp_stream", "UDP": "udp_stream", "SCTP": "sctp_stream"}

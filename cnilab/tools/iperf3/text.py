@@ -108,7 +108,7 @@ def parse(raw: bytes) -> list[Reading]:
             test.cpu = float(found[1]) / 100, float(found[2]) / 100
         elif found := _ERROR.search(line):
             test.error = test.error or found[1] or line.strip()
-    readings = [_reading(test) for test in tests if test.rows or test.error]
+    readings = [_reading(test) for test in tests if test.rows or test.error or test.doubt]
     if not readings:
         if any(test.headers or test.line > 1 for test in tests):
             return [
@@ -148,6 +148,8 @@ def _reading(test: _Test) -> Reading:
     summary = [r for n, r in test.rows if _sides(r) or n > 1]
     series = _series(test, [r for n, r in test.rows if not _sides(r) and n <= 1])
     notes = (["reverse"] if test.backwards else []) + (["server_side"] if test.served else [])
+    if summary and test.served and "server has terminated" in (test.error or ""):
+        test.error = None  # somebody stopped the server after its last test
     if test.error or test.doubt:
         return Reading(status="failed", reason=test.error or test.doubt, intervals=series, **rest)
     if not summary:
@@ -196,9 +198,9 @@ def _direction(rows: list[_Row], prefix: str, served: bool, notes: list[str]) ->
     losses = [m for r in received or unsaid if (m := _LOSS.search(r.rest))]
     lost, total = sum(int(m["lost"]) for m in losses), sum(int(m["total"]) for m in losses)
     if unsaid and not sent and not received:
-        # Until 3.1 one line told the sender's rate and the receiver's loss, at both ends.
+        # Until 3.1 one line told the rate of the end that prints it and the receiver's loss.
         bps = sum(r.bps for r in unsaid)
-        found.append(Sample(f"{prefix}sent_bps", bps))
+        found.append(Sample(f"{prefix}{'goodput' if served else 'sent'}_bps", bps))
         if total and not served:
             found.append(Sample(f"{prefix}goodput_bps", bps * (total - lost) / total))
             notes.append("goodput_from_loss")

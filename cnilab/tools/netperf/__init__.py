@@ -20,9 +20,10 @@ PORT = 12865
 #: Port of the data connection at the server's end, fixed so that a policy or a service can name it.
 DATA_PORT = 12866
 
-#: What the output must tell. COMMAND_LINE comes last: it alone can hold blanks and signs.
+#: What the output must tell. First what says how to read the rest, so that a cut file is not misread; last
+#: COMMAND_LINE, which alone can hold blanks and signs.
 SELECTORS = (
-    "THROUGHPUT", "THROUGHPUT_UNITS", "TRANSACTION_RATE", "ELAPSED_TIME", "PROTOCOL", "DIRECTION",
+    "PROTOCOL", "DIRECTION", "THROUGHPUT_UNITS", "THROUGHPUT", "TRANSACTION_RATE", "ELAPSED_TIME",
     "MIN_LATENCY", "MEAN_LATENCY", "P50_LATENCY", "P90_LATENCY", "P99_LATENCY", "MAX_LATENCY",
     "STDDEV_LATENCY", "REQUEST_SIZE", "RESPONSE_SIZE", "BURST_SIZE", "LOCAL_SEND_THROUGHPUT",
     "REMOTE_RECV_THROUGHPUT",

@@ -97,6 +97,7 @@ def reading(values: dict[str, str], test: str | None, line: int, **rest) -> Read
     """Turn one result's named values into a Reading."""
     test = test_of(values, test)
     notes = list(rest.pop("notes", ()))
+    wanted = rest.pop("wanted", None)
     units = values.get("THROUGHPUT_UNITS", "").strip('" ')
     throughput = positive(values.get("THROUGHPUT"))
     transactions = test is not None and test.endswith("rr")
@@ -141,7 +142,6 @@ def reading(values: dict[str, str], test: str | None, line: int, **rest) -> Read
     except ParseError as problem:
         return checks.failed(problem.what, test=test, line=line, **rest)
     width = positive(values.get("THROUGHPUT_CONFID"))
-    wanted = rest.pop("wanted", None)
     if width is not None and wanted is not None and width > 2 * wanted:
         notes.append(f"confidence_not_met: throughput {width:g}%")
     elapsed = positive(values.get("ELAPSED_TIME"))

@@ -25,6 +25,8 @@ _WIDTH = re.compile(r"^!!! Confidence intervals: Throughput\s*:\s*([\d.]+)%")
 _WANTED = re.compile(r"\+/-\s*([\d.]+)% @")
 _HEADLESS = re.compile(r"^([\d.]+),(Trans/s|10\^\d+bits/s|[KMG]?Bytes/s|Send|Receive|Send\|Recv)$")
 _COMMENT = re.compile(r"^\S*[$#>] |^\S+:\S* # ")
+#: No line of netperf's is as long; patterns over a longer one could take minutes.
+MAX_LINE = 20_000
 _KINDS = (
     ("connect/request/response", "crr"),
     ("request/response", "rr"),
@@ -72,6 +74,8 @@ class _Walk:
         self.shaped = False
 
     def take(self, at: int, line: str) -> None:
+        if len(line) > MAX_LINE:
+            return
         if self.datagrams is not None and not self._second_row(line):
             return
         if banner := _BANNER.search(line):
@@ -130,6 +134,9 @@ class _Walk:
         if pending.keys:
             rest = {"wanted": pending.wanted, "notes": tuple(pending.notes)}
             self._add(omni.reading(pending.keys, pending.test, pending.line, **rest))
+        elif pending.intervals and not pending.announced:
+            reason = "interim results and no final one: the output was cut short"
+            self._add(checks.failed(reason, line=pending.line, notes=("truncated",)))
         elif pending.announced:
             words = " ".join(pending.words[:4])
             self._add(

@@ -1,0 +1,254 @@
+"""What a reader makes of broken, foreign and hostile bytes: a reason or a ParseError, no wrong number.
+
+The inputs are the recordings, cut at each byte, with lines swapped, in other encodings and locales, and noise.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import math
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from test_recorded import DATA, FILES
+
+from cnilab import tools
+from cnilab.errors import ParseError
+from cnilab.tools import TOOLS, checks
+from cnilab.tools.base import Reading, Sample
+
+SMALL = [p for p in FILES if p.stat().st_size < 4000]
+RECORDED = {p.name: (p.parent.name, p.read_bytes()) for p in FILES}
+
+
+def read(name: str, raw: bytes) -> list[Reading] | None:
+    """Parse, and check what must hold of every answer; None for a ParseError."""
+    try:
+        found = TOOLS[name].parse(raw)
+    except ParseError:
+        return None
+    assert found, "neither a reading nor a ParseError"
+    for reading in found:
+        assert reading.status in ("ok", "failed", "skipped", "timeout")
+        assert (reading.status == "ok") == bool(reading.samples), reading
+        assert reading.status == "ok" or reading.reason
+        assert checks.fault(reading.samples) is None
+        assert reading.line is None or reading.line >= 1
+        for interval in reading.intervals:
+            assert math.isfinite(interval.value)
+            assert interval.t_end_s > interval.t_start_s
+    return found
+
+
+def values(found: list[Reading] | None) -> set[tuple[str, str, float]]:
+    return {(s.metric, s.stat, s.value) for r in found or [] for s in r.samples}
+
+
+@pytest.mark.parametrize("path", SMALL, ids=[p.name for p in SMALL])
+def test_cut_at_each_byte_gives_no_other_metric(path):
+    """A cut file may tell less, and what is reckoned from several lines differently; but nothing else."""
+    name, raw = RECORDED[path.name]
+    whole = values(read(name, raw))
+    allowed = {(metric, stat) for metric, stat, _ in whole}
+    for end in range(0, len(raw), max(1, len(raw) // 400)):
+        cut = raw[:end].rpartition(b"\n")[0] + b"\n"  # at a line's end nothing may change
+        new = values(read(name, cut)) - whole
+        # what is reckoned from several lines (percentiles of replies, sums over streams) does change
+        assert all((m, s) in allowed or m == "goodput_bps" for m, s, _ in new), (end, new)
+        read(name, raw[:end])
+
+
+@pytest.mark.parametrize("path", FILES, ids=[p.name for p in FILES])
+def test_line_ends_marks_and_encodings_change_nothing(path):
+    name, raw = RECORDED[path.name]
+    if raw[:2] == b"\x1f\x8b":
+        pytest.skip("compressed")
+    plain = values(read(name, raw))
+    text = raw.decode()
+    for variant in (
+        raw.replace(b"\n", b"\r\n"),
+        b"\xef\xbb\xbf" + raw,
+        text.encode("utf-16"),
+        b"\n\n" + raw + b"\n\n",
+    ):
+        assert values(read(name, variant)) == plain
+
+
+@pytest.mark.parametrize("path", FILES, ids=[p.name for p in FILES])
+def test_decimal_commas_are_not_read_as_other_numbers(path):
+    """A number with a decimal comma is not read, least of all as the part behind the comma."""
+    name, raw = RECORDED[path.name]
+    if raw[:1] in (b"\x1f", b"{", b"[") or path.suffix in (".csv", ".tsv") or b"," in raw:
+        pytest.skip("commas mean something else here")
+    plain = values(read(name, raw))
+    new = values(read(name, raw.replace(b".", b","))) - plain
+    assert not {v for v in new if v[0].endswith(("_bps", "_per_s")) or v[0] in ("rtt_s", "latency_s")}
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_swapped_dropped_and_repeated_lines(data):
+    name, raw = RECORDED[data.draw(st.sampled_from(sorted(RECORDED)))]
+    lines = raw.split(b"\n")
+    for _ in range(data.draw(st.integers(1, 4))):
+        a, b = data.draw(st.integers(0, len(lines) - 1)), data.draw(st.integers(0, len(lines) - 1))
+        match data.draw(st.sampled_from("sdr")):
+            case "s":
+                lines[a], lines[b] = lines[b], lines[a]
+            case "d" if len(lines) > 1:
+                del lines[a]
+            case _:
+                lines.insert(b, lines[a])
+    read(name, b"\n".join(lines))
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_flipped_and_inserted_bytes(data):
+    name, raw = RECORDED[data.draw(st.sampled_from(sorted(RECORDED)))]
+    noisy = bytearray(raw)
+    for _ in range(data.draw(st.integers(1, 8))):
+        at = data.draw(st.integers(0, max(0, len(noisy) - 1)))
+        noisy[at : at + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=4))
+    read(name, bytes(noisy))
+
+
+@pytest.mark.parametrize("name", TOOLS)
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(raw=st.one_of(st.binary(max_size=400), st.text(max_size=400).map(str.encode)))
+def test_random_bytes(name, raw):
+    read(name, raw)
+    tools.detect(raw)
+
+
+@pytest.mark.parametrize("name", TOOLS)
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_foreign_output(name, data):
+    """Any file given to any reader by ``--as``."""
+    _, raw = RECORDED[data.draw(st.sampled_from(sorted(RECORDED)))]
+    read(name, raw)
+
+
+LEAF = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5), st.just([]), st.just({})
+)
+
+
+@pytest.mark.parametrize("path", [p for p in FILES if p.suffix == ".json"], ids=lambda p: p.name)
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_json_with_foreign_leaves(path, data):
+    """Whatever stands where a number should: another type, a huge integer, NaN."""
+    name, raw = RECORDED[path.name]
+    document = json.loads(raw)
+
+    def spoil(node: object) -> None:
+        for _ in range(6):
+            if isinstance(node, dict) and node:
+                key = data.draw(st.sampled_from(sorted(node)))
+            elif isinstance(node, list) and node:
+                key = data.draw(st.integers(0, len(node) - 1))
+            else:
+                return
+            if data.draw(st.booleans()) and isinstance(node[key], (dict, list)):
+                node = node[key]
+            else:
+                node[key] = data.draw(LEAF)
+                return
+
+    for _ in range(data.draw(st.integers(1, 5))):
+        spoil(document)
+    read(name, json.dumps(document).encode())
+
+
+HOSTILE = {
+    "deep": b"[" * 200_000,
+    "deep objects": b'{"start":' * 50_000,
+    "huge integer": b'{"start": {"version": "iperf 3.1"}, "end": {"sum_received": {"bytes": '
+    + b"9" * 5000
+    + b"}}}",
+    "infinite": b'{"start": {"version": "iperf 3.1"}, "end": {"sum_received": {"bits_per_second": 1e999}}}',
+    "nul": b"\0" * 4096,
+    "long line": b"[  5]   0.00-1.00   sec  1.00 GBytes  " + b"9" * 3_000_000,
+    "spaces": b" " * 1_000_000 + b"\n",
+    "many braces": b"{\n" * 100_000,
+    "commas": b"," * 1_000_000,
+    "gzip": gzip.compress(b"{}"),
+    "gzip cut": gzip.compress(b"x" * 100_000)[:60],
+    "digits": b"1 " * 500_000,
+    "colons": b"a:\n" * 200_000,
+}
+
+
+@pytest.mark.parametrize("name", TOOLS)
+@pytest.mark.parametrize("what", HOSTILE)
+def test_hostile_bytes_end_soon(name, what):
+    read(name, HOSTILE[what])
+    tools.detect(HOSTILE[what][:65536])
+
+
+IPERF3 = json.loads((DATA / "iperf3" / "iperf3_3.12_tcp_stream.json").read_bytes())
+
+
+def iperf3_with(**received: object) -> Reading:
+    document = json.loads(json.dumps(IPERF3))
+    document["end"]["sum_received"].update(received)
+    return TOOLS["iperf3"].parse(json.dumps(document).encode())[0]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"bits_per_second": -1.0}, "negative"),
+        ({"bits_per_second": 0, "bytes": 0}, "printed as 0"),
+    ],
+)
+def test_impossible_values_fail_with_their_reason(change, words):
+    reading = iperf3_with(**change)
+    assert reading.status == "failed"
+    assert words in reading.reason
+
+
+def test_a_missing_value_is_missing_and_not_zero():
+    document = json.loads(json.dumps(IPERF3))
+    del document["end"]["sum_received"], document["end"]["cpu_utilization_percent"]
+    reading = TOOLS["iperf3"].parse(json.dumps(document).encode())[0]
+    assert {s.metric for s in reading.samples}.isdisjoint({"goodput_bps", "cpu_s_per_byte"})
+    assert "receiver_missing" in reading.notes
+
+
+def test_nan_in_json_is_missing():
+    raw = json.dumps(IPERF3).encode().replace(b'"retransmits": ', b'"retransmits": -nan, "x": ')
+    reading = TOOLS["iperf3"].parse(raw)[0]
+    assert reading.status == "ok"
+    assert not any(s.metric == "retransmitted_segments" for s in reading.samples)
+
+
+def test_unknown_units_are_failures():
+    text = (DATA / "iperf3" / "iperf3_3.12_tcp_text.txt").read_bytes().replace(b"Gbits/sec", b"Furlongs/sec")
+    assert "unknown unit" in TOOLS["iperf3"].parse(text)[0].reason
+    text = b"tcp_bw:\n    bw  =  2.14 stone/sec\n"
+    assert "unknown unit 'stone/sec'" in TOOLS["qperf"].parse(text)[0].reason
+    text = (DATA / "netperf" / "netperf_2.7.0_tcp_stream.txt").read_bytes().replace(b"10^6bits/s", b"acres/s")
+    assert "unknown unit" in TOOLS["netperf"].parse(text)[0].reason
+
+
+@pytest.mark.parametrize(
+    ("samples", "words"),
+    [
+        ([("rtt_s", 2.0, "p50"), ("rtt_s", 1.0, "p99")], "p50 = 2 is above its p99 = 1"),
+        ([("rtt_s", 2.0, "min"), ("rtt_s", 1.0, "mean")], "min = 2 is above its mean"),
+        ([("loss_ratio", 1.01, "value")], "above 1"),
+        ([("goodput_bps", float("inf"), "value")], "impossible"),
+        ([("goodput_bps", 0.0, "value")], "printed as 0"),
+    ],
+)
+def test_faults_are_told(samples, words):
+    assert words in checks.fault([Sample(m, v, s) for m, v, s in samples])
+
+
+def test_equal_values_rounded_apart_are_no_fault():
+    assert checks.fault([Sample("rtt_s", 1.0005, "p99"), Sample("rtt_s", 1.0, "max")]) is None
