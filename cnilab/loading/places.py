@@ -2,7 +2,8 @@
 
 A pattern is a path with names in braces, ``results/{mode}/{block}/{test}.json``; it is laid over the end of a
 file's path, folder by folder, ``*`` stands for anything within one name and ``**/`` for any folders. For a
-member of an archive the archive's own path may fit instead. A mapping gives the same by globs. Neither guesses: a file that fits neither is left out, and the summary says so.
+member of an archive the archive's own path may fit instead. A mapping gives the same by globs. Neither
+guesses: a file that fits neither is left out, and the summary says so.
 """
 
 from __future__ import annotations

@@ -140,7 +140,7 @@ def _kind(head: bytes) -> str | None:
 
 
 def _inside(raw: bytes, shown: str, depth: int, max_bytes: int, left: list[int]) -> Iterator[Piece]:
-    """Yield ``raw`` itself, or what is in it if it is an archive; ``left`` is the budget of the outermost one."""
+    """Yield ``raw``, or what is in it if it is an archive; ``left`` is the outermost one's budget."""
     kind = _kind(raw[:512])
     if kind is None:
         yield Piece(shown, raw)
@@ -183,9 +183,7 @@ def _zip(stream, shown: str, depth: int, max_bytes: int, left: list[int]) -> Ite
         with zipfile.ZipFile(stream) as archive:
             members = sorted(archive.infolist(), key=lambda m: natural(m.filename))
             if len(members) > MAX_MEMBERS:
-                yield Piece(
-                    shown, None, f"{len(members)} members are more than the {MAX_MEMBERS} that are read"
-                )
+                yield Piece(shown, None, f"more than the {MAX_MEMBERS} members that are read")
                 return
             for member in members:
                 name = f"{shown}/{member.filename}"

@@ -92,7 +92,7 @@ class Loaded:
         return f"<div><p>{head}</p>{table}<p>{rest}</p></div>"
 
     def to_json(self) -> str:
-        """Return one JSON object: ``schema_version``, ``rows`` (the samples) and ``files``; missing is null."""
+        """Return one JSON object: ``schema_version``, ``rows`` (samples), ``files``; missing is null."""
         return json.dumps(
             {
                 "schema_version": samples_table.SCHEMA_VERSION,

@@ -18,7 +18,7 @@ from cnilab.tools import detect, get, knb
 from cnilab.tools.base import Reading
 
 #: Seconds one file or member may take, and bytes a worker may take beyond what it began with.
-SECONDS = 120
+SECONDS = 60
 BYTES = 4 * 2**30
 
 

@@ -63,7 +63,7 @@ def parse(raw: bytes) -> list[Reading]:
             if final or reading.status != "ok":
                 found.append(reading)
                 series = []
-            elif span:
+            elif span and span[0] > 0:
                 since = series[-1].t_end_s if series else 0.0
                 series.append(Interval(since, since + span[0], "goodput_bps", span[1]))
         elif _ERROR.match(line):

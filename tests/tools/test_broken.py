@@ -1,6 +1,6 @@
 """What a reader makes of broken, foreign and hostile bytes: a reason or a ParseError, no wrong number.
 
-The inputs are the recordings, cut at each byte, with lines swapped, in other encodings and locales, and noise.
+The inputs are the recordings: cut at each byte, lines swapped, in other encodings and locales; and noise.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import json
 import math
+import time
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -188,6 +189,17 @@ HOSTILE = {
 def test_hostile_bytes_end_soon(name, what):
     read(name, HOSTILE[what])
     tools.detect(HOSTILE[what][:65536])
+
+
+@pytest.mark.parametrize("path", FILES, ids=[p.name for p in FILES])
+def test_time_grows_with_length_and_not_with_its_square(path):
+    name, raw = RECORDED[path.name]
+    if raw[:2] == b"\x1f\x8b":
+        pytest.skip("compressed")
+    long = raw * (400_000 // len(raw))
+    started = time.perf_counter()
+    read(name, long)
+    assert time.perf_counter() - started < 5
 
 
 IPERF3 = json.loads((DATA / "iperf3" / "iperf3_3.12_tcp_stream.json").read_bytes())

@@ -29,6 +29,7 @@ def parse(raw: bytes) -> list[Reading]:
     """Read every test in ``raw``: a stream that begins again after its total begins the next one."""
     found: list[Reading] = []
     group: Group | None = None
+    begun: set[str] = set()
     ended: set[str] = set()
     for at, line in enumerate(checks.text(raw).split("\n"), 1):
         if not line.strip() or len(line) > 2000:
@@ -45,13 +46,15 @@ def parse(raw: bytes) -> list[Reading]:
             found.append(reading(group))
             group = None
         if group is None:
-            group, ended = Group(at, int(cells[2]) < int(cells[4]), notes=["role_from_ports"]), set()
+            group = Group(at, int(cells[2]) < int(cells[4]), notes=["role_from_ports"])
+            begun, ended = set(), set()
         if row.total is not None:
             group.protocol = "udp"
         group.rows.append(row)
-        own = [r for r in group.rows if r.stream == row.stream and not r.report]
-        if len(own) > 1 and row.start == 0 and not row.report:
-            ended.add(row.stream)
+        if not row.report:
+            if row.start == 0 and row.stream in begun:
+                ended.add(row.stream)
+            begun.add(row.stream)
     if group:
         found.append(reading(group))
     if not found:

@@ -60,6 +60,7 @@ class _Test:
     cpu: tuple[float, float] | None = None
     error: str | None = None
     doubt: str | None = None
+    summed: bool = False
 
 
 def sniff(head: bytes) -> bool:
@@ -96,7 +97,7 @@ def parse(raw: bytes) -> list[Reading]:
         elif found := re.search(r"Starting Test: protocol: (\w+)", line):
             test.protocol = found[1].upper()
         elif _HEADER.search(line):
-            if any(_sides(row) for _, row in test.rows):
+            if test.summed:
                 test = _Test(at, version=version)
                 tests.append(test)
             test.headers.append(line)
@@ -133,6 +134,7 @@ def _take(test: _Test, found: re.Match[str], at: int) -> None:
         return
     row = _Row(found["role"], found["id"], start, end, bps, found["rest"], at)
     test.rows.append((len(test.headers), row))
+    test.summed = test.summed or _sides(row) is not None
 
 
 def _sides(row: _Row) -> str | None:
@@ -226,7 +228,7 @@ def _series(test: _Test, rows: list[_Row]) -> tuple[Interval, ...]:
     receiving = "Jitter" in head or test.backwards or (test.served and "Retr" not in head)
     found = []
     for row in rows:
-        if row.stream != "SUM" and (row.role, row.start) in summed:
+        if row.end <= row.start or (row.stream != "SUM" and (row.role, row.start) in summed):
             continue
         gets = row.role.startswith("RX") if row.role else receiving
         prefix = "reverse_" if row.role in ("RX-C", "TX-S") else ""
