@@ -7,40 +7,20 @@ from __future__ import annotations
 
 import gzip
 import json
-import math
 import time
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from invariants import read
 from test_recorded import DATA, FILES
 
 from cnilab import tools
-from cnilab.errors import ParseError
 from cnilab.tools import TOOLS, checks
 from cnilab.tools.base import Reading, Sample
 
 SMALL = [p for p in FILES if p.stat().st_size < 4000]
 RECORDED = {p.name: (p.parent.name, p.read_bytes()) for p in FILES}
-
-
-def read(name: str, raw: bytes) -> list[Reading] | None:
-    """Parse, and check what must hold of every answer; None for a ParseError."""
-    try:
-        found = TOOLS[name].parse(raw)
-    except ParseError:
-        return None
-    assert found, "neither a reading nor a ParseError"
-    for reading in found:
-        assert reading.status in ("ok", "failed", "skipped", "timeout")
-        assert (reading.status == "ok") == bool(reading.samples), reading
-        assert reading.status == "ok" or reading.reason
-        assert checks.fault(reading.samples) is None
-        assert reading.line is None or reading.line >= 1
-        for interval in reading.intervals:
-            assert math.isfinite(interval.value)
-            assert interval.t_end_s > interval.t_start_s
-    return found
 
 
 def values(found: list[Reading] | None) -> set[tuple[str, str, float]]:
