@@ -86,6 +86,8 @@ def _row(mode: Mode, kernel_path: str, evidence: dict, placement: str) -> Row:
     reaches = mode.reaches(placement, evidence["underlay"]) or evidence["path"] == "host_to_host"
     checks = [*_devices(mode, kernel_path, evidence, seen), *_bgp(mode, evidence, seen)]
     reported, mode = mode, MODES["host"] if evidence["path"] == "host_to_host" else mode
+    for end, mtu in seen["end_mtus"].items():
+        checks.append(_check(f"{end}: MTU of eth0", seen["mtu"], mtu))
     first = seen["probes"][0]
     reachable = first["result"] == "ok"
     if reaches:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -229,7 +230,10 @@ class Lab:
             # A pod hears nothing, because the router cannot answer an address it does not know; its node does.
             args = {"args": [self.server(placement, path).address, PROBE_PORT, 100, None, 0.5]}
             seen["from_node"] = self.agent.call("probe", ns=self.topology.node_list[0].name, what="probe", args=args)["value"]
+        ends = [client.ns, server.ns]
+        links = self.agent.call("read_many", commands=[[ns, ["ip", "-j", "link", "show", "dev", "eth0"]] for ns in ends])
         return {
+            "end_mtus": {ns: json.loads(text)[0]["mtu"] for ns, text in zip(ends, links["stdout"]) if text},
             "client": client.ns,
             "server": server.ns,
             "address": server.address,

@@ -7,9 +7,10 @@ what runs and what `cnilab lab script` prints can never differ. Nothing is execu
 from __future__ import annotations
 
 import shlex
+import sys
 from dataclasses import asdict, dataclass, field
 
-from cnilab.testbeds.lab.bpf import tc_lines
+from cnilab.testbeds.lab import bpf
 
 FABRIC = ""  #: the agent's own namespace, where the two subnets' bridges are
 
@@ -87,8 +88,9 @@ class Daemon:
 
     def shell(self) -> str:
         wait = ""
-        if self.ready and self.ready.startswith("dev "):
-            wait = f"\nuntil ip -n {self.ns} link show {self.ready} >/dev/null 2>&1; do sleep 0.05; done"
+        if self.ready:
+            there = f"ip -n {self.ns} link show {self.ready}" if self.ready.startswith("dev ") else f"test -e {self.ready}"
+            wait = f"\nfor i in $(seq 100); do {there} >/dev/null 2>&1 && break; sleep 0.05; done"
         return _files(self.files) + _enter(self.ns, self.private_run) + shlex.join(self.argv) + " &" + wait
 
 
@@ -101,7 +103,10 @@ class Tun:
     optional: bool = False
 
     def shell(self) -> str:
-        return f"ip -n {self.ns} tuntap add {self.name} mode tun"
+        ioctl = f"fcntl.ioctl(f, 0x400454CA, struct.pack('16sH22x', b'{self.name}', 0x1001))"
+        hold = f"import fcntl, os, signal, struct; f = os.open('/dev/net/tun', os.O_RDWR); {ioctl}; signal.pause()"
+        there = f"ip -n {self.ns} link show {self.name} >/dev/null 2>&1"
+        return f'{_enter(self.ns)}python3 -c "{hold}" &\nfor i in $(seq 100); do {there} && break; sleep 0.05; done'
 
 
 @dataclass(frozen=True)
@@ -116,12 +121,13 @@ class Bpf:
     optional: bool = False
 
     def shell(self) -> str:
-        patch = f"python3 -m cnilab.testbeds.lab.bpf {self.object} {self.ns} {self.tun} {self.underlay} {self.node_ip}"
+        program = [sys.executable, "-I", "-S", bpf.__file__, self.object, self.ns, self.tun, self.underlay, self.node_ip]
+        patch = shlex.join(program)
         return "\n".join(
             [
                 f"{patch} >/run/ipip-{self.ns}.o",
                 f"tc -n {self.ns} -batch - <<'EOF'",
-                *tc_lines(f"/run/ipip-{self.ns}.o", self.tun, self.underlay),
+                *bpf.tc_lines(f"/run/ipip-{self.ns}.o", self.tun, self.underlay),
                 "EOF",
             ]
         )
@@ -166,7 +172,8 @@ exec sh -i
 def _enter(ns: str, private_run: str | None = None) -> str:
     inside = f"nsenter --net=/run/netns/{ns} " if ns else ""
     if private_run:
-        inside += f'unshare --mount sh -c \'mount --bind "$(mktemp -d /run/p.XXXX)" {private_run} && exec "$@"\' sh '
+        own = f"/run/cnilab/private/{ns}"
+        inside += f"unshare --mount sh -c 'mkdir -p {own} {private_run} && mount --bind {own} {private_run} && exec \"$@\"' sh "
     return inside
 
 

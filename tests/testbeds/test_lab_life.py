@@ -1,0 +1,169 @@
+"""Labs come and go: nothing is left behind, whatever way they end, and twenty of each mode in any order all work."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from cnilab import modes
+from cnilab.errors import LabError, UnknownKey
+from cnilab.setup.programs import search_path
+from cnilab.testbeds.lab import Lab, kernel
+
+pytestmark = pytest.mark.lab
+
+HOLDER = """
+import sys, time
+from cnilab.testbeds.lab import Lab
+lab = Lab(sys.argv[1])
+print("go", flush=True)
+lab.start()
+print("built", flush=True)
+lab.wait()
+print("up", flush=True)
+time.sleep(60)
+"""
+
+
+def state_of_machine():
+    """What a lab could leave: processes, mounts, links, routes, named namespaces."""
+    read = lambda *argv: subprocess.run(argv, capture_output=True, text=True, check=True).stdout  # noqa: E731
+    programs = ("bird", "wireguard-go", "udp_proxy", "unshare", "netserver", "iperf3")
+    processes = [
+        name
+        for pid in filter(str.isdigit, os.listdir("/proc"))
+        if (name := comm(pid)) in programs or "cnilab/testbeds/lab/agent.py" in cmdline(pid)
+    ]
+    netns = sorted(os.listdir("/run/netns")) if os.path.isdir("/run/netns") else []
+    links = [line.split()[0] for line in read("ip", "-br", "link").splitlines()]
+    return {
+        "processes": sorted(processes),
+        "mounts": Path("/proc/self/mountinfo").read_text().count("\n"),
+        "links": links,
+        "routes": read("ip", "route", "show", "table", "all"),
+        "netns": netns,
+        "run": sorted(os.listdir("/run")),
+    }
+
+
+def comm(pid):
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
+
+
+def cmdline(pid):
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def settled(before, limit_s=5.0):
+    """The machine's state once it equals ``before``, or after the limit; the kernel takes a moment to reap."""
+    deadline = time.monotonic() + limit_s
+    while (now := state_of_machine()) != before and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return now
+
+
+@pytest.fixture
+def machine():
+    """The machine's state before the test; the test fails if it is another afterwards."""
+    before = state_of_machine()
+    yield before
+    assert settled(before) == before
+
+
+def available():
+    return [m for m in modes.MODES if kernel.kernel_path(m)[0]]
+
+
+@pytest.mark.parametrize("moment", ["go", "built", "up"])
+@pytest.mark.parametrize("mode", ["calico-ipip", "flannel-wireguard", "flannel-udp"])
+def test_sigkill_leaves_nothing(machine, mode, moment):
+    if kernel.kernel_path(mode)[0] is None:
+        pytest.skip(kernel.kernel_path(mode)[1])
+    holder = subprocess.Popen([sys.executable, "-c", HOLDER, mode], stdout=subprocess.PIPE, text=True)
+    assert holder.stdout is not None
+    while (line := holder.stdout.readline().strip()) != moment:
+        assert line, "the holder ended early"
+    if moment == "go":
+        time.sleep(random.Random(mode).uniform(0.0, 0.15))  # somewhere in the middle of building
+    holder.send_signal(signal.SIGKILL)
+    holder.wait(5)
+    holder.stdout.close()
+
+
+def test_the_first_process_killed_ends_the_lab(machine, lab_of):
+    lab = lab_of("calico-bgp-mesh")
+    os.kill(lab.agent.first_process, signal.SIGKILL)
+    with pytest.raises(LabError):
+        lab.sh("n1", "true")
+    lab.close()
+
+
+def test_twenty_deployments_of_every_mode_in_random_order(machine):
+    """Building only, without the wait for BGP that the other tests do; the order is seeded."""
+    order = available() * 20
+    random.Random(20261124).shuffle(order)
+    for mode in order:
+        lab = Lab(mode).start()
+        assert lab.notes == ()
+        lab.close()
+
+
+@pytest.mark.parametrize("mode", modes.MODES)
+def test_every_mode_is_proved_in_every_placement(mode, lab_of):
+    rows = lab_of(mode).prove()
+    assert [r.status for r in rows] == ["ok"] * 3, [(r.placement, r.reason) for r in rows]
+    assert [r.placement for r in rows if not r.reachable] == ([] if modes.get(mode).crosses_subnets else ["cross_subnet"])
+
+
+@pytest.mark.parametrize("mode", ["calico-bgp-mesh", "calico-bgp-rr"])
+def test_plain_bgp_crosses_when_the_router_speaks_it(mode, lab_of):
+    row = lab_of(mode, underlay="routed").prove(["cross_subnet"])[0]
+    assert (row.status, row.reachable, row.outer, row.ttl) == ("ok", True, "plain", 61)
+
+
+@pytest.mark.parametrize("mode", ["flannel-vxlan", "calico-vxlan"])
+def test_a_service_is_reached(mode, lab_of):
+    rows = lab_of(mode, services=True).prove(path="pod_to_service")
+    assert all(r.status == "ok" and r.reachable for r in rows), [(r.placement, r.reason) for r in rows]
+
+
+@pytest.mark.parametrize(
+    "mode", ["docker-bridge", "flannel-udp", "flannel-vxlan-directrouting", "flannel-wireguard", "calico-ipip-crosssubnet"]
+)
+def test_the_script_builds_the_same_lab(tmp_path, lab_of, mode):
+    """What `lab script` prints leaves the same routes and neighbours as the lab it was printed from."""
+    lab = lab_of(mode)
+    ask = (
+        "for i in $(seq 100); do [ $(ip -n n3 route | grep -c bird) = $(ip -n n1 route | grep -c bird) ] && break; sleep 0.1; done; "
+        "sleep 1.5; for n in n1 n2 n3; do ip -n $n -d route show table main; ip -n $n neigh show nud permanent; done"
+    )
+    wanted = sorted(line.strip() for line in lab.sh("n1", ask).splitlines())
+    script = lab.script().replace("exec sh -i", f"echo '{'-' * 9}'; {ask}")
+    path = tmp_path / "lab.sh"
+    path.write_text(script)
+    environment = {**os.environ, "PATH": search_path()}
+    done = subprocess.run(["sh", str(path)], capture_output=True, text=True, timeout=60, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert sorted(line.strip() for line in done.stdout.partition("-" * 9 + "\n")[2].splitlines()) == wanted
+    assert len(wanted) > 8
+
+
+def test_no_such_mode_names_the_known_ones():
+    with pytest.raises(UnknownKey, match=r"flanel-vxlan.*Did you mean 'flannel-vxlan'"):
+        Lab("flanel-vxlan")
+
+
+def test_no_such_pod_names_those_there_are(lab_of):
+    with pytest.raises(LabError, match=r"no 'p9' in this lab; it has router, n1, n2, n3, p1, p1b, p2, p3"):
+        lab_of("flannel-host-gw").sh("p9", "true")
