@@ -1,0 +1,233 @@
+"""The matrix on a testbed of the tests' own: order, proof before numbers, failures as rows, resuming, stopping."""
+
+import errno
+import json
+import os
+
+import pytest
+
+from cnilab import archive, execute, study
+from cnilab.archive import RunDir
+from cnilab.errors import LabError, RunDirError
+from cnilab.proof import Check, Row
+
+STUDY = """\
+name: small
+modes: [host, flannel-vxlan, flannel-host-gw]
+placements: [same_subnet, cross_subnet]
+tests:
+  - {name: tcp_stream, tool: iperf3, duration_s: 1}
+primary: {test: tcp_stream, metric: goodput_bps}
+blocks: 2
+seed: 3
+"""
+
+
+def iperf3_output(rate):
+    end = {"sum_sent": {"bits_per_second": rate, "bytes": rate / 8, "seconds": 1, "retransmits": 0}}
+    end["sum_received"] = {"bits_per_second": rate, "bytes": rate / 8, "seconds": 1}
+    start = {"version": "iperf 3.12", "connected": [{}], "test_start": {"protocol": "TCP", "num_streams": 1, "reverse": 0}}
+    return json.dumps({"start": start, "intervals": [], "end": end}).encode()
+
+
+class Deployment:
+    kernel_path, substitute, notes = "native", "", ()
+
+    def __init__(self, bed, mode):
+        self.bed, self.mode, self.timings = bed, mode, {}
+
+    def wait(self):
+        if self.mode == self.bed.unsettled:
+            raise LabError("no routes from BGP after 15 s")
+
+    def prove(self, placements, path):
+        rows = []
+        for p in placements:
+            crosses = not (self.mode == "flannel-host-gw" and p == "cross_subnet")
+            broken = self.mode == self.bed.not_in_effect
+            reason = "mode not in effect: VNI: expected 1, found 9" if broken else None if crosses else "does not cross subnets: lost"
+            check = Check("VNI", "1", "9" if broken else "1", not broken)
+            rows.append(Row(self.mode, p, "native", "failed" if broken else "ok", reason, crosses, "plain", 1500, 62, (check,)))
+        return rows, {"placements": placements}
+
+    def run(self, trial, tool, call, folder, timeout_s):
+        self.bed.ran.append((trial.trial_id, self.mode))
+        if len(self.bed.ran) == self.bed.interrupt_at:
+            raise KeyboardInterrupt
+        (folder / "client.out").write_bytes(self.bed.output(trial))
+        (folder / "client.err").write_bytes(self.bed.complaint)
+        done = {"code": self.bed.code, "timed_out": self.bed.timed_out, "started_at": 1.0, "wall_s": 1.01}
+        return {**done, "client_argv": ["iperf3"], "server_argv": ["iperf3", "-s"]}
+
+    def close(self):
+        self.bed.closed.append(self.mode)
+
+
+class Bed:
+    """A testbed that needs no machine; attributes say what goes wrong."""
+
+    name, unsettled, not_in_effect, interrupt_at, code, timed_out, complaint = "fake", None, None, None, 0, False, b""
+    absent, lacks = (), ()
+
+    def __init__(self, **faults):
+        self.ran, self.closed, self.deployed = [], [], []
+        vars(self).update(faults)
+
+    def output(self, trial):
+        return iperf3_output(1e9 + len(self.ran))
+
+    def can(self, mode):
+        return (None, f"vxlan: Unknown device type; no {mode} here") if mode in self.lacks else ("native", "")
+
+    def has_program(self, program):
+        return program not in self.absent
+
+    def deploy(self, mode):
+        self.deployed.append(mode)
+        return Deployment(self, mode)
+
+    def provenance(self):
+        return {"testbed": "fake"}
+
+
+@pytest.fixture
+def go(tmp_path):
+    def run(bed, text=STUDY, **options):
+        return execute.run(study.parse(text), tmp_path / "run", progress=False, testbed=bed, **options)
+
+    return run
+
+
+def statuses(run):
+    samples = run.samples().drop_duplicates("trial_id")
+    return {(r.mode, r.placement): (r.status, r.reason) for r in samples.itertuples()}
+
+
+def test_everything_in_the_planned_order(go):
+    bed = Bed()
+    run = go(bed)
+    planned = [t.trial_id for t in run.plan.trials if (t.mode, t.placement) != ("flannel-host-gw", "cross_subnet")]
+    assert [trial for trial, _ in bed.ran] == planned
+    assert len(bed.deployed) == len(bed.closed) == 2 * 4
+    assert run.manifest["state"] == "complete"
+    assert set(run.proofs()) == {t.deployment_id for t in run.plan.trials}
+
+
+def test_not_crossing_is_a_result_not_a_zero(go):
+    samples = go(Bed()).samples()
+    rows = samples[(samples["mode"] == "flannel-host-gw") & (samples["placement"] == "cross_subnet")]
+    assert set(rows["status"]) == {"failed"}
+    assert set(rows["reason"]) == {"does not cross subnets: lost"}
+    assert rows["value"].isna().all()
+
+
+def test_a_mode_not_in_effect_never_becomes_a_number(go):
+    bed = Bed(not_in_effect="flannel-vxlan")
+    run = go(bed)
+    assert statuses(run)["flannel-vxlan", "same_subnet"] == ("failed", "mode not in effect: VNI: expected 1, found 9")
+    assert "flannel-vxlan" not in {mode for _, mode in bed.ran}
+    assert run.samples().query("mode == 'flannel-vxlan'")["value"].isna().all()
+
+
+def test_a_mode_the_machine_lacks_is_skipped_with_the_reason(go):
+    status, reason = statuses(go(Bed(lacks=("flannel-vxlan",))))["flannel-vxlan", "same_subnet"]
+    assert status == "skipped"
+    assert "Unknown device type" in reason
+
+
+def test_a_missing_tool_is_skipped_with_the_remedy(go):
+    found = statuses(go(Bed(absent=("iperf3",))))
+    assert found["host", "same_subnet"] == ("skipped", "iperf3 is not installed; `cnilab doctor` tells how to get it")
+
+
+def test_a_deployment_that_does_not_settle_fails_and_the_rest_goes_on(go):
+    found = statuses(go(Bed(unsettled="flannel-vxlan")))
+    assert found["flannel-vxlan", "same_subnet"] == ("failed", "no routes from BGP after 15 s")
+    assert found["host", "same_subnet"][0] == "ok"
+
+
+def test_a_tool_that_fails_or_hangs_says_so(go, tmp_path):
+    found = statuses(go(Bed(code=1, complaint=b"iperf3: error - unable to connect")))
+    assert found["host", "same_subnet"] == ("failed", "iperf3 ended with status 1: iperf3: error - unable to connect")
+    hung = execute.run(study.parse(STUDY), tmp_path / "hung", progress=False, testbed=Bed(timed_out=True, code=-9))
+    assert statuses(hung)["host", "same_subnet"] == ("timeout", "iperf3 was still running after 16 s")
+
+
+def test_unreadable_output_is_a_failure_and_the_bytes_are_kept(go):
+    class Garbage(Bed):
+        def output(self, trial):
+            return b"\x00garbage"
+
+    run = go(Garbage())
+    status, reason = statuses(run)["host", "same_subnet"]
+    assert status == "failed"
+    assert "not readable" in reason
+    trial = next(t for t in run.plan.trials if t.label == "host")
+    assert (run.raw(trial.trial_id) / "client.out").read_bytes() == b"\x00garbage"
+
+
+def test_ctrl_c_keeps_what_was_done_and_resume_runs_only_what_is_missing(go):
+    bed = Bed(interrupt_at=4)
+    with pytest.raises(execute.Interrupted) as stopped:
+        go(bed)
+    assert stopped.value.done == len(stopped.value.run.done()) < stopped.value.total
+    assert stopped.value.run.manifest["state"] == "interrupted"
+    assert sorted(bed.closed) == sorted(bed.deployed), "nothing is left standing, the prepared one neither"
+    again = Bed()
+    run = go(again, resume=True)
+    first, second = {t for t, _ in bed.ran[:-1]}, {t for t, _ in again.ran}
+    assert not first & second
+    assert run.done() == {t.trial_id for t in run.plan.trials}
+    idle = Bed()
+    go(idle, resume=True)
+    assert idle.deployed == []
+
+
+def test_a_full_directory_and_another_study_are_refused(go):
+    go(Bed())
+    with pytest.raises(RunDirError, match="is not empty; choose another -o DIR, or continue it with --resume"):
+        go(Bed())
+    with pytest.raises(RunDirError, match="belongs to another study"):
+        go(Bed(), text=STUDY.replace("seed: 3", "seed: 4"), resume=True)
+
+
+def test_a_full_disk_is_one_sentence(go, monkeypatch):
+    written = []
+
+    def fsync(fd):
+        written.append(fd)
+        if len(written) > 12:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(archive.os, "fsync", fsync)
+    with pytest.raises(RunDirError, match="disk full while writing .*; free some space, then run again with --resume"):
+        go(Bed())
+
+
+def test_an_edited_study_no_longer_gives_the_recorded_plan(go, tmp_path):
+    run = go(Bed())
+    path = tmp_path / "run" / "study.yaml"
+    path.write_text(path.read_text().replace("seed: 3", "seed: 9"))
+    with pytest.raises(RunDirError, match="no longer gives the plan that was recorded"):
+        _ = run.plan
+
+
+def test_samples_can_be_rebuilt_from_raw(go):
+    run = go(Bed())
+    before = run.samples()
+    (run.path / "samples.parquet").unlink()
+    assert RunDir.open(run.path).samples().equals(before)
+
+
+def test_a_directory_that_is_no_run_says_what_it_lacks(tmp_path):
+    with pytest.raises(RunDirError, match=r"is not a run directory: it has no study\.yaml"):
+        RunDir.open(tmp_path)
+
+
+def test_the_study_stops_on_precision_and_never_before_the_first_look(go):
+    text = STUDY.replace("blocks: 2", "blocks: 20") + "stop: {half_width: 0.5, first_look: 10}\n"
+    run = go(Bed(), text=text)
+    done = {t.block for t in run.plan.trials if t.trial_id in run.done()}
+    assert done == set(range(1, 11))
+    assert run.manifest["stopped"]["reason"] == "precision_reached"
+    assert "p" not in run.manifest["stopped"]
