@@ -74,6 +74,14 @@ def test_equal_block_numbers_of_two_runs_are_two_blocks():
     assert table.blocks == ("r1/0", "r1/1", "r1/2", "r2/0", "r2/1", "r2/2")
 
 
+def test_blocks_of_two_runs_are_in_the_order_they_were_measured():
+    early = contract(campaign({"host": 0, "b": 0}, 2, seed=1), run_id="z", started_at="2026-01-01T00:00:00Z")
+    late = contract(campaign({"host": 0, "b": 0}, 2, seed=2), run_id="a", started_at="2026-02-01T00:00:00Z")
+    for order in ([early, late], [late, early]):
+        table = collect(pd.concat(order, ignore_index=True)).tables[0]
+        assert table.blocks == ("z/0", "z/1", "a/0", "a/1")
+
+
 def test_planned_modes_without_a_row_have_empty_cells():
     frame = campaign({"host": 0, "b": 0}, 3)
     table = collect(frame, modes=["host", "b", "ghost"]).tables[0]

@@ -1,5 +1,7 @@
 """Drift, carry-over, steps and positions: found where they are, and never "there is none"."""
 
+import itertools
+
 import numpy as np
 import pytest
 from scipy.stats import kendalltau
@@ -55,6 +57,18 @@ def test_dependence_is_found():
         x[i] = 0.8 * x[i - 1] + rng.normal()
     assert lag_one(x).status == "flagged"
     assert lag_one(rng.normal(size=60)).status == "not_detected"
+
+
+def test_dependence_is_measured_from_its_mean_under_independence():
+    x = np.random.default_rng(11).normal(size=8)
+    z = x - x.mean()
+
+    def away(v):
+        return abs((v[1:] * v[:-1]).sum() / (v**2).sum() + 1 / 7)
+
+    every = np.array([away(np.array(p)) for p in itertools.permutations(z)])
+    assert every.mean() == pytest.approx(np.abs(every).mean())
+    assert lag_one(x, permutations=9999).p == pytest.approx((every >= away(z) - 1e-12).mean(), abs=0.015)
 
 
 def test_a_step_is_found_where_it_is():

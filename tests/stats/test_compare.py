@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from cnilab.errors import DataError, UnknownKey
-from cnilab.stats import FLAGS, VERDICTS, compare
+from cnilab.stats import FLAGS, VERDICTS, compare, hodges_lehmann
 from cnilab.stats.signed_rank import signed_rank
 
 from .frames import campaign, contract, failed, strip
@@ -87,6 +87,17 @@ def test_raw_p_is_the_plain_signed_rank(study):
     part = study[(study["placement"] == "same_subnet") & (study["test"] == "tcp_stream")]
     wide = part.pivot(index="block", columns="mode", values="value")
     assert row["p"] == signed_rank(np.log(wide["near"] / wide["host"]).to_numpy(dtype=float)).two_sided[0]
+
+
+def test_both_intervals_are_the_exact_ones(study):
+    row = compare(study, "host", primary=PRIMARY).row("near", placement="same_subnet", stat="value")
+    part = study[(study["placement"] == "same_subnet") & (study["test"] == "tcp_stream")]
+    wide = part.pivot(index="block", columns="mode", values="value")
+    d = np.log(wide["near"] / wide["host"]).to_numpy(dtype=float)
+    for names, alpha in ((("ci_low", "ci_high"), 0.05), (("sim_ci_low", "sim_ci_high"), 0.05 / 6)):
+        own = hodges_lehmann(d, alpha)
+        assert [row[k] for k in names] == pytest.approx(np.exp([own.low, own.high]), rel=1e-12)
+    assert row["sim_ci_low"] < row["ci_low"]
 
 
 def test_a_restriction_is_a_view(study):

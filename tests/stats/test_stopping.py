@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cnilab.errors import DataError
-from cnilab.stats import Precision, precision_of, precision_reached
+from cnilab.stats import Precision, hodges_lehmann, precision_of, precision_reached
 
 from .frames import campaign, contract, failed
 
@@ -74,6 +74,15 @@ def test_bad_data():
         precision_reached({"a": np.r_[np.zeros(11), np.nan]}, half_width=0.02)
     with pytest.raises(DataError, match="no comparison"):
         precision_reached({}, half_width=0.02)
+
+
+def test_it_looks_at_wider_intervals_than_it_promises():
+    d = np.random.default_rng(7).normal(0, 0.03, 17)
+    own = hodges_lehmann(d, 0.035)
+    width = precision_reached({"a": d}, half_width=0.02).half_widths["a"]
+    assert width == pytest.approx((own.high - own.low) / 2)
+    plain = hodges_lehmann(d, 0.05)
+    assert width > (plain.high - plain.low) / 2
 
 
 def test_from_a_samples_table():
