@@ -155,6 +155,7 @@ WITHOUT_IMPORT = {
     "jupyterlab": "make lab",
     "ipykernel": "the notebooks' kernel",
     "pyarrow": "what pandas writes parquet with",
+    "jinja2": "the language of the report's page template, which nbconvert renders",
     "kubernetes": "the testbed of a real cluster",
     "tenacity": "asking a real cluster's API again",
 }
