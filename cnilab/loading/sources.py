@@ -9,6 +9,7 @@ from __future__ import annotations
 import glob
 import io
 import os
+import re
 import stat
 import tarfile
 import zipfile
@@ -25,6 +26,7 @@ MAX_UNPACKED = 2 * 2**30
 MAX_MEMBERS = 100_000
 MAX_DEPTH = 3
 _BLOCK = 2**20
+_PARTS = re.compile(r"[0-9]+|[^0-9]+")
 
 
 @dataclass(frozen=True)
@@ -69,20 +71,10 @@ def find(given: str | os.PathLike | list) -> list[tuple[str, str]]:
 
 def natural(text: str) -> list[tuple[int, int, str]]:
     """Sort key that puts ``run2`` before ``run10``."""
-    parts: list[tuple[int, int, str]] = []
-    word, digits = "", ""
-    for char in text + "\0":
-        if char.isascii() and char.isdigit():
-            if word:
-                parts.append((1, 0, word))
-                word = ""
-            digits += char
-        else:
-            if digits:
-                parts.append((0, int(digits[:18]), digits))
-                digits = ""
-            word += char
-    return [*parts, (1, 0, word)]
+    return [
+        (0, int(part[:18]), part) if part[0] in "0123456789" else (1, 0, part)
+        for part in _PARTS.findall(text)
+    ]
 
 
 def _walk(folder: str) -> Iterator[str]:
@@ -103,19 +95,19 @@ def pieces(path: str, shown: str, max_bytes: int = MAX_BYTES) -> Iterator[Piece]
         return
     try:
         with open(path, "rb") as stream:
-            head = stream.read(512)
-            kind = _kind(head)
-            if kind == "zip":
-                yield from _zip(stream, shown, 1, max_bytes, [MAX_UNPACKED])
-                return
-            if kind == "tar":
+            if info.st_size <= max_bytes:
+                raw = stream.read(info.st_size + 1)
+                kind = _kind(raw[:512])
+            else:
+                kind = _kind(stream.read(512))
                 stream.seek(0)
-                yield from _tar(stream, shown, 1, max_bytes, [MAX_UNPACKED])
+                if kind == "zip":
+                    yield from _zip(stream, shown, 1, max_bytes, [MAX_UNPACKED])
+                elif kind == "tar":
+                    yield from _tar(stream, shown, 1, max_bytes, [MAX_UNPACKED])
+                else:
+                    yield Piece(shown, None, _too_large(info.st_size, max_bytes))
                 return
-            if info.st_size > max_bytes and kind != "gzip":
-                yield Piece(shown, None, _too_large(info.st_size, max_bytes))
-                return
-            raw = head + stream.read(max_bytes - len(head) + 1)
     except OSError as problem:
         yield Piece(shown, None, f"cannot be read: {problem.strerror}")
         return

@@ -203,7 +203,7 @@ def _files(rows: list[dict]) -> pd.DataFrame:
 
 def _intervals(kept: list, trials: list[str], run_id: str) -> pd.DataFrame:
     rows = [
-        {"run_id": run_id, "trial_id": trial, "unit": unit_of(i.metric), **vars(i)}
+        {"run_id": run_id, "trial_id": trial, "unit": unit_of(i.metric), **i._asdict()}
         for (_, reading, _, _), trial in zip(kept, trials)
         for i in reading.intervals
     ]

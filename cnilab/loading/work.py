@@ -6,6 +6,7 @@ its reader, the answer is a row with a reason, never an exception that ends the 
 
 from __future__ import annotations
 
+import gc
 import resource
 import signal
 from collections.abc import Iterator
@@ -67,19 +68,22 @@ def _alarm(seconds: int) -> Iterator[None]:
 def read_all(files: list[tuple[str, str]], as_tool: str | None, max_bytes: int, series: bool) -> list[Answer]:
     """Read several files, each with what it contains."""
     found: list[Answer] = []
-    for path, shown in files:
-        try:
-            with _alarm(SECONDS):
-                for piece in sources.pieces(path, shown, max_bytes):
-                    found.append(_read(piece, as_tool))
-                    found[-1].archive = shown if piece.path != shown else None
-        except TimeoutError:
-            found.append(Answer(shown, None, "failed", f"took longer than {SECONDS} seconds to read"))
-        except MemoryError:
-            found.append(Answer(shown, None, "failed", "took more memory than a file may"))
-    if not series:
-        for answer in found:  # not asked for, so not sent to the parent process
-            answer.readings = [_bare(r) for r in answer.readings]
+    collecting = gc.isenabled()
+    gc.disable()  # parsed documents hold no cycles; looking for some costs as much as parsing
+    try:
+        for path, shown in files:
+            try:
+                with _alarm(SECONDS):
+                    for piece in sources.pieces(path, shown, max_bytes):
+                        found.append(_read(piece, as_tool, series))
+                        found[-1].archive = shown if piece.path != shown else None
+            except TimeoutError:
+                found.append(Answer(shown, None, "failed", f"took longer than {SECONDS} seconds to read"))
+            except MemoryError:
+                found.append(Answer(shown, None, "failed", "took more memory than a file may"))
+    finally:
+        if collecting:
+            gc.enable()
     return found
 
 
@@ -87,7 +91,7 @@ def _bare(reading: Reading) -> Reading:
     return Reading(**{**vars(reading), "intervals": ()}) if reading.intervals else reading
 
 
-def _read(piece: sources.Piece, as_tool: str | None) -> Answer:
+def _read(piece: sources.Piece, as_tool: str | None, series: bool) -> Answer:
     answer = Answer(piece.path, as_tool)
     if piece.raw is None:
         answer.status, answer.reason = "failed", piece.trouble
@@ -101,7 +105,12 @@ def _read(piece: sources.Piece, as_tool: str | None) -> Answer:
         answer.reason = "bookkeeping of knb" if knb.bookkeeping(piece.path) else "no known tool's output"
         return answer
     try:
-        answer.readings = get(answer.tool).parse(piece.raw)
+        tool = get(answer.tool)
+        if series:
+            answer.readings = tool.parse(piece.raw)
+        else:  # not asked for, so not kept and not sent to the parent process
+            quick = getattr(tool, "parse_totals", tool.parse)
+            answer.readings = [_bare(r) for r in quick(piece.raw)]
     except ParseError as problem:
         answer.status, answer.reason, answer.line = "failed", problem.what, problem.line
         return answer

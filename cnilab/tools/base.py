@@ -7,11 +7,10 @@ a program, one line in the registry of :mod:`cnilab.tools`, one recorded output 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 
-@dataclass(frozen=True)
-class Sample:
+class Sample(NamedTuple):
     """One number a tool printed, in the base unit its metric's name ends in."""
 
     metric: str
@@ -19,9 +18,11 @@ class Sample:
     stat: str = "value"
 
 
-@dataclass(frozen=True)
-class Interval:
-    """One value of a tool's own time series; ``t`` in seconds since the test began."""
+class Interval(NamedTuple):
+    """One value of a tool's own time series; ``t`` in seconds since the test began.
+
+    A tuple, because a long test has thousands of them.
+    """
 
     t_start_s: float
     t_end_s: float

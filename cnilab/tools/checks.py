@@ -30,6 +30,8 @@ _SLACK = 1e-3
 
 def number(value: object) -> float | None:
     """Return ``value`` as a finite float, or None where it is no number (``null``, ``nan``, a word)."""
+    if type(value) is float and -math.inf < value < math.inf:
+        return value
     if isinstance(value, bool) or value is None:
         return None
     try:
@@ -147,7 +149,7 @@ def reading(samples: Iterable[Sample], intervals: Iterable[Interval] = (), **res
     else:
         why = "every time is below what the tool can print" if found else "no result in this output"
     found = timed
-    good = tuple(i for i in intervals if i.value >= 0 and i.t_end_s > i.t_start_s)
+    good = tuple([i for i in intervals if i.value >= 0 and i.t_end_s > i.t_start_s])
     if why:
         return Reading(status="failed", reason=why, intervals=good, **rest)
     return Reading(samples=found, intervals=good, **rest)

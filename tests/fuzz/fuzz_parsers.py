@@ -3,9 +3,10 @@
     python tests/fuzz/fuzz_parsers.py                       a million inputs for each reader
     python tests/fuzz/fuzz_parsers.py --runs 20000 --tool qperf
 
-Needs atheris (``pip install atheris``). A crash is any exception but ParseError, an answer that breaks
-Needs atheris (``pip install atheris``). A crash is any exception but ParseError, an answer that breaks
-ten seconds; the input is kept and its path printed. Without atheris the same inputs are mutated blindly.
+Needs atheris (``pip install atheris``). A crash is any exception but ParseError, an answer that breaks the
+invariants of ``tests/tools/invariants.py`` (a failure without a reason, an impossible number), or an input of
+more than ten seconds; the input is kept and its path printed. Without atheris the same inputs are mutated
+blindly.
 """
 
 from __future__ import annotations

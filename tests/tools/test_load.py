@@ -255,7 +255,7 @@ def test_a_worker_that_dies_costs_one_file(tmp_path, monkeypatch):
 def test_a_reader_with_a_defect_costs_one_file(tmp_path, monkeypatch):
     from cnilab.tools import iperf3
 
-    monkeypatch.setattr(iperf3, "parse", lambda raw: 1 / 0)
+    monkeypatch.setattr(iperf3, "parse_totals", lambda raw: 1 / 0)
     (tmp_path / "a.json").write_bytes(STREAM)
     assert "defect in the reader" in load(tmp_path, progress=False).files.loc[0, "reason"]
 

@@ -47,9 +47,18 @@ def parse(raw: bytes) -> list[Reading]:
     ParseError
         Where the bytes are not iperf3's.
     """
+    return _read(raw, series=True)
+
+
+def parse_totals(raw: bytes) -> list[Reading]:
+    """Read the same without the series, which is most of a long test's document and most of the work."""
+    return _read(raw, series=False)
+
+
+def _read(raw: bytes, series: bool) -> list[Reading]:
     raw = checks.plain(raw)
     if document.sniff(raw[:65536]):
-        return document.parse(raw)
+        return document.parse(raw, series)
     return text.parse(raw)
 
 

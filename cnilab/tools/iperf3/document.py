@@ -28,8 +28,8 @@ def sniff(head: bytes) -> bool:
     return _OPENS.search(head) is not None
 
 
-def parse(raw: bytes) -> list[Reading]:
-    """Read every iperf3 document in ``raw``."""
+def parse(raw: bytes, series: bool = True) -> list[Reading]:
+    """Read every iperf3 document in ``raw``; without ``series`` a lone document's intervals are left out."""
     try:
         whole = json.loads(raw)
     except (ValueError, RecursionError):
@@ -40,11 +40,15 @@ def parse(raw: bytes) -> list[Reading]:
         return _stream([(1, whole)])
     if _twice_summed(raw, whole):
         whole = _keep_both(checks.text(raw))
+    if not series and "server_output_json" not in whole:
+        whole["intervals"] = []
     return [reading(whole, 1)]
 
 
 def _twice_summed(raw: bytes, whole: dict) -> bool:
     """Whether this is a two-way UDP test of a version that writes ``sum`` twice (3.7 to 3.16)."""
+    if len(branch(branch(whole, "end"), "streams", list)) < 2:
+        return False
     streams = branch(branch(whole, "end"), "streams", list)
     senders = {branch(s, "udp").get("sender", branch(s, "sender").get("sender")) for s in streams}
     return len(senders) == 2 and b"bidir_reverse" not in raw
@@ -287,17 +291,21 @@ def _rtt(end: dict) -> list[Sample]:
 
 
 def _series(intervals: list, receiving: bool, two_way: bool) -> list[Interval]:
-    """Per-interval rates; what the printing end received is goodput, what it sent is not."""
+    """Per-interval rates; what the printing end received is goodput, what it sent is not.
+
+    Most of a document is this, so it is read without the general helpers: a wrong type skips the entry.
+    """
     found = []
-    for entry in intervals:
-        for key, prefix in (("sum", ""), ("sum_bidir_reverse", "reverse_")):
-            total = branch(entry, key)
-            if not total:
+    forward = ("sum", "")
+    for key, prefix in (forward, ("sum_bidir_reverse", "reverse_")) if two_way else (forward,):
+        names = {True: f"{prefix}sent_bps", False: f"{prefix}goodput_bps"}
+        for entry in intervals:
+            try:
+                total = entry[key]
+                start, end, bps = total["start"], total["end"], total["bits_per_second"]
+                name = names[total.get("sender", not receiving)]
+                if 0 <= start < end < 1e9 and 0 <= bps < 1e15:
+                    found.append(Interval(start, end, name, bps, bool(total.get("omitted"))))
+            except (KeyError, TypeError, AttributeError):
                 continue
-            sender = total.get("sender", not receiving)
-            values = [number(total.get(k)) for k in ("start", "end", "bits_per_second")]
-            if None in values:
-                continue
-            name = f"{prefix if two_way else ''}{'sent_bps' if sender else 'goodput_bps'}"
-            found.append(Interval(values[0], values[1], name, values[2], bool(total.get("omitted"))))  # type: ignore[arg-type]
     return found
