@@ -86,17 +86,14 @@ def _walk(folder: str) -> Iterator[str]:
 def pieces(path: str, shown: str, max_bytes: int = MAX_BYTES) -> Iterator[Piece]:
     """Read one file and, if it is an archive, its members."""
     try:
-        info = os.stat(path)
-    except OSError as problem:
-        yield Piece(shown, None, f"cannot be read: {problem.strerror}")
-        return
-    if not stat.S_ISREG(info.st_mode):
-        yield Piece(shown, None, "is no regular file")
-        return
-    try:
-        with open(path, "rb") as stream:
+        # Without O_NONBLOCK a named pipe would be waited for.
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb", buffering=0) as stream:
+            info = os.fstat(stream.fileno())
+            if not stat.S_ISREG(info.st_mode):
+                yield Piece(shown, None, "is no regular file")
+                return
             if info.st_size <= max_bytes:
-                raw = stream.read(info.st_size + 1)
+                raw = stream.readall() if info.st_size else b""
                 kind = _kind(raw[:512])
             else:
                 kind = _kind(stream.read(512))

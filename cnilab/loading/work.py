@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 import resource
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -48,18 +48,19 @@ def confine() -> None:
 
 
 @contextmanager
-def _alarm(seconds: int) -> Iterator[None]:
+def _bell() -> Iterator[Callable[[int], object]]:
+    """Yield what sets the alarm for so many seconds; 0 takes it back."""
+
     def ring(*_: object) -> None:
         raise TimeoutError
 
     try:
         before = signal.signal(signal.SIGALRM, ring)
     except ValueError:  # not the main thread: no alarm can be set there
-        yield
+        yield lambda seconds: None
         return
-    signal.alarm(seconds)
     try:
-        yield
+        yield signal.alarm
     finally:
         signal.alarm(0)
         signal.signal(signal.SIGALRM, before)
@@ -71,16 +72,20 @@ def read_all(files: list[tuple[str, str]], as_tool: str | None, max_bytes: int, 
     collecting = gc.isenabled()
     gc.disable()  # parsed documents hold no cycles; looking for some costs as much as parsing
     try:
-        for path, shown in files:
-            try:
-                with _alarm(SECONDS):
+        with _bell() as alarm:
+            for path, shown in files:
+                try:
+                    alarm(SECONDS)
                     for piece in sources.pieces(path, shown, max_bytes):
-                        found.append(_read(piece, as_tool, series))
-                        found[-1].archive = shown if piece.path != shown else None
-            except TimeoutError:
-                found.append(Answer(shown, None, "failed", f"took longer than {SECONDS} seconds to read"))
-            except MemoryError:
-                found.append(Answer(shown, None, "failed", "took more memory than a file may"))
+                        answer = _read(piece, as_tool, series)
+                        answer.archive = shown if piece.path != shown else None
+                        found.append(answer)
+                except TimeoutError:
+                    found.append(Answer(shown, None, "failed", f"took longer than {SECONDS} seconds to read"))
+                except MemoryError:
+                    found.append(Answer(shown, None, "failed", "took more memory than a file may"))
+                finally:
+                    alarm(0)
     finally:
         if collecting:
             gc.enable()
