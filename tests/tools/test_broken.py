@@ -146,6 +146,7 @@ def test_json_with_foreign_leaves(path, data):
 
 
 HOSTILE = {
+    "separator before a digit": b"Percentage served,Time in ms\n0,1\n\x1e2,0.093\n",  # found by fuzzing
     "deep": b"[" * 200_000,
     "deep objects": b'{"start":' * 50_000,
     "huge integer": b'{"start": {"version": "iperf 3.1"}, "end": {"sum_received": {"bytes": '
