@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import io
+import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -209,7 +210,7 @@ def _panel(ax: Axes, look: Look, rows: Sequence[tuple[str, dict]], cloud: dict, 
     for y, (mode, row) in enumerate(rows):
         if row["ratio"] is None:
             text = names.short_verdict(row).partition(" ")[2]
-            ax.text(0.02, y, text, transform=ax.get_yaxis_transform(), va="center", fontsize=8.5, style="italic", color=look.quiet)
+            ax.text(0.02, y, text, transform=ax.get_yaxis_transform(), va="center", fontsize=8.5, style="italic", color=look.quiet, bbox={"fc": look.ground, "ec": "none", "pad": 2})
             continue
         dots = cloud.get(mode, np.empty(0))
         ax.plot(dots, y + _spread(len(dots)), ".", ms=3.2, color=look.quiet, alpha=0.55, zorder=2)
@@ -284,6 +285,7 @@ def overview(record: Record) -> Picture:
                 if row is None:
                     continue
                 text = names.short_verdict(row)
+                text = "\n".join(textwrap.wrap(text, 15)) if look.narrow else text
                 if row["ratio"] is not None:
                     text = f"{_ratio_only(row)}\n{text}"
                     if names.is_substitute(row["kernel_path"]):

@@ -15,7 +15,8 @@ from cnilab.modes import MODES
 from cnilab.report import figures, names, numbers, tables, words
 from cnilab.report.record import Record
 
-_IDS = re.compile(r"(?<![\w-])(" + "|".join(sorted(map(re.escape, MODES), key=len, reverse=True)) + r")(?![\w-])(?: \((?:eBPF|userspace)\))?")
+#: Names of modes in a sentence; not the word in the kernel's "no route to host".
+_IDS = re.compile(r"(?<![\w-])(?<!route to )(" + "|".join(sorted(map(re.escape, MODES), key=len, reverse=True)) + r")(?![\w-])(?: \((?:eBPF|userspace)\))?")
 
 
 @dataclass(frozen=True)
@@ -91,8 +92,8 @@ def questions(record: Record) -> Iterator[Part]:
             said = paragraph(f"This is the question that was declared before the first trial; its {numbers.count(len(rows), 'comparison')} are protected together.", "note")
         else:
             places = dict.fromkeys(r["placement"] for r in rows)
-            found = [(p, words.bullets([r for r in rows if r["placement"] == p])) for p in places]
-            items = "".join(f"<dt>{names.placement(p)}</dt>" + "".join(f"<dd>{emphasise(text)}</dd>" for _, text in b) for p, b in found)
+            found = [(p, words.bullets([r for r in rows if r["placement"] == p], brief=True)) for p in places]
+            items = "".join(f"<dt>{names.placement(p)}</dt>" + "".join(f"<dd>{emphasise(text)}</dd>" for _, text in b) for p, b in found if b)
             said = f"<dl class='said'>{items}</dl>" + paragraph("Exploratory: not declared beforehand, so take it as a lead and not as a finding.", "note")
         yield Part(heading(title, anchor) + said + figures.ratios(record, metric, stat, test)._repr_html_())
 
@@ -131,7 +132,7 @@ def method(record: Record) -> Part:
     steps = [
         f"Design: randomised complete blocks. Each of {numbers.count(s.blocks, 'block')} puts {numbers.count(len(s.labels), 'deployment')} in place in an order drawn "
         f"with the seed {s.seed} and recorded before the first trial; {s.baseline} is measured in every block{' and once more under a blind label' if s.aa else ''}.{stop}",
-        f"Trials: {tests}, {numbers.listing(names.placement(p).lower() for p in s.placements)}; before its trials each deployment is proved on the wire.",
+        f"Trials: each deployment runs {tests}, {numbers.listing(names.placement(p).lower() for p in s.placements)}; before its first trial it is proved on the wire.",
         "Sample: the (block, mode) cell, one number. Seconds within a run are never counted as samples.",
         "Estimate: the Hodges–Lehmann ratio to the baseline within blocks, with the exact interval of the signed-rank test, "
         + (f"simultaneous over the {family} comparisons of the primary family." if family else "simultaneous over each table's comparisons."),
@@ -139,7 +140,7 @@ def method(record: Record) -> Part:
         f"{numbers.margin(h['margin'])}{', declared beforehand' if h['margin_declared'] else ', chosen after the data were there'}. All else is exploratory, with Benjamini–Hochberg over it.",
         "Verdicts: different, the same, and cannot tell yet are three answers and are never mixed. Failures are results; no value is deleted for what it is.",
     ]  # fmt: skip
-    items = "".join(f"<dt>{a}</dt><dd>{emphasise(b.strip())}</dd>" for a, _, b in (x.partition(":") for x in steps))
+    items = "".join(f"<dt>{a}</dt><dd>{emphasise(b.strip()[0].upper() + b.strip()[1:])}</dd>" for a, _, b in (x.partition(":") for x in steps))
     return Part(heading("Method", "method") + f"<dl class='method'>{items}</dl>" + tables.trials(record)._repr_html_())
 
 

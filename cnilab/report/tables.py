@@ -17,8 +17,11 @@ import pandas as pd
 from great_tables import GT
 from great_tables import html as raw
 
+from cnilab.modes import order
+from cnilab.proof import NOT_CROSSING
 from cnilab.report import names, numbers, words
 from cnilab.report.record import Record
+from cnilab.stats import FLAGS
 
 
 @dataclass(frozen=True)
@@ -50,18 +53,17 @@ class Page:
 
     def gt(self) -> GT:
         """Return it as a great_tables object, to be changed further."""
-        frame = self.frame.copy()
-        for column in frame.columns:
-            if column not in self.html:
-                frame[column] = [escape(str(v)) for v in frame[column]]
+        frame = self.frame.astype(str)
         stub = frame.columns[0]
         table = GT(frame, id=self.id, rowname_col=stub, groupname_col=self.groups)
-        if self.groups is None:  # with groups great_tables has no single stub to head
-            table = table.tab_stubhead(str(stub))
+        table = table.tab_stubhead(str(stub))
         right = [c for c in self.right if c in frame.columns]
         left = [c for c in frame.columns if c not in right and c not in (stub, self.groups)]
         table = table.cols_align("right", columns=right) if right else table
         table = table.cols_align("left", columns=left) if left else table
+        # great_tables escapes text, and leaves alone what a formatter returns.
+        for column in self.html:
+            table = table.fmt(lambda made: made, columns=column)
         return table.cols_label(**{c: raw(escape(str(c))) for c in frame.columns if c not in (stub, self.groups)})
 
     def _repr_html_(self) -> str:
@@ -115,6 +117,9 @@ def comparisons(rows: Sequence[Mapping[str, Any]], id: str = "answer-table", cap
     return Page(id, caption or about + inside, frame, right, "where", ("verdict",))
 
 
+_SAID = ("blocks_missing", "does_not_cross_subnets", "all_skipped", "all_failed", "no_rows", "difference_scale")
+
+
 def everything(record: Record) -> Page:
     """Return every comparison that was made, controls too, a line each."""
     lines = [{
@@ -128,6 +133,7 @@ def everything(record: Record) -> Page:
         "blocks": f"{r['n_used']:.0f} of {r['n_blocks']:.0f}",
         "p (Holm)": numbers.p_value(r["p_holm"]),
         "verdict": verdict(r),
+        "notes": "; ".join(FLAGS[f] for f in r["flags"] if f not in _SAID),
     } for r in record.rows]  # fmt: skip
     frame = pd.DataFrame(lines)
     return Page("everything", "Every comparison that was made", frame, ("ratio or difference", "blocks", "p (Holm)"), None, ("verdict",))
@@ -143,7 +149,7 @@ def warnings(found: pd.DataFrame) -> Page:
     lines = [{
         "weight": f'<span class="weight {r["severity"]}"><span aria-hidden="true">{_MARKS[r["severity"]]}</span> {r["severity"]}</span>',
         "where": r["scope"],
-        "what": r["text"],
+        "what": r["text"][:1].upper() + r["text"][1:],
         "what helps": "" if pd.isna(r["remedy"]) else r["remedy"],
     } for r in found.to_dict("records")]  # fmt: skip
     return Page("warnings", f"{numbers.count(len(lines), 'finding')} about this run", pd.DataFrame(lines, columns=["weight", "where", "what", "what helps"]), (), None, ("weight",))
@@ -161,9 +167,9 @@ _FACTS = {
 def machine(record: Record) -> Page:
     """Return what is recorded of the machine and its settings, a line a fact; what could not be read says so."""
     given = record.manifest.get("provenance", {})
-    order = [k for k in _FACTS if k in given] + [k for k in given if k not in _FACTS and k != "notes"]
+    keys = [k for k in _FACTS if k in given] + [k for k in given if k not in _FACTS and k != "notes"]
     lines = []
-    for key in order:
+    for key in keys:
         value = given[key]
         if isinstance(value, Mapping):
             text = "; ".join(f"{k}: {v}" for k, v in value.items() if v is not None)
@@ -175,7 +181,7 @@ def machine(record: Record) -> Page:
     study = record.study
     lines.append({"fact": "congestion control in every trial", "value": study.congestion_control or "the machine's default"})
     lines.append({"fact": "client and server pinned", "value": "each to a core of its own" if study.pin_cpus else "no"})
-    return Page("machine", "The machine, as recorded before the first trial", pd.DataFrame(lines))
+    return Page("machine-facts", "The machine, as recorded before the first trial", pd.DataFrame(lines))
 
 
 def _fact(key: str, value: Any) -> str:
@@ -219,9 +225,12 @@ def _values(values: Any) -> str:
 def trials(record: Record) -> Page:
     """Return how many trials ended how, a line a mode."""
     frame = record.samples.drop_duplicates("trial_id")
-    counts = pd.crosstab(frame["mode"], frame["status"])
+    crossing = frame["reason"].fillna("").str.startswith(NOT_CROSSING)
+    ended = frame["status"].mask(crossing, NOT_CROSSING)
+    counts = pd.crosstab(frame["mode"], ended)
+    counts = counts[[c for c in ("ok", NOT_CROSSING, "failed", "timeout", "skipped") if c in counts]]
     lines = [
         {"mode": record.label(str(mode)), **{str(s): str(n) for s, n in counts.loc[mode].items()}}
-        for mode in counts.index
+        for mode in order(counts.index)
     ]
     return Page("trials", "Trials by how they ended", pd.DataFrame(lines), [str(c) for c in counts.columns])

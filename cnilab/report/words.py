@@ -27,7 +27,7 @@ _SUBSTITUTE_PHRASE = {
 }
 #: Flags that change how a verdict is to be read, beyond what the sentence says already.
 _DOUBTS = (
-    "aa_differs", "depends_on_block", "depends_on_failures", "failures_not_assessed", "outlier_unchecked",
+    "aa_differs", "depends_on_block", "depends_on_failures", "failures_not_assessed",
     "kernel_path_varies", "mixed_versions", "tail_unreliable", "post_hoc_margin", "partial_cells",
 )  # fmt: skip
 
@@ -49,7 +49,7 @@ def sentence(row: Row) -> str:
     --------
     >>> sentence({"mode": "x", "baseline": "host", "metric": "goodput_bps", "stat": "value", "flags": (),
     ...           "verdict": "equivalent", "margin": 0.05, "scale": "log", "kernel_path": "native"})
-    'x: the same goodput as host within the margin of 5\\u202f%.'
+    'x: the same goodput as host within the margin of\\xa05\\u202f%.'
     """
     how = substitute(row)
     return f"{label(row)}: {finding(row)}{f'; {how}' if how else ''}.{doubts(row)}"
@@ -58,17 +58,21 @@ def sentence(row: Row) -> str:
 def finding(row: Row, several: bool = False) -> str:
     """Return what the verdict says, without the names of the mode or modes and the full stop."""
     what = names.quantity(row["metric"], row["stat"])
-    base, within = row["baseline"], f"the margin of {_margin(row)}"
+    base, within = row["baseline"], f"the margin of\u00a0{_margin(row)}"
     verdict = row["verdict"]
     if verdict == "different_material":
         head, ends = _change(row)
-        return f"{head} {what.noun} than {base} ({ends}), beyond {within}".replace(f"{what.times} {what.noun} than", f"{what.times} {what.noun} as")
+        if what.times in head:
+            return f"{what.noun} {head} as {base}'s ({ends}), beyond {within}"
+        return f"{head} {what.noun} than {base} ({ends}), beyond {within}"
     if verdict == "different_size_unclear":
-        return f"{_side(row)} {what.noun} than {base}; whether by more than {within} is not clear yet ({_ends(row)})"
+        return f"{_side(row)} {what.noun} than {base}; whether by more than {within} is not clear yet ({_change(row)[1]})"
     if verdict == "different_negligible":
         return f"{_side(row)} {what.noun} than {base}, yet practically the same: within {within}"
     if verdict == "equivalent":
         return f"the same {what.noun} as {base} within {within}"
+    if verdict == "inconclusive" and _unbounded(row):
+        return f"cannot tell yet; so few blocks set no bound to a difference{_needed(row)}"
     if verdict == "inconclusive":
         return f"cannot tell yet; anything from {_ends(row)} {what.noun} than {base} fits the data{_needed(row)}"
     if verdict == "insufficient_n" and not _absence(row):
@@ -135,6 +139,11 @@ def _ends(row: Row) -> str:
     return f"{side(low, 'any amount ' + what.less)} to {side(high, 'any amount ' + what.more)}"
 
 
+def _unbounded(row: Row) -> bool:
+    stem = "difference_sim_ci" if row["scale"] == "linear" else "sim_ci"
+    return row[f"{stem}_low"] is None and row[f"{stem}_high"] is None
+
+
 def _side(row: Row) -> str:
     what = names.quantity(row["metric"], row["stat"])
     above = row["difference"] > 0 if row["scale"] == "linear" else row["ratio"] > 1
@@ -175,8 +184,13 @@ def by_verdict(rows: Iterable[Row]) -> list[tuple[str, list[Row]]]:
     return [(v, found) for v, found in groups if found]
 
 
-def bullets(rows: Sequence[Row]) -> list[tuple[str, str]]:
-    """Return ``(sign, sentence)`` a finding; modes of which the same is to be said share one."""
+def bullets(rows: Sequence[Row], brief: bool = False) -> list[tuple[str, str]]:
+    """Return ``(sign, sentence)`` a finding; modes of which the same is to be said share one.
+
+    ``brief`` leaves a substitute to the mark in its name, where it has been told in full before, and says
+    nothing of places that a mode does not reach.
+    """
+    rows = [r for r in rows if not (brief and "does_not_cross_subnets" in r["flags"])]
     out: list[tuple[str, str]] = []
     for _, found in by_verdict(rows):
         said: dict[tuple[str, str], list[Row]] = {}
@@ -184,7 +198,7 @@ def bullets(rows: Sequence[Row]) -> list[tuple[str, str]]:
             said.setdefault((finding(row), substitute(row) + doubts(row)), []).append(row)
         for group in said.values():
             first = group[0]
-            how = substitute(first)
+            how = "" if brief else substitute(first)
             who = listing([label(r) for r in group])
             said_ = finding(first, several=len(group) > 1)
             out.append((names.short_verdict(first)[0], f"{who}: {said_}{f'; {how}' if how else ''}.{doubts(first)}"))

@@ -4,7 +4,8 @@ import shutil
 
 import matplotlib
 import pytest
-from tests.report import runs
+
+from report import runs
 
 matplotlib.use("agg")
 

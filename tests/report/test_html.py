@@ -1,0 +1,138 @@
+"""The page as a reader, a screen reader and an offline machine meet it."""
+
+import re
+
+import nbformat
+import pytest
+from bs4 import BeautifulSoup
+
+from cnilab.report import html, narrative
+from cnilab.report.record import Record
+from report import runs
+
+
+def page_of(record):
+    outputs = [nbformat.v4.new_output("display_data", {"text/html": p._repr_html_()}) for p in narrative.parts(record)]
+    cells = [nbformat.v4.new_code_cell("secret = 'code'", outputs=[o]) for o in outputs]
+    cells.insert(0, nbformat.v4.new_markdown_cell("not for the page", metadata={"tags": ["remove_cell"]}))
+    return html.page(nbformat.v4.new_notebook(cells=cells), "What each CNI mode costs: made-up")
+
+
+@pytest.fixture(scope="module")
+def text(made_run):
+    return page_of(Record(made_run, notice="Recorded numbers."))
+
+
+@pytest.fixture(scope="module")
+def page(text):
+    return BeautifulSoup(text, "html.parser")
+
+
+def test_it_has_a_language_a_title_and_one_h1(page):
+    assert page.html["lang"] == "en"
+    assert page.title.string == "What each CNI mode costs: made-up"
+    assert len(page.find_all("h1")) == 1
+    assert page.find("main")["id"] == page.find("a", class_="skip")["href"][1:]
+    assert page.find("meta", attrs={"name": "viewport"})
+
+
+def test_headings_skip_no_level(page):
+    levels = [int(h.name[1]) for h in page.find_all(re.compile("^h[1-6]$"))]
+    assert levels[0] == 1
+    assert all(b - a <= 1 for a, b in zip(levels, levels[1:]))
+
+
+def test_the_answer_comes_before_everything_else(page):
+    main = page.main
+    assert main.find("p")["class"] == ["notice"]
+    order = [e for e in main.find_all(["p", "table", "figure", "nav", "h2"]) if e.get("class") == ["lead"] or e.name != "p"]
+    assert order[0]["class"] == ["lead"]
+    assert main.find("table").find_previous("p", class_="lead")
+
+
+def test_nothing_is_fetched_and_nothing_runs(text, page):
+    assert not page.find_all(["script", "link", "iframe", "object", "embed"])
+    for tag in page.find_all(True):
+        for key in ("src", "srcset", "href", "action", "poster"):
+            value = tag.get(key)
+            assert value is None or value.startswith(("#", "data:image/png;base64,")), (tag.name, key, value[:60])
+        assert not [a for a in tag.attrs if a.startswith("on")]
+    style = "".join(s.string or "" for s in page.find_all("style"))
+    assert len(page.find_all("style")) == 1
+    assert "url(" not in style
+    assert "@import" not in style
+    assert "http" not in re.sub(r"base64,[^\"]+", "", text)
+
+
+def test_every_picture_has_a_description_and_its_data(page):
+    figures = page.find_all("figure")
+    assert len(figures) >= 6
+    for figure in figures:
+        alt = figure.img["alt"]
+        assert len(alt) > 40
+        assert "No description" not in alt
+        assert alt.rstrip(".").count(". ") <= 1
+        assert figure.figcaption.get_text(strip=True)
+        assert len(figure.details.find("table").find_all("tr")) > 2
+
+
+def test_every_table_has_a_caption_and_scopes(page):
+    for table in page.find_all("table"):
+        assert table.caption.get_text(strip=True)
+        assert table["aria-labelledby"] == table.caption["id"]
+        assert all(th["scope"] in ("col", "row", "colgroup", "rowgroup") for th in table.find_all("th")), table.caption
+        assert all(th.get_text(strip=True) for th in table.thead.find_all("th")), table.caption
+
+
+def test_ids_are_unique_and_links_lead_somewhere(page):
+    ids = [t["id"] for t in page.find_all(id=True)]
+    assert len(ids) == len(set(ids)), sorted({i for i in ids if ids.count(i) > 1})
+    assert all(a["href"][1:] in ids for a in page.find_all("a"))
+    assert len(page.nav.find_all("a")) == len(page.main.find_all("h2")) - 1
+
+
+def test_no_code_and_no_removed_cell(text):
+    assert "secret" not in text
+    assert "not for the page" not in text
+
+
+def test_verdicts_are_words_with_a_sign(page):
+    cells = page.find(id="answer-table").find_all(class_="verdict")
+    assert len(cells) == 8
+    assert all(len(c.get_text(" ", strip=True).split()) >= 2 for c in cells)
+
+
+def test_missing_numbers_are_dashes_and_never_zero(page):
+    rows = [r.get_text(" ", strip=True) for r in page.find(id="answer-table").find_all("tr") if "does not cross" in r.get_text()]
+    assert rows == ["flannel-host-gw – – – – – × does not cross subnets", "calico-bgp-mesh – – – – – × does not cross subnets"]
+
+
+def test_numbers_in_prose_are_those_of_the_run(tmp_path):
+    """Another run gives another answer: nothing in it is typed."""
+    slow = Record(runs.make(tmp_path / "slow", truth={"flannel-vxlan": 0.31, "calico-ipip": 1.0}, ipip="native"))
+    said = narrative.answer(slow)._repr_html_()
+    assert re.search(r"flannel-vxlan</span>: (68|69|70)(\.\d)?\u202f% less", said)
+    assert "eBPF" not in said
+
+
+def test_a_run_in_which_nothing_could_be_measured_still_has_a_page(tmp_path):
+    run = runs.make(tmp_path / "nothing", skipped=("iperf3", "netperf"), study={"blocks": 2})
+    page = BeautifulSoup(page_of(Record(run)), "html.parser")
+    assert "No comparison could be made" in page.find(class_="lead").get_text()
+    assert "netperf is not installed" in page.get_text()
+
+
+def test_a_run_without_netperf_keeps_the_rest(tmp_path):
+    run = runs.make(tmp_path / "half", skipped=("netperf",), study={"blocks": 9})
+    text = page_of(Record(run))
+    assert "How much goodput does each mode deliver?" in text
+    assert "How many transactions a second?" not in text
+    assert "netperf is not installed" in text
+
+
+def test_text_from_files_cannot_become_markup(tmp_path):
+    run = runs.make(tmp_path / "odd", study={"blocks": 2})
+    run.update_manifest(provenance={"cpu": "<b onload=x>A & B</b>"})
+    page = BeautifulSoup(page_of(Record(run, notice="<i>x</i>")), "html.parser")
+    assert page.find(string="<b onload=x>A & B</b>")
+    assert page.find(class_="notice").get_text() == "<i>x</i>"

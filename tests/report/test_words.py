@@ -1,0 +1,126 @@
+"""No sentence says more than its verdict; what is written for each verdict is kept word for word."""
+
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cnilab.report import names, numbers, words
+from cnilab.stats import VERDICTS
+from report.rows import CASES, row
+
+GOLDEN = Path(__file__).parent / "sentences.txt"
+
+#: Verdict -> what a sentence about it must not say.
+DIFFERENCE = r"≠|beyond the margin|\b(less|more|longer|shorter|higher|lower)\b(?! to)"
+SAMENESS = r"the same"
+FORBIDDEN = {
+    "different_material": rf"{SAMENESS}|cannot tell|too few",
+    "different_size_unclear": rf"{SAMENESS}|cannot tell|beyond the margin|too few",
+    "different_negligible": r"beyond the margin|cannot tell|too few",
+    "equivalent": r"beyond the margin|cannot tell|too few|\b(less|more|longer|shorter|higher|lower)\b|identical|no difference",
+    "inconclusive": rf"{SAMENESS}|beyond the margin|no difference|significant",
+    "insufficient_n": rf"{SAMENESS}|beyond the margin|\b(less|more|longer|shorter)\b|no difference",
+    "not_comparable": rf"{SAMENESS}|beyond the margin|\b(less|more|longer|shorter)\b|no difference",
+}
+REQUIRED = {
+    "different_material": "beyond the margin",
+    "different_size_unclear": "not clear yet",
+    "different_negligible": "practically the same",
+    "equivalent": "the same",
+    "inconclusive": "cannot tell yet",
+    "insufficient_n": "too few blocks",
+    "not_comparable": "not comparable",
+}
+
+
+def test_every_verdict_has_words_and_an_order():
+    assert set(VERDICTS) == set(words.ORDER) == set(names.VERDICT_WORDS) == set(FORBIDDEN) == set(REQUIRED)
+
+
+@given(
+    verdict=st.sampled_from(sorted(VERDICTS)),
+    ends=st.tuples(*[st.floats(0.02, 40)] * 3).map(sorted),
+    metric=st.sampled_from(sorted(names.QUANTITIES)),
+    needed=st.none() | st.integers(1, 5000),
+    open_=st.booleans(),
+)
+def test_a_sentence_never_says_more_than_its_verdict(verdict, ends, metric, needed, open_):
+    low, middle, high = ends
+    if open_:
+        low = high = None
+    said = words.sentence(
+        row(verdict=verdict, metric=metric[0], stat=metric[1], ratio=middle, sim_ci_low=low, sim_ci_high=high, blocks_needed=needed)
+    )
+    assert not re.search(FORBIDDEN[verdict], said), said
+    assert REQUIRED[verdict] in said
+    assert "nan" not in said
+    assert "None" not in said
+    assert re.search(r"(?i)\b(best|worst|faster|slower|winner|significant)\b", said) is None or verdict == "insufficient_n"
+
+
+def test_sentences_are_these():
+    made = "".join(f"{name}\n    {words.sentence(case)}\n" for name, case in CASES.items())
+    assert made == GOLDEN.read_text(encoding="utf-8")
+
+
+def test_a_substitute_is_named_twice_over():
+    said = words.sentence(CASES["different_material_substitute"])
+    assert "(eBPF)" in said
+    assert "carried by eBPF in place of" in said
+
+
+def test_not_crossing_is_a_result_and_no_number():
+    said = words.sentence(CASES["not_crossing"])
+    assert "does not cross subnets (no route to host" in said
+    assert "error" not in said
+    assert "0" not in said.replace("10.0.1.1", "")
+
+
+def test_modes_of_which_the_same_is_said_share_a_sentence():
+    rows = [row(mode="calico-bgp-mesh"), row(mode="flannel-host-gw"), CASES["not_crossing"], {**CASES["not_crossing"], "mode": "x", "reason": "x: does not cross subnets: no route to host by 10.0.1.1"}]
+    said = [text for _, text in words.bullets(rows)]
+    assert len(said) == 2
+    assert said[0].startswith("calico-bgp-mesh and flannel-host-gw: the same goodput")
+    assert "do not cross subnets" in said[1]
+    assert len(words.bullets(rows, brief=True)) == 1
+
+
+def test_the_first_paragraph_counts_each_mode_once_a_place():
+    rows = [row(mode="a", verdict="different_material"), row(mode="b"), row(mode="c", verdict="inconclusive")]
+    said = words.lead(rows, {"n_blocks": 10})
+    assert said == (
+        "3 modes were compared with host by goodput, in 10 randomised blocks. In the same subnet, 1 differs by more than "
+        "5\u202f%, 1 is the same within 5\u202f% and of 1 it cannot be told yet."
+    )
+
+
+def test_what_cannot_be_told_says_how_many_blocks_would_tell():
+    assert "about 41 blocks would tell" in words.undecided([CASES["inconclusive"]])[0]
+    assert words.undecided([CASES["equivalent"], CASES["not_crossing"]]) == []
+
+
+def test_a_missing_control_is_said():
+    assert "not known" in words.control([], {"aa": {"tables": 0}})
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "places"), [(0.58, 0.66, 2), (0.7, 1.0, 2), (1500, 1900, -1), (0.995, 1.005, 3), (1, 1, None), (None, 1, None)]
+)
+def test_decimals_follow_the_interval(low, high, places):
+    assert numbers.decimals(low, high) == places
+
+
+@given(st.floats(1e-6, 1e6), st.floats(1e-6, 1e5))
+def test_rounding_moves_a_number_by_little_of_its_interval(middle, half):
+    places = numbers.decimals(middle - half, middle + half)
+    if places is not None:
+        assert abs(round(middle, places) - middle) <= 0.15 * half
+
+
+def test_nothing_is_shown_as_zero_that_is_missing():
+    assert numbers.span(None, None, None) == numbers.p_value(None) == numbers.rounded(None, 2) == "–"
+    assert numbers.rounded(-0.0004, 2) == "0.00"
+    assert numbers.span(1.5, None, None) == "1.5 (unbounded)"

@@ -1,0 +1,186 @@
+"""Every notebook runs from top to bottom on its own, is committed unrun, and holds no program."""
+
+import ast
+import io
+import json
+import logging
+import shutil
+import sys
+from contextlib import redirect_stderr
+from pathlib import Path
+
+import nbformat
+import pandas as pd
+import papermill
+import pytest
+
+from cnilab.archive import RunDir
+from cnilab.errors import RunDirError
+from cnilab.report import pipeline
+
+sys.path.insert(0, str(Path(__file__).parent))
+from report import runs
+
+NOTEBOOKS = sorted(pipeline.NOTEBOOKS.glob("*.ipynb"))
+#: Third parties' own deprecations while a kernel starts or a message is sent, seen with jupyter_client 8 and pyzmq 27.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::PendingDeprecationWarning", "ignore::ResourceWarning", "ignore:Proactor event loop", "ignore::pytest.PytestUnraisableExceptionWarning")
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory):
+    return runs.make(tmp_path_factory.mktemp("notebooks") / "made-up")
+
+
+@pytest.fixture
+def run_dir(recorded, tmp_path):
+    return shutil.copytree(recorded.path, tmp_path / "made-up")
+
+
+def execute(name, tmp_path, **parameters):
+    """Run a notebook and return it with everything it said on standard error."""
+    logging.getLogger("papermill").setLevel(logging.ERROR)
+    said = io.StringIO()
+    with redirect_stderr(said):
+        node = papermill.execute_notebook(
+            str(pipeline.NOTEBOOKS / f"{name}.ipynb"), str(tmp_path / f"{name}.ipynb"), parameters={k: str(v) if isinstance(v, Path) else v for k, v in parameters.items()},
+            kernel_name="python3", progress_bar=False, extra_arguments=["--IPKernelApp.log_level=ERROR"],
+        )  # fmt: skip
+    noise = [o.text for c in node.cells for o in c.get("outputs", ()) if o.output_type == "stream" and o.name == "stderr"]
+    assert not [n for n in noise if "Warning" in n], noise
+    return node
+
+
+def shown(node):
+    return "\n".join(
+        str(o.data.get("text/html") or o.data.get("text/plain")) for c in node.cells for o in c.get("outputs", ()) if "data" in o
+    )
+
+
+def test_every_notebook_has_a_test():
+    tested = {name.removeprefix("test_run_") for name in globals() if name.startswith("test_run_")}
+    assert {p.stem for p in NOTEBOOKS} == tested
+    assert set(pipeline.STAGES) <= {p.stem for p in NOTEBOOKS}
+
+
+# ---- committed unrun, thin, with parameters ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_it_is_committed_unrun(path):
+    node = nbformat.read(path, as_version=4)
+    nbformat.validate(node)
+    for cell in node.cells:
+        if cell.cell_type == "code":
+            assert cell.execution_count is None
+            assert cell.outputs == []
+    assert set(node.metadata) == {"kernelspec", "language_info"}
+    assert node.metadata.kernelspec.name == "python3"
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_it_holds_no_program(path):
+    for cell in nbformat.read(path, as_version=4).cells:
+        if cell.cell_type == "code":
+            for item in ast.walk(ast.parse(cell.source)):
+                if isinstance(item, (ast.FunctionDef, ast.ClassDef, ast.AsyncFunctionDef)):
+                    assert item.end_lineno - item.lineno < 5
+            assert len(cell.source.splitlines()) <= 12
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_its_parameters_are_plain_and_explained(path):
+    cells = [c for c in nbformat.read(path, as_version=4).cells if "parameters" in c.metadata.get("tags", ())]
+    assert len(cells) == 1
+    tree = ast.parse(cells[0].source).body
+    assert all(isinstance(s, ast.AnnAssign) and isinstance(ast.literal_eval(s.value), (str, int, float, bool)) for s in tree)
+    found = papermill.inspect_notebook(str(path))
+    assert {s.target.id for s in tree} == set(found)
+    assert {"run_dir", "seed", "conf"} <= set(found) and len(found) <= 12
+    assert all(p["help"] and p["inferred_type_name"] in ("str", "int", "float", "bool") for p in found.values())
+
+
+# ---- each one by itself ------------------------------------------------------------------------------------------
+
+
+def test_run_01_design(run_dir, tmp_path):
+    html = shown(execute("01_design", tmp_path, run_dir=run_dir))
+    assert "240 trials" in html
+    assert "What a number of blocks can show" in html
+
+
+def test_run_02_run(run_dir, tmp_path):
+    before = {p: p.stat().st_mtime_ns for p in run_dir.rglob("*")}
+    html = shown(execute("02_run", tmp_path, run_dir=run_dir))
+    assert "240 of 240 trials done" in html or "Trials by how they ended" in html
+    assert {p: p.stat().st_mtime_ns for p in run_dir.rglob("*")} == before
+
+
+def test_run_03_quality(run_dir, tmp_path):
+    execute("03_quality", tmp_path, run_dir=run_dir)
+    assert "substitute_used" in set(pd.read_parquet(run_dir / "warnings.parquet")["code"])
+
+
+def test_run_04_compare(run_dir, tmp_path):
+    execute("04_compare", tmp_path, run_dir=run_dir)
+    rows = pd.read_parquet(run_dir / "comparisons.parquet")
+    summary = json.loads((run_dir / "summary.json").read_text())
+    assert set(rows["family"]) == {"primary", "exploratory", "aa"}
+    assert summary["schema_version"] == 1
+    assert len(summary["findings"]) == 8
+
+
+def test_run_05_report(run_dir, tmp_path):
+    html = shown(execute("05_report", tmp_path, run_dir=run_dir, notice="Recorded numbers."))
+    assert html.index("Recorded numbers.") < html.index("<h1>")
+    assert "How to reproduce" in html
+
+
+def test_run_explore(run_dir, tmp_path):
+    before = sorted(run_dir.rglob("*"))
+    html = shown(execute("explore", tmp_path, run_dir=run_dir))
+    assert "goodput than host" in html
+    assert sorted(run_dir.rglob("*")) == before
+
+
+# ---- together -----------------------------------------------------------------------------------------------------
+
+
+def test_a_run_is_reported_again_and_copied_with_a_notice(recorded, tmp_path):
+    place = tmp_path / "copy"
+    report = pipeline.render_sample(place, notice="No lab here.", sample=recorded.path)
+    assert report == place / "report.html"
+    text = report.read_text()
+    assert text.index("No lab here.") < text.index("<h1>")
+    assert {p.name for p in (place / "notebooks").iterdir()} == {f"{s}.ipynb" for s in pipeline.READING}
+    assert (place / "summary.json").exists()
+    with pytest.raises(RunDirError, match="not empty"):
+        pipeline.render_sample(place, sample=recorded.path)
+
+
+def test_a_notebook_that_fails_is_kept_and_named(run_dir):
+    (run_dir / "samples.parquet").write_bytes(b"not parquet")
+    with pytest.raises(pipeline.NotebookError, match=r"03_quality stopped: \w+: .*notebooks/03_quality\.ipynb"):
+        pipeline.render(run_dir)
+    node = nbformat.read(run_dir / "notebooks" / "03_quality.ipynb", as_version=4)
+    assert any(o.output_type == "error" for c in node.cells for o in c.get("outputs", ()))
+    assert not (run_dir / "report.html").exists()
+
+
+def test_a_full_directory_is_refused_before_anything_runs(run_dir):
+    with pytest.raises(RunDirError, match="--resume"):
+        pipeline.run_notebooks("data/studies/quick.yaml", str(run_dir))
+
+
+def test_missing_trials_need_to_be_asked_for(run_dir):
+    run = RunDir.open(run_dir)
+    shutil.rmtree(run_dir / "raw" / run.plan.trials[-1].trial_id)
+    with pytest.raises(RunDirError, match="lacks 1 trials"):
+        pipeline.measure("", str(run_dir))
+
+
+def test_paths_are_found_from_the_root_and_from_the_notebooks(monkeypatch):
+    wanted = pipeline.ROOT / "data" / "studies" / "quick.yaml"
+    for folder in (pipeline.ROOT, pipeline.NOTEBOOKS):
+        monkeypatch.chdir(folder)
+        assert pipeline.locate("data/studies/quick.yaml") == wanted
+        assert pipeline.study_of("data/studies/quick.yaml", "nowhere").name == "quick"
