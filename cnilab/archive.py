@@ -209,7 +209,7 @@ class RunDir:
                 unit = unit_of(sample.metric)
                 rows.append(base | {"metric": sample.metric, "stat": sample.stat, "value": sample.value, "unit": unit})
             for i in reading.intervals:
-                series.append({"run_id": run_id, "trial_id": meta["trial_id"], **vars(i), "unit": unit_of(i.metric)})
+                series.append({"run_id": run_id, "trial_id": meta["trial_id"], **i._asdict(), "unit": unit_of(i.metric)})
         samples, intervals = tables.from_rows(rows), tables.intervals_from_rows(series)
         with _telling(self.path / "samples.parquet"):
             tables.write(samples, self.path / "samples.parquet")

@@ -26,8 +26,10 @@ seed: 3
 def iperf3_output(rate):
     end = {"sum_sent": {"bits_per_second": rate, "bytes": rate / 8, "seconds": 1, "retransmits": 0}}
     end["sum_received"] = {"bits_per_second": rate, "bytes": rate / 8, "seconds": 1}
+    one = {"start": 0, "end": 1, "seconds": 1, "bits_per_second": rate, "bytes": rate / 8, "omitted": False}
+    intervals = [{"streams": [dict(one)], "sum": dict(one)}]
     start = {"version": "iperf 3.12", "connected": [{}], "test_start": {"protocol": "TCP", "num_streams": 1, "reverse": 0}}
-    return json.dumps({"start": start, "intervals": [], "end": end}).encode()
+    return json.dumps({"start": start, "intervals": intervals, "end": end}).encode()
 
 
 class Deployment:
@@ -214,6 +216,7 @@ def test_an_edited_study_no_longer_gives_the_recorded_plan(go, tmp_path):
 
 def test_samples_can_be_rebuilt_from_raw(go):
     run = go(Bed())
+    assert len(run.intervals()) == len(run.samples().query("metric == 'goodput_bps'"))
     before = run.samples()
     (run.path / "samples.parquet").unlink()
     assert RunDir.open(run.path).samples().equals(before)
