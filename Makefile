@@ -44,9 +44,9 @@ test: setup ## set-up, then every test
 .PHONY: setup
 setup: system-lab $(VENV)/.setup $(VENV)/.netperf ## system packages, .venv, the package; does nothing where all is done
 
-# One rule a set of packages.txt: system-lab, system-bench, system-browser. The stamp is written only when nothing more
-# can be done, so a machine that gets sudo or a network later gets its packages then.
-SETS := lab bench browser
+# One rule a set of packages.txt: system-lab, system-bench, system-browser, system-native. The stamp is written only
+# when nothing more can be done, so a machine that gets sudo or a network later gets its packages then.
+SETS := lab bench browser native
 .PHONY: $(SETS:%=system-%)
 ifeq ($(SYSTEM_DEPS),no)
 $(SETS:%=system-%): ;
@@ -56,7 +56,7 @@ $(SETS:%=$(STAMPS)/%): $(STAMPS)/%: $(SETUP)/packages.txt $(SETUP)/system.sh
 	@mkdir -p $(STAMPS)
 	@$(SETUP)/system.sh $* && touch $@ || [ $$? -eq 3 ]
 # apt has one lock: sets are installed one after the other, and before python3-venv is needed.
-$(STAMPS)/bench $(STAMPS)/browser: | $(STAMPS)/lab
+$(STAMPS)/bench $(STAMPS)/browser $(STAMPS)/native: | $(STAMPS)/lab
 endif
 
 $(VENV)/.setup: constraints.txt pyproject.toml $(SETUP)/venv.sh | system-lab
@@ -102,6 +102,13 @@ bench: setup system-bench ## the numbers of the benchmarks: cnilab's own cost, t
 .PHONY: validate
 validate: setup ## the statistics' full simulation: error rates and coverage against known truths
 	@$(BIN)/python -m tests.stats.validate
+
+.PHONY: native native-kernel
+native: native-kernel ## every mode with native devices, on Debian's own kernel under emulation
+	@$(BIN)/python -m pytest tests/native $(PYTEST)
+
+native-kernel: setup system-native ## what that takes (70 MB, once); `make test` then includes it
+	@$(BIN)/python -m tests.native.machine || echo 'setup: the tests in tests/native will be skipped' >&2
 
 .PHONY: fuzz
 fuzz: setup ## broken, cut and foreign output thrown at every parser

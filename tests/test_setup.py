@@ -378,7 +378,7 @@ def test_clean_keeps_runs_and_the_environment(checkout):
 
 def test_the_package_list_is_readable_and_without_doubles():
     rows = packages()
-    assert {row.set for row in rows} == {"lab", "bench", "browser"}
+    assert {row.set for row in rows} == {"lab", "bench", "browser", "native"}
     names = [name for row in rows for name in row.names]
     assert len(set(names)) == len(names)
     assert all(re.fullmatch(r"[a-z0-9][a-z0-9+.-]+", name) for name in names)
