@@ -22,7 +22,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import FixedLocator, NullLocator
+from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 
 from cnilab.modes import AA_SUFFIX, order
 from cnilab.report import names, numbers, words
@@ -125,7 +125,7 @@ def _data_uri(figure: Figure) -> str:
     figure.savefig(buffer, format="png", dpi=_DPI, metadata={"Software": None})
     image = Image.open(buffer).convert("RGB").quantize(64, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
     small = io.BytesIO()
-    image.save(small, format="png", optimize=True)
+    image.save(small, format="png", compress_level=9)
     return "data:image/png;base64," + base64.b64encode(small.getvalue()).decode()
 
 
@@ -337,7 +337,7 @@ def stability(record: Record) -> Picture:
             ax.axhline(1, color=look.rule, lw=1, zorder=0)
             ax.set_title(names.placement(place), loc="left", fontsize=9.5, color=look.ink, fontweight="bold")
             ax.set_xlabel("block, in the order measured", fontsize=8.5, color=look.quiet)
-            ax.xaxis.get_major_locator().set_params(integer=True)
+            ax.xaxis.set_major_locator(MaxNLocator(integer=True))
             ax.yaxis.set_major_formatter(lambda v, _: f"{100 * v:.0f} %")
         handles = [*axes[0].get_legend_handles_labels()[0], Line2D([], [], color=look.quiet, lw=0.9, label="other modes")]
         figure.legend(handles=handles, loc="outside lower left", ncols=2 if look.narrow else 3, frameon=False, fontsize=8, labelcolor=look.ink)

@@ -64,7 +64,8 @@ class Page:
         # great_tables escapes text, and leaves alone what a formatter returns.
         for column in self.html:
             table = table.fmt(lambda made: made, columns=column)
-        return table.cols_label(**{c: raw(escape(str(c))) for c in frame.columns if c not in (stub, self.groups)})
+        labels: dict[str, Any] = {c: raw(escape(str(c))) for c in frame.columns if c not in (stub, self.groups)}
+        return table.cols_label(**labels)
 
     def _repr_html_(self) -> str:
         made = self.gt().as_raw_html()

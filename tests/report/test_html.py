@@ -6,9 +6,20 @@ import nbformat
 import pytest
 from bs4 import BeautifulSoup
 
-from cnilab.report import html, narrative
+from cnilab.report import figures, html, narrative
 from cnilab.report.record import Record
 from report import runs
+
+
+#: A dot in place of every picture: what is in them is looked up in test_figures, and drawing takes its time.
+DOT = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNkYAAAAAYAAjCB0C8AAAAASUVORK5CYII="
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_drawing():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(figures, "_data_uri", lambda figure: DOT)
+        yield
 
 
 def page_of(record):
@@ -19,7 +30,7 @@ def page_of(record):
 
 
 @pytest.fixture(scope="module")
-def text(made_run):
+def text(made_run, _no_drawing):
     return page_of(Record(made_run, notice="Recorded numbers."))
 
 
