@@ -12,7 +12,7 @@ from cnilab.errors import UnknownKey
 
 #: name in a study file -> where its class lives
 TESTBEDS = {
-    "lab": "cnilab.testbeds.lab:LabTestbed",
+    "lab": "cnilab.testbeds.lab.testbed:LabTestbed",
     "replay": "cnilab.testbeds.replay:ReplayTestbed",
 }
 

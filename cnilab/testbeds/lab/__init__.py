@@ -5,6 +5,5 @@ Nothing here touches the host's network: everything lives under one private proc
 """
 
 from cnilab.testbeds.lab.lab import Endpoint, Lab
-from cnilab.testbeds.lab.testbed import LabTestbed
 
-__all__ = ["Endpoint", "Lab", "LabTestbed"]
+__all__ = ["Endpoint", "Lab"]

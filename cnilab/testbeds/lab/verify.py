@@ -10,8 +10,8 @@ from tqdm import tqdm
 
 from cnilab import modes, proof
 from cnilab.errors import LabError, Unavailable
-from cnilab.samples import PLACEMENTS
 from cnilab.testbeds.lab.lab import Lab
+from cnilab.testbeds.lab.topology import CLUSTER_IPS
 
 
 @dataclass(frozen=True)
@@ -62,11 +62,11 @@ def verify_modes(
     for name in tqdm(names, disable=not progress, file=sys.stderr, unit="mode", leave=False):
         try:
             with Lab(name, underlay=underlay, services=path == "pod_to_service") as lab:
-                rows += [row.to_dict() for row in lab.prove(list(PLACEMENTS), path)]
+                rows += [row.to_dict() for row in lab.prove(list(CLUSTER_IPS), path)]
         except Unavailable as error:
-            rows += [_row(name, p, "skipped", str(error)) for p in PLACEMENTS]
+            rows += [_row(name, p, "skipped", str(error)) for p in CLUSTER_IPS]
         except LabError as error:
-            rows += [_row(name, p, "failed", str(error)) for p in PLACEMENTS]
+            rows += [_row(name, p, "failed", str(error)) for p in CLUSTER_IPS]
     return Verification(tuple(rows))
 
 
