@@ -196,10 +196,12 @@ def unsteady(e: Evidence) -> Iterator[dict]:
     if intervals.empty:
         return
     share = unsteady_share(e.samples, intervals)
-    for row in share[share["share"] > UNSTEADY_SHARE].itertuples():
-        text = f"{row.share:.0%} of runs change their level by more than a tenth from first to last third ({row.metric})"
-        where = {"mode": row.mode, "placement": row.placement, "test": row.test}
-        yield _finding("warning", text, value=row.share, threshold=UNSTEADY_SHARE, remedy="longer omit_s and duration_s", **where)
+    for (test, metric), group in share[share["share"] > UNSTEADY_SHARE].groupby(["test", "metric"]):
+        who = [f"{r.mode} {r.share:.0%} {r.placement}" for r in group.itertuples()]
+        text = f"{metric} changes by more than a tenth from the first to the last third of a run, in this share of runs: {', '.join(who)}"
+        where = {"test": test} | ({"mode": group["mode"].iloc[0]} if group["mode"].nunique() == 1 else {})
+        top = float(group["share"].max())
+        yield _finding("warning", text, value=top, threshold=UNSTEADY_SHARE, remedy="longer omit_s and duration_s", **where)
     for test, group in share.groupby("test"):
         unknown, runs = int(group["unknown"].sum()), int(group["runs"].sum())
         if unknown:

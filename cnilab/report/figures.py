@@ -174,9 +174,17 @@ def ratios(record: Record, metric: str, stat: str, test: str) -> Picture:
 
     caption = (
         f"{what.noun[0].upper()}{what.noun[1:]} ({test}) as a share of {base}'s. Mark: estimate; line: interval that holds for all "
-        f"comparisons at once; small dots: single blocks; band: the margin of {numbers.margin(bound)}. Hollow: a substitute carried the packets."
+        f"comparisons at once; small dots: single blocks; band: the margin of {numbers.margin(bound)}." + _notes(rows)
     )
     return Picture(f"fig-{metric}-{stat}-{test}".replace("_", "-"), draw, words.alt(rows), caption, _ratio_data(rows))
+
+
+def _notes(rows: Sequence[dict]) -> str:
+    """Explain the marks that only some pictures have."""
+    drawn = [r for r in rows if r["ratio"] is not None]
+    hollow = " Hollow: a substitute carried the packets." if any(names.is_substitute(r["kernel_path"]) for r in drawn) else ""
+    dotted = " Dotted: so few blocks set no bound." if any(r["sim_ci_low"] is None and r["sim_ci_high"] is None for r in drawn) else ""
+    return hollow + dotted
 
 
 def _clouds(record: Record, metric: str, stat: str, test: str, place: str | None) -> dict[str, np.ndarray]:
@@ -217,7 +225,10 @@ def _panel(ax: Axes, look: Look, rows: Sequence[tuple[str, dict]], cloud: dict, 
         marker = MARKS[row["verdict"]][0]
         colour = _colour(row["verdict"], look)
         low, high = row["sim_ci_low"] or limits[0], row["sim_ci_high"] or limits[1]
-        ax.plot([low, high], [y, y], color=colour, lw=2.2, solid_capstyle="round", zorder=3)
+        if row["sim_ci_low"] is None and row["sim_ci_high"] is None:  # no bound: a line across would look like one
+            ax.plot([low, high], [y, y], ":", color=colour, lw=1.2, zorder=3)
+        else:
+            ax.plot([low, high], [y, y], color=colour, lw=2.2, solid_capstyle="round", zorder=3)
         hollow = names.is_substitute(row["kernel_path"])
         ax.plot(row["ratio"], y, marker, ms=7.5, color=colour, mfc=look.ground if hollow else colour, mew=1.8, zorder=4)
 
@@ -298,7 +309,7 @@ def overview(record: Record) -> Picture:
         ax.spines["bottom"].set_visible(False)
         return figure
 
-    caption = f"{what.noun[0].upper()}{what.noun[1:]} as a multiple of {record.study.baseline}'s, by mode and place. Hatched: a substitute carried the packets."
+    caption = f"{what.noun[0].upper()}{what.noun[1:]} as a multiple of {record.study.baseline}'s, by mode and place." + (" Hatched: a substitute carried the packets." if any(names.is_substitute(r["kernel_path"]) for r in rows) else "")
     return Picture("fig-map", draw, words.alt(rows), caption, _ratio_data(rows))
 
 

@@ -15,7 +15,7 @@ from cnilab.units import Scale, scale_for
 MISSING = "–"
 #: A thin space binds a number to its unit.
 THIN = "\u202f"
-#: From this ratio on, and below its inverse, "times" reads better than per cent.
+#: From this ratio on, "times" reads better than per cent.
 TIMES = 2.0
 
 
@@ -115,7 +115,7 @@ def change(ratio: float, low: float | None, high: float | None, less: str, more:
     less, more, times
         The words for below one, above one and ``n times …``: ``("less", "more", "as much")``.
     """
-    if ratio >= TIMES or ratio <= 1 / (5 * TIMES):
+    if ratio >= TIMES:
         places = decimals(low, high)
         ends = f"{MISSING if low is None else rounded(low, places)} to {'∞' if high is None else rounded(high, places)}"
         return f"{rounded(ratio, places)} times {times}", ends

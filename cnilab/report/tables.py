@@ -113,7 +113,7 @@ def comparisons(rows: Sequence[Mapping[str, Any]], id: str = "answer-table", cap
     } for r in rows]  # fmt: skip
     frame = pd.DataFrame(lines)
     about = f"{what.noun[0].upper()}{what.noun[1:]} of each mode ({first['test']}) against {base}"
-    inside = f"; intervals of the ratio hold for all modes and placements at once{f' ({level:.1%} each)' if level else ''}"
+    inside = f"; intervals of the ratio hold for all modes and placements at once{f' ({level:.1%} each)' if level and level < 0.9999 else ''}"
     right = [c for c in frame.columns if c not in ("mode", "where", "verdict")]
     return Page(id, caption or about + inside, frame, right, "where", ("verdict",))
 

@@ -184,25 +184,60 @@ def by_verdict(rows: Iterable[Row]) -> list[tuple[str, list[Row]]]:
     return [(v, found) for v, found in groups if found]
 
 
+#: From this many modes with one verdict on, they share a sentence that lists them.
+MANY = 5
+
+
 def bullets(rows: Sequence[Row], brief: bool = False) -> list[tuple[str, str]]:
-    """Return ``(sign, sentence)`` a finding; modes of which the same is to be said share one.
+    """Return ``(sign, sentence)`` a finding of one place; modes of which the same is to be said share one.
 
     ``brief`` leaves a substitute to the mark in its name, where it has been told in full before, and says
     nothing of places that a mode does not reach.
     """
     rows = [r for r in rows if not (brief and "does_not_cross_subnets" in r["flags"])]
+    compared = [r for r in rows if r["n_used"]]
+    # A doubt about the whole table is told once, after the findings, and not with every one of them.
+    common = [f for f in _DOUBTS if len(compared) > 1 and all(f in r["flags"] for r in compared)]
+    rows = [{**r, "flags": [f for f in r["flags"] if f not in common]} for r in rows]
     out: list[tuple[str, str]] = []
-    for _, found in by_verdict(rows):
+    for verdict, found in by_verdict(rows):
+        if len(found) >= MANY and verdict in _LISTED:
+            out.append((names.short_verdict(found[0])[0], _listed(verdict, found, brief)))
+            continue
         said: dict[tuple[str, str], list[Row]] = {}
         for row in found:
             said.setdefault((finding(row), substitute(row) + doubts(row)), []).append(row)
         for group in said.values():
             first = group[0]
-            how = "" if brief else substitute(first)
+            how = "" if brief or not first["n_used"] else substitute(first)
             who = listing([label(r) for r in group])
-            said_ = finding(first, several=len(group) > 1)
-            out.append((names.short_verdict(first)[0], f"{who}: {said_}{f'; {how}' if how else ''}.{doubts(first)}"))
-    return out
+            text = finding(first, several=len(group) > 1)
+            out.append((names.short_verdict(first)[0], f"{who}: {text}{f'; {how}' if how else ''}.{doubts(first)}"))
+    return out + [("!", doubts({"flags": [f]}).strip()) for f in common]
+
+
+#: Verdict -> how a sentence begins that lists many modes with it.
+_LISTED = {
+    "different_material": "{what} differs from {base}'s by more than {within}",
+    "different_size_unclear": "{what} differs from {base}'s; whether by more than {within} is not clear yet",
+    "inconclusive": "{what}: cannot tell yet against {base}",
+}
+
+
+def _listed(verdict: str, rows: Sequence[Row], brief: bool) -> str:
+    """Return one sentence that lists modes of one verdict, each with its own numbers and doubts."""
+    first = rows[0]
+    noun = names.quantity(first["metric"], first["stat"]).noun
+    head = _LISTED[verdict].format(what=noun[0].upper() + noun[1:], base=first["baseline"], within=f"the margin of\u00a0{_margin(first)}")
+    parts = []
+    for row in rows:
+        change, ends = _change(row)
+        if verdict == "different_size_unclear":
+            change = _side(row)
+        text = f"{change} ({ends})" if verdict != "inconclusive" else "no bound yet" if _unbounded(row) else f"{_ends(row)}{_needed(row).replace('; about', ', about')}"
+        parts.append(f"{label(row)} {text}")
+    tail = "".join(f" {label(r)}: {substitute(r)}." for r in rows if substitute(r) and not brief)
+    return f"{head}: {'; '.join(parts)}.{tail}" + "".join(f" {label(r)}:{doubts(r)}" for r in rows if doubts(r))
 
 
 def lead(rows: Sequence[Row], header: Mapping[str, Any]) -> str:
@@ -263,6 +298,8 @@ def control(rows: Sequence[Row], header: Mapping[str, Any]) -> str:
         parts.append(f"{names.placement(row['placement']).lower()} {wide}")
     head = f"{rows[0]['baseline'] if rows else header['baseline']} was measured twice in every block, the second time under a blind label"
     ratios = f": against itself it has the ratio {listing(parts)}" if parts else ""
+    if not aa["judged"]:
+        return f"{head}{ratios}. There are too few blocks to judge that."
     verdict = f"{aa['different']} of {count(aa['judged'], 'such table')} {'was' if aa['different'] == 1 else 'were'} judged different"
     return f"{head}{ratios}. {verdict}, where {aa['expected_by_chance']:.2g} would be by chance."
 

@@ -88,6 +88,24 @@ def test_modes_of_which_the_same_is_said_share_a_sentence():
     assert len(words.bullets(rows, brief=True)) == 1
 
 
+def test_many_modes_share_a_sentence_that_keeps_their_numbers():
+    rows = [row(mode=f"m{i}", verdict="different_material", ratio=0.5 + i / 20, sim_ci_low=0.45 + i / 20, sim_ci_high=0.55 + i / 20) for i in range(5)]
+    rows[2] = {**rows[2], "kernel_path": "ebpf"}
+    ((sign, said),) = words.bullets(rows)
+    assert sign == "≠"
+    assert "by more than the margin" in said
+    assert all(f"m{i}" in said for i in range(5))
+    assert "m2 (eBPF): its packets were carried by eBPF in place of" in said
+    assert "m0 50\u202f% less (45 to 55\u202f%)" in said
+
+
+def test_a_doubt_about_the_whole_table_is_told_once():
+    rows = [row(mode="a", flags=["aa_differs"]), row(mode="b", verdict="different_material", flags=["aa_differs"]), {**CASES["not_crossing"], "flags": ["does_not_cross_subnets", "aa_differs"]}]
+    said = words.bullets(rows)
+    assert said[-1][0] == "!"
+    assert sum("A/A" in text for _, text in said) == 1
+
+
 def test_the_first_paragraph_counts_each_mode_once_a_place():
     rows = [row(mode="a", verdict="different_material"), row(mode="b"), row(mode="c", verdict="inconclusive")]
     said = words.lead(rows, {"n_blocks": 10})
