@@ -187,6 +187,7 @@ def boot(command: list[str], out: Path, limit_s: float) -> str:
         initrd.write_bytes(_initramfs(kernel(), command, Path(scratch)))
         share = "security_model=none,multidevs=remap"
         argv = [
+            *("setpriv", "--pdeathsig", "KILL"),  # it does not outlive this process
             *(QEMU, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"),
             # emulated even where KVM is: a nested one may hang, and the proofs are the same
             *("-machine", "pc", "-accel", "tcg,thread=single,tb-size=512", "-cpu", "max"),
