@@ -82,7 +82,6 @@ int main(void)
 	symlink("/proc/self/fd/0", "/root/dev/stdin");
 	place("sysfs", "/root/sys", "sysfs", 0, "");
 	place("tmpfs", "/root/run", "tmpfs", 0, "mode=755");
-	place("tmpfs", "/root/tmp", "tmpfs", 0, "mode=1777");
 	place("out", "/root/run/out", "9p", 0, SHARE);
 	/* switch_root: chroot alone would leave this file system the namespace's root, and modules could not be loaded */
 	if (chdir("/root") || mount(".", "/", NULL, MS_MOVE, NULL) || chroot(".") || chdir("/")) {
