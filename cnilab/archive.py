@@ -239,8 +239,9 @@ class RunDir:
             part.replace(path)
         return path
 
-    def write_json(self, name: str, value: Any) -> Path:
-        return self.write_text(name, json.dumps(value, indent=1, ensure_ascii=False, default=str) + "\n")
+    def write_json(self, name: str, value: Any, *, indent: int | None = 1) -> Path:
+        """Write a value as JSON; ``indent=None`` for what only programs read."""
+        return self.write_text(name, json.dumps(value, indent=indent, ensure_ascii=False, default=str) + "\n")
 
     def read_json(self, name: str) -> Any:
         path = self.path / name

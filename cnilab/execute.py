@@ -213,6 +213,7 @@ class _Matrix:
         self.archive.write_json(
             f"proof/{trials[0].deployment_id}.json",
             {"schema_version": proof.SCHEMA_VERSION, **identity, "rows": [r.to_dict() for r in rows], "evidence": evidence},
+            indent=None,
         )
         deployment.timings["prove_s"] = time.monotonic() - began
         return {row.placement: row for row in rows}

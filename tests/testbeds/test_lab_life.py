@@ -14,6 +14,7 @@ from cnilab import modes
 from cnilab.errors import LabError, UnknownKey
 from cnilab.setup.programs import search_path
 from cnilab.testbeds.lab import Lab, kernel
+from cnilab.testbeds.lab.client import AGENT
 
 pytestmark = pytest.mark.lab
 
@@ -30,39 +31,44 @@ time.sleep(60)
 """
 
 
+#: Process namespaces in which an agent of this checkout was seen. Whatever else runs on the machine is not ours.
+SEEN = set()
+
+
+def ours():
+    """Names of the processes of this checkout's labs, daemons and tools included."""
+    everyone = [pid for pid in os.listdir("/proc") if pid.isdigit()]
+    agents = [pid for pid in everyone if str(AGENT) in read(f"/proc/{pid}/cmdline")]
+    SEEN.update(namespace(pid) for pid in agents if read(f"/proc/{pid}/comm").strip() != "unshare")
+    SEEN.discard(namespace("self"))
+    return sorted(read(f"/proc/{pid}/comm").strip() for pid in everyone if pid in agents or namespace(pid) in SEEN)
+
+
+def namespace(pid):
+    try:
+        return os.readlink(f"/proc/{pid}/ns/pid")
+    except OSError:
+        return None
+
+
+def read(path):
+    try:
+        return Path(path).read_bytes().decode(errors="replace")
+    except OSError:
+        return ""
+
+
 def state_of_machine():
-    """What a lab could leave: processes, mounts, links, routes, named namespaces."""
-    read = lambda *argv: subprocess.run(argv, capture_output=True, text=True, check=True).stdout  # noqa: E731
-    programs = ("bird", "wireguard-go", "udp_proxy", "unshare", "netserver", "iperf3")
-    processes = [
-        name
-        for pid in filter(str.isdigit, os.listdir("/proc"))
-        if (name := comm(pid)) in programs or "cnilab/testbeds/lab/agent.py" in cmdline(pid)
-    ]
-    netns = sorted(os.listdir("/run/netns")) if os.path.isdir("/run/netns") else []
-    links = [line.split()[0] for line in read("ip", "-br", "link").splitlines()]
+    """What a lab could leave: processes, mounts, links, routes, named namespaces, files in /run."""
+    say = lambda *argv: subprocess.run(argv, capture_output=True, text=True, check=True).stdout  # noqa: E731
     return {
-        "processes": sorted(processes),
-        "mounts": Path("/proc/self/mountinfo").read_text().count("\n"),
-        "links": links,
-        "routes": read("ip", "route", "show", "table", "all"),
-        "netns": netns,
+        "processes": ours(),
+        "mounts": read("/proc/self/mountinfo").count("\n"),
+        "links": [line.split()[0] for line in say("ip", "-br", "link").splitlines()],
+        "routes": say("ip", "route", "show", "table", "all"),
+        "netns": sorted(os.listdir("/run/netns")) if os.path.isdir("/run/netns") else [],
         "run": sorted(os.listdir("/run")),
     }
-
-
-def comm(pid):
-    try:
-        return Path(f"/proc/{pid}/comm").read_text().strip()
-    except OSError:
-        return ""
-
-
-def cmdline(pid):
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
-    except OSError:
-        return ""
 
 
 def settled(before, limit_s=5.0):
@@ -96,6 +102,9 @@ def test_sigkill_leaves_nothing(machine, mode, moment):
         assert line, "the holder ended early"
     if moment == "go":
         time.sleep(random.Random(mode).uniform(0.0, 0.15))  # somewhere in the middle of building
+    deadline = time.monotonic() + 3
+    while not ours():
+        assert time.monotonic() < deadline, "something must be there to be left behind"
     holder.send_signal(signal.SIGKILL)
     holder.wait(5)
     holder.stdout.close()
@@ -112,6 +121,7 @@ def test_the_first_process_killed_ends_the_lab(machine, lab_of):
 def test_twenty_deployments_of_every_mode_in_random_order(machine):
     """Building only, without the wait for BGP that the other tests do; the order is seeded."""
     order = available() * 20
+    assert len(order) >= 20
     random.Random(20261124).shuffle(order)
     for mode in order:
         lab = Lab(mode).start()

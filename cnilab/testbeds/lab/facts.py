@@ -45,13 +45,15 @@ def read(agent: AgentProcess, topology: Topology, mode: Mode, nodes: list[str]) 
     return out
 
 
-def converged(agent: AgentProcess, topology: Topology) -> bool:
-    """Whether every node has a usable route to every other node's block from BIRD."""
-    nodes = topology.node_list
+def converged(agent: AgentProcess, topology: Topology, routed_underlay: bool = False) -> bool:
+    """Whether every speaker that forwards has a usable route from BIRD to every block not its own."""
+    wanted = {n.name: {o.block for o in topology.node_list if o is not n} for n in topology.node_list}
+    if routed_underlay:
+        wanted["router"] = {n.block for n in topology.node_list}
     argv = ["ip", "-j", "route", "show", "proto", "bird"]
-    answers = agent.call("read_many", commands=[[n.name, argv] for n in nodes])["stdout"]
-    for node, text in zip(nodes, answers):
+    answers = agent.call("read_many", commands=[[ns, argv] for ns in wanted])["stdout"]
+    for blocks, text in zip(wanted.values(), answers):
         usable = {r["dst"] for r in json.loads(text or "[]") if "dev" in r and r.get("type", "unicast") == "unicast"}
-        if not {n.block for n in nodes if n is not node} <= usable:
+        if not blocks <= usable:
             return False
     return True

@@ -113,7 +113,7 @@ class Lab:
             return self
         began = time.monotonic()
         if self.mode.bgp:
-            while not facts.converged(self.agent, self.topology):
+            while not facts.converged(self.agent, self.topology, self.underlay == "routed"):
                 self._check_daemons()
                 if time.monotonic() - began > BGP_LIMIT_S:
                     state = facts.read(self.agent, self.topology, self.mode, [n.name for n in self.topology.node_list])

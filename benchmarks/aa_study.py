@@ -1,0 +1,87 @@
+"""How often does cnilab call one mode different from itself, on this machine's real noise?
+
+One mode, deployed afresh under eight labels in every randomised block, measured like any study; every pair of labels
+that is called `different_*` is a false alarm. Writes the samples and prints the share, for one fixed baseline
+(the family a study has) and for all 28 pairs (Holm over all of them, as a ranking does).
+
+    python benchmarks/aa_study.py [--mode flannel-vxlan] [--blocks 20] [-o data/validation/aa.csv]
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+import pandas as pd
+from tqdm import tqdm
+
+from cnilab import design
+from cnilab.stats import compare, rank
+from cnilab.study import pinned_cpus
+from cnilab.testbeds.lab import Lab
+from cnilab.tools import iperf3, netperf
+from cnilab.tools.base import Call
+
+LABELS = [f"label-{i}" for i in range(1, 9)]
+SEED = 20261124
+PLACEMENT = "same_subnet"
+
+
+def measure(mode: str, blocks: int) -> pd.DataFrame:
+    """One row a cell and metric: block, mode (the label), metric, placement, value."""
+    client, server = pinned_cpus()
+    rows = []
+    calls = [(iperf3, "tcp_stream", "goodput_bps"), (netperf, "tcp_rr", "transaction_rate_per_s")]
+    with tempfile.TemporaryDirectory() as name, tqdm(total=blocks * len(LABELS), file=sys.stderr) as bar:
+        folder = Path(name)
+        for block in range(1, blocks + 1):
+            for label in design.block_order(LABELS, SEED, block):
+                with Lab(mode) as lab:
+                    proved = lab.prove([PLACEMENT])[0]
+                    if proved.status != "ok":
+                        sys.exit(f"block {block}, {label}: {proved.reason}")
+                    end = lab.server(PLACEMENT)
+                    for tool, kind, metric in calls:
+                        call = Call(kind, duration_s=1, congestion_control="cubic", client_cpu=client, server_cpu=server)
+                        lab.serve("s", end, tool.server_argv(call, "0.0.0.0"), folder / "s.out", folder / "s.err", tool.PORT)
+                        lab.run(lab.client(), tool.client_argv(call, end.address), folder / "c.out", folder / "c.err", 20)
+                        lab.stop("s")
+                        reading = tool.parse((folder / "c.out").read_bytes())[0]
+                        value = next(s.value for s in reading.samples if s.metric == metric)
+                        rows.append({"block": block, "mode": label, "metric": metric, "placement": PLACEMENT, "value": value})
+                bar.update()
+    return pd.DataFrame(rows)
+
+
+def report(frame: pd.DataFrame, mode: str) -> int:
+    """Print the shares; return the number of false alarms against the fixed baseline."""
+    blocks = frame["block"].nunique()
+    print(f"{mode} under {len(LABELS)} labels, {blocks} blocks, {len(frame)} cells")
+    false_alarms = 0
+    for metric, part in frame.groupby("metric"):
+        bare = part.drop(columns="metric")
+        rows = compare(bare, LABELS[0]).rows
+        wrong = [r for r in rows if r["verdict"].startswith("different_")]
+        false_alarms += len(wrong)
+        verdicts = pd.Series([r["verdict"] for r in rows]).value_counts().to_dict()
+        spread = part.groupby("mode")["value"].std() / part.groupby("mode")["value"].mean()
+        print(f"  {metric}: {len(wrong)} of {len(rows)} called different from the baseline; {verdicts}; CV within a label {spread.median():.1%}")
+        pairs = rank(bare, LABELS[0]).pairs
+        told = [p for p in pairs if p["rejected"]] if pairs and "rejected" in pairs[0] else []
+        print(f"    all pairs: {len(told)} of {len(pairs)} rejected")
+    return false_alarms
+
+
+if __name__ == "__main__":
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options.add_argument("--mode", default="flannel-vxlan")
+    options.add_argument("--blocks", type=int, default=20)
+    options.add_argument("-o", "--out", type=Path)
+    options.add_argument("--read", type=Path, help="report on a CSV written before instead of measuring")
+    chosen = options.parse_args()
+    data = pd.read_csv(chosen.read) if chosen.read else measure(chosen.mode, chosen.blocks)
+    if chosen.out:
+        data.to_csv(chosen.out, index=False)
+    report(data, chosen.mode)
