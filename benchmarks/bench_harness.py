@@ -36,7 +36,9 @@ TARGET_RATIO, TARGET_DEPLOYMENT_S, TARGET_TRIAL_S = 0.02, 0.5, 0.3
 def through_cnilab(lab: Lab, call: Call, folder: Path) -> float:
     """Goodput of one trial exactly as a study runs it, in bit/s."""
     server = lab.server("same_subnet")
-    lab.serve("server", server, iperf3.server_argv(call, "0.0.0.0"), folder / "s.out", folder / "s.err", iperf3.PORT)
+    lab.serve(
+        "server", server, iperf3.server_argv(call, "0.0.0.0"), folder / "s.out", folder / "s.err", iperf3.PORT
+    )
     lab.run(lab.client(), iperf3.client_argv(call, server.address), folder / "c.out", folder / "c.err", 20)
     lab.stop("server")
     return goodput((folder / "c.out").read_bytes())
@@ -48,7 +50,13 @@ def by_hand(lab: Lab, call: Call) -> float:
     client, server = lab.client(), lab.server("same_subnet")
     environment = {"PATH": search_path()}
     serving = subprocess.Popen(
-        [*enter, "nsenter", f"--net=/run/netns/{server.ns}", *iperf3.server_argv(call, "0.0.0.0"), "--one-off"],
+        [
+            *enter,
+            "nsenter",
+            f"--net=/run/netns/{server.ns}",
+            *iperf3.server_argv(call, "0.0.0.0"),
+            "--one-off",
+        ],
         stdout=subprocess.DEVNULL,
         env=environment,
     )
@@ -108,19 +116,31 @@ def overheads(blocks: int) -> None:
     trials = [m for m in metas if m["status"] == "ok"]
     per_trial = [m["overhead_s"] for m in trials]
     measuring = sum(m["wall_s"] for m in trials)
-    print(f"\na trial beyond the tool's own second: median {statistics.median(per_trial):.3f} s, max {max(per_trial):.3f} s; target {TARGET_TRIAL_S}")
+    print(
+        f"\na trial beyond the tool's own second: median {statistics.median(per_trial):.3f} s, max {max(per_trial):.3f} s; target {TARGET_TRIAL_S}"
+    )
     print("a deployment: built + waited for + proved, seconds (median over blocks)")
     everything = []
     for mode in wanted:
         mine = [d for d in deployments.values() if d["mode"] == mode and "build_s" in d]
         parts = {k: statistics.median(d[k] for d in mine) for k in ("build_s", "settle_s", "prove_s")}
         # the first deployment of a run has no trial before it during which BGP could settle
-        later = [d["build_s"] + d["ready_s"] for key, d in deployments.items() if d in mine and key != min(deployments)]
+        later = [
+            d["build_s"] + d["ready_s"]
+            for key, d in deployments.items()
+            if d in mine and key != min(deployments)
+        ]
         everything += later
-        print(f"  {mode:<28} {parts['build_s']:.3f} + {parts['settle_s']:.3f} + {parts['prove_s']:.3f} = {statistics.median(later):.3f}")
-    print(f"over all: median {statistics.median(everything):.3f} s, max {max(everything):.3f} s; target {TARGET_DEPLOYMENT_S}")
+        print(
+            f"  {mode:<28} {parts['build_s']:.3f} + {parts['settle_s']:.3f} + {parts['prove_s']:.3f} = {statistics.median(later):.3f}"
+        )
+    print(
+        f"over all: median {statistics.median(everything):.3f} s, max {max(everything):.3f} s; target {TARGET_DEPLOYMENT_S}"
+    )
     idle = (wall - measuring) / len(deployments)
-    print(f"whole study: {wall:.1f} s for {measuring:.1f} s of tools, {idle:.3f} s a deployment with everything in between")
+    print(
+        f"whole study: {wall:.1f} s for {measuring:.1f} s of tools, {idle:.3f} s a deployment with everything in between"
+    )
 
 
 if __name__ == "__main__":

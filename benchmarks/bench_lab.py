@@ -47,10 +47,14 @@ TARGET = 0.5
 def mininet(nodes: int) -> tuple[float, float]:
     """Seconds to build and to stop, in network, mount and process namespaces of its own."""
     argv = ["unshare", "--net", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child"]
-    done = subprocess.run([*argv, "/usr/bin/python3", "-c", MININET, str(nodes)], capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [*argv, "/usr/bin/python3", "-c", MININET, str(nodes)], capture_output=True, text=True, timeout=120
+    )
     found = re.search(r"built ([\d.]+) stopped ([\d.]+)", done.stdout)
     if not found:
-        sys.exit(f"Mininet did not build: {(done.stderr or done.stdout).strip()[-400:]}\ntry: apt-get install mininet")
+        sys.exit(
+            f"Mininet did not build: {(done.stderr or done.stdout).strip()[-400:]}\ntry: apt-get install mininet"
+        )
     return float(found[1]), float(found[2])
 
 
@@ -75,8 +79,12 @@ if __name__ == "__main__":
         plain.append(cnilab(chosen.nodes, "flannel-host-gw"))
         ours.append(cnilab(chosen.nodes, "flannel-vxlan"))
     built = statistics.median(t[0] for t in theirs)
-    print(f"{chosen.nodes} nodes and {chosen.nodes} pods, median of {chosen.rounds} rounds side by side, seconds")
-    print(f"  Mininet (hosts, links, one bridge)       build {built:.2f}  stop {statistics.median(t[1] for t in theirs):.2f}")
+    print(
+        f"{chosen.nodes} nodes and {chosen.nodes} pods, median of {chosen.rounds} rounds side by side, seconds"
+    )
+    print(
+        f"  Mininet (hosts, links, one bridge)       build {built:.2f}  stop {statistics.median(t[1] for t in theirs):.2f}"
+    )
     for name, times in (("flannel-host-gw", plain), ("flannel-vxlan", ours)):
         ratios = [o[0] / t[0] for o, t in zip(times, theirs)]
         verdict = "holds" if statistics.median(ratios) <= TARGET else "DOES NOT HOLD"

@@ -31,10 +31,16 @@ import pandas as pd
 from cnilab import samples as tables
 from cnilab import study as studies
 from cnilab.errors import ParseError, RunDirError
-from cnilab.units import unit_of
 from cnilab.study import Plan, Study, Trial
+from cnilab.units import unit_of
 
 SCHEMA_VERSION = 1
+
+#: Columns of the samples table that a trial's meta holds under the same name.
+_FROM_META = (
+    "trial_id", "block", "slot", "deployment_id", "kernel_path", "placement", "path", "test", "tool",
+    "started_at", "status", "reason",
+)  # fmt: skip
 
 
 @contextmanager
@@ -44,7 +50,9 @@ def _telling(path: Path):
         yield
     except OSError as error:
         if error.errno == errno.ENOSPC:
-            raise RunDirError(f"disk full while writing {path}; free some space, then run again with --resume") from error
+            raise RunDirError(
+                f"disk full while writing {path}; free some space, then run again with --resume"
+            ) from error
         raise RunDirError(f"cannot write {path}: {error.strerror or error}") from error
 
 
@@ -106,7 +114,9 @@ class RunDir:
         run = cls(path)
         for name in ("study.yaml", "plan.csv", "manifest.json"):
             if not (run.path / name).is_file():
-                raise RunDirError(f"{run.path} is not a run directory: it has no {name}. `cnilab run STUDY.yaml -o DIR` makes one")
+                raise RunDirError(
+                    f"{run.path} is not a run directory: it has no {name}. `cnilab run STUDY.yaml -o DIR` makes one"
+                )
         return run
 
     @property
@@ -128,7 +138,9 @@ class RunDir:
         """
         plan = self.study.plan()
         if plan.hash != self.manifest["plan_hash"]:
-            raise RunDirError(f"{self.path}/study.yaml no longer gives the plan that was recorded; start a new run for a changed study")
+            raise RunDirError(
+                f"{self.path}/study.yaml no longer gives the recorded plan; start a new run for a changed study"
+            )
         return plan
 
     @property
@@ -150,7 +162,9 @@ class RunDir:
 
     def finish(self, trial: Trial, meta: dict) -> None:
         """Mark a trial as done; ``meta`` says how it was called and how it ended."""
-        self.write_json(f"raw/{trial.trial_id}/meta.json", {"schema_version": SCHEMA_VERSION, **vars(trial), **meta})
+        self.write_json(
+            f"raw/{trial.trial_id}/meta.json", {"schema_version": SCHEMA_VERSION, **vars(trial), **meta}
+        )
 
     def done(self) -> set[str]:
         """Trials that have been done, whatever came of them."""
@@ -168,7 +182,10 @@ class RunDir:
 
     def proofs(self) -> dict[str, dict]:
         """Every deployment's proof by its id."""
-        return {p.stem: json.loads(p.read_text(encoding="utf-8")) for p in sorted((self.path / "proof").glob("*.json"))}
+        return {
+            p.stem: json.loads(p.read_text(encoding="utf-8"))
+            for p in sorted((self.path / "proof").glob("*.json"))
+        }
 
     # ---- from raw to tables ---------------------------------------------------------------------------
 
@@ -183,7 +200,7 @@ class RunDir:
                 "mode": meta["label"],
                 "duration_s": meta.get("wall_s"),
                 "raw_path": f"raw/{meta['trial_id']}/client.out" if meta.get("client_argv") else None,
-                **{k: meta.get(k) for k in ("trial_id", "block", "slot", "deployment_id", "kernel_path", "placement", "path", "test", "tool", "started_at", "status", "reason")},
+                **{k: meta.get(k) for k in _FROM_META},
             }  # fmt: skip
             readings: list = []
             if meta["status"] == "ok":
@@ -207,9 +224,13 @@ class RunDir:
                 continue
             for sample in reading.samples:
                 unit = unit_of(sample.metric)
-                rows.append(base | {"metric": sample.metric, "stat": sample.stat, "value": sample.value, "unit": unit})
+                rows.append(
+                    base | {"metric": sample.metric, "stat": sample.stat, "value": sample.value, "unit": unit}
+                )
             for i in reading.intervals:
-                series.append({"run_id": run_id, "trial_id": meta["trial_id"], **i._asdict(), "unit": unit_of(i.metric)})
+                series.append(
+                    {"run_id": run_id, "trial_id": meta["trial_id"], **i._asdict(), "unit": unit_of(i.metric)}
+                )
         samples, intervals = tables.from_rows(rows), tables.intervals_from_rows(series)
         with _telling(self.path / "samples.parquet"):
             tables.write(samples, self.path / "samples.parquet")

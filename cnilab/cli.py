@@ -24,7 +24,11 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-lab_app = typer.Typer(help="The embedded cluster: look at a mode, prove it, go inside.", no_args_is_help=True, rich_markup_mode=None)
+lab_app = typer.Typer(
+    help="The embedded cluster: look at a mode, prove it, go inside.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
 app.add_typer(lab_app, name="lab")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for a program to read.")]
@@ -43,7 +47,11 @@ def _version(asked: bool) -> None:
 
 
 @app.callback()
-def _root(version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False) -> None:
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
     """What each Kubernetes CNI mode costs, and which differences between modes are real."""
 
 
@@ -72,10 +80,28 @@ def modes_(as_json: Json = False) -> None:
         extra = [asdict(m) | {"header_bytes": m.header_bytes, "pod_mtu": m.pod_mtu()} for m in MODES.values()]
         _print_json({"schema_version": 1, "rows": extra})
         return
-    rows = [("mode", "encapsulation", "bytes", "pod MTU", "routes by", "crosses subnets", "encrypted")]
+    rows: list[tuple[str, ...]] = [
+        ("mode", "encapsulation", "bytes", "pod MTU", "routes by", "crosses subnets", "encrypted")
+    ]
     for m in MODES.values():
-        carried = m.encapsulation if m.scope == "always" else f"{m.encapsulation} across" if m.scope == "cross_subnet" else "-"
-        rows.append((m.id, carried, str(m.header_bytes), str(m.pod_mtu()), m.route_writer, "yes" if m.crosses_subnets else "no", "yes" if m.encrypted else "no"))
+        carried = (
+            m.encapsulation
+            if m.scope == "always"
+            else f"{m.encapsulation} across"
+            if m.scope == "cross_subnet"
+            else "-"
+        )
+        rows.append(
+            (
+                m.id,
+                carried,
+                str(m.header_bytes),
+                str(m.pod_mtu()),
+                m.route_writer,
+                "yes" if m.crosses_subnets else "no",
+                "yes" if m.encrypted else "no",
+            )
+        )
     typer.echo(_columns(rows))
 
 
@@ -133,7 +159,10 @@ def study_(
     try:
         report = pipeline.run_notebooks(str(study), str(place), resume=resume, progress=not quiet)
     except KeyboardInterrupt:
-        typer.echo(f"\nstopped; what was measured is in {place}. Continue with: cnilab study {study} -o {place} --resume", err=True)
+        typer.echo(
+            f"\nstopped; what was measured is in {place}. Continue with: cnilab study {study} -o {place} --resume",
+            err=True,
+        )
         raise typer.Exit(130) from None
     typer.echo(str(report))
 
@@ -166,12 +195,22 @@ def _interrupted(command: str, stop: Any) -> NoReturn:
 # ---- reading ------------------------------------------------------------------------------------------------
 
 
-@app.command(epilog="Example: cnilab load results/ -o samples.parquet --pattern 'results/{mode}/{block}/{test}.json'")
+@app.command(
+    epilog="Example: cnilab load results/ -o samples.parquet --pattern 'results/{mode}/{block}/{test}.json'"
+)
 def load(
-    paths: Annotated[list[str], typer.Argument(help="Files, folders, globs, tar or zip archives of raw output.")],
-    out: Annotated[Optional[Path], typer.Option("-o", "--out", help="Write the samples table (.parquet or .csv).")] = None,
-    as_tool: Annotated[Optional[str], typer.Option("--as", help="Read everything as this tool's output.")] = None,
-    pattern: Annotated[Optional[str], typer.Option(help="Where mode, block and test stand in the path.")] = None,
+    paths: Annotated[
+        list[str], typer.Argument(help="Files, folders, globs, tar or zip archives of raw output.")
+    ],
+    out: Annotated[
+        Optional[Path], typer.Option("-o", "--out", help="Write the samples table (.parquet or .csv).")
+    ] = None,
+    as_tool: Annotated[
+        Optional[str], typer.Option("--as", help="Read everything as this tool's output.")
+    ] = None,
+    pattern: Annotated[
+        Optional[str], typer.Option(help="Where mode, block and test stand in the path.")
+    ] = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -187,11 +226,17 @@ def load(
         raise typer.Exit(1)
 
 
-@app.command(epilog="Example: cnilab compare runs/mine --metric goodput_bps   or: cnilab compare my.csv --baseline host")
+@app.command(
+    epilog="Example: cnilab compare runs/mine --metric goodput_bps   or: cnilab compare my.csv --baseline host"
+)
 def compare(
-    source: Annotated[Path, typer.Argument(help="A run directory, a samples table, or a CSV with block, mode, value.")],
+    source: Annotated[
+        Path, typer.Argument(help="A run directory, a samples table, or a CSV with block, mode, value.")
+    ],
     baseline: Annotated[Optional[str], typer.Option(help="The mode all others are compared with.")] = None,
-    margin: Annotated[Optional[float], typer.Option(help="A smaller difference than this is 'the same'.")] = None,
+    margin: Annotated[
+        Optional[float], typer.Option(help="A smaller difference than this is 'the same'.")
+    ] = None,
     metric: Annotated[Optional[str], typer.Option()] = None,
     test: Annotated[Optional[str], typer.Option()] = None,
     placement: Annotated[Optional[str], typer.Option()] = None,
@@ -200,14 +245,18 @@ def compare(
     """Each mode against the baseline: ratio, exact interval, exact test, verdict."""
     from cnilab.comparing import compare_source
 
-    found = compare_source(source, baseline=baseline, margin=margin, metric=metric, test=test, placement=placement)
+    found = compare_source(
+        source, baseline=baseline, margin=margin, metric=metric, test=test, placement=placement
+    )
     typer.echo(found.to_json(indent=1) if as_json else repr(found))
 
 
 @app.command(epilog="Example: cnilab report runs/mine -o /tmp/report.html")
 def report(
     run_dir: Annotated[Path, typer.Argument(help="A run directory.")],
-    out: Annotated[Optional[Path], typer.Option("-o", "--out", help="The HTML file [default: DIR/report.html].")] = None,
+    out: Annotated[
+        Optional[Path], typer.Option("-o", "--out", help="The HTML file [default: DIR/report.html].")
+    ] = None,
 ) -> None:
     """Make the report of a run again, from its raw files."""
     from cnilab.report import pipeline
@@ -226,7 +275,9 @@ def verify(
     underlay: Annotated[str, typer.Option(help="plain, or routed: the router takes part in BGP.")] = "plain",
     path: Annotated[str, typer.Option(help="pod_to_pod, pod_to_service or host_to_host.")] = "pod_to_pod",
     as_json: Json = False,
-    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Every check, not only those that fail.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("-v", "--verbose", help="Every check, not only those that fail.")
+    ] = False,
 ) -> None:
     """Build each mode and prove it on the wire in every placement."""
     from cnilab.testbeds.lab.verify import verify_modes
@@ -248,8 +299,12 @@ def script(mode: ModeArgument, nodes: Annotated[int, typer.Option(help="3 to 250
 @lab_app.command(epilog="Example: cnilab lab shell flannel-vxlan p1      (then: ip route; ping 10.244.2.2)")
 def shell(
     mode: ModeArgument,
-    where: Annotated[str, typer.Argument(metavar="[NODE|POD]", help="n1, n2, n3, p1, p1b, p2, p3, router.")] = "n1",
-    command: Annotated[Optional[str], typer.Option("-c", help="Run this instead of an interactive shell.")] = None,
+    where: Annotated[
+        str, typer.Argument(metavar="[NODE|POD]", help="n1, n2, n3, p1, p1b, p2, p3, router.")
+    ] = "n1",
+    command: Annotated[
+        Optional[str], typer.Option("-c", help="Run this instead of an interactive shell.")
+    ] = None,
 ) -> None:
     """A shell inside: the mode is built, you are in it, and all is gone when you leave."""
     import subprocess
@@ -262,7 +317,10 @@ def shell(
         if command is not None:
             argv = [*argv[:-1], "-c", command]
         else:
-            typer.echo(f"{lab!r}\n\nyou are in {where}; `nsenter --net=/run/netns/n2 sh` goes elsewhere, `exit` ends the lab", err=True)
+            typer.echo(
+                f"{lab!r}\n\nyou are in {where}; `nsenter --net=/run/netns/n2 sh` goes elsewhere, `exit` ends the lab",
+                err=True,
+            )
         environment = {**os.environ, "PATH": search_path(), "PS1": f"{where}# "}
         code = subprocess.run(argv, env=environment).returncode
     raise typer.Exit(code)

@@ -39,7 +39,7 @@ def compare_source(
         If the table breaks its contract, or the baseline is not to be had.
     """
     path = Path(source)
-    chosen = {k: v for k, v in view.items() if v is not None}
+    chosen: dict[str, Any] = {k: v for k, v in view.items() if v is not None}
     if path.is_dir():
         return compare_run(RunDir.open(path), baseline=baseline, margin=margin, **chosen)
     if not path.exists():
@@ -47,12 +47,16 @@ def compare_source(
     frame = pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
     bare = not set(tables.COLUMNS) <= set(frame.columns)
     if bare and not set(BARE) <= set(frame.columns):
-        raise DataError(f"{path} has the columns {', '.join(map(str, frame.columns))}; needed are {', '.join(BARE)}")
+        raise DataError(
+            f"{path} has the columns {', '.join(map(str, frame.columns))}; needed are {', '.join(BARE)}"
+        )
     data = frame if bare else tables.read(path)
     return compare(data, _baseline(data, baseline), margin=0.05 if margin is None else margin, **chosen)
 
 
-def compare_run(run: RunDir, *, baseline: str | None = None, margin: float | None = None, **view: Any) -> Comparisons:
+def compare_run(
+    run: RunDir, *, baseline: str | None = None, margin: float | None = None, **view: Any
+) -> Comparisons:
     """Compare the modes of a run as its study declared it before the first trial."""
     study, manifest = run.study, run.manifest
     return compare(

@@ -66,7 +66,7 @@ class Examination:
 
 def examine() -> Examination:
     """Try everything and report; takes about a third of a second."""
-    return Examination(tuple([*_lab(), *_tools(), *_modes()]))
+    return Examination((*_lab(), *_tools(), *_modes()))
 
 
 def _program(name: str, use: str) -> Finding:
@@ -74,7 +74,9 @@ def _program(name: str, use: str) -> Finding:
     remedy = package.remedy if package else None
     if name in ("netperf", "netserver"):
         remedy = "make netperf"
-    return Finding(name, use, "ok" if path else "missing", str(path) if path else "not found", None if path else remedy)
+    return Finding(
+        name, use, "ok" if path else "missing", str(path) if path else "not found", None if path else remedy
+    )
 
 
 def _lab() -> list[Finding]:
@@ -90,7 +92,11 @@ def _lab() -> list[Finding]:
         message, _, remedy = str(error).rpartition("; ")
         findings.append(Finding("namespaces", use, "missing", message, remedy))
     cpus = len(os.sched_getaffinity(0))
-    note = "client and server on one each" if cpus > 1 else "client and server share it: rates are halves of a whole"
+    note = (
+        "client and server on one each"
+        if cpus > 1
+        else "client and server share it: rates are halves of a whole"
+    )
     findings.append(Finding("CPUs", use, "ok", f"{cpus}, {note}"))
     return findings
 
@@ -106,9 +112,7 @@ def _modes() -> list[Finding]:
     use, out = "modes", []
     try:
         can = kernel.probe()
-    except LabError as error:
-        return [Finding(m, use, "missing", str(error)) for m in modes.MODES]
-    except Unavailable as error:
+    except (LabError, Unavailable) as error:
         return [Finding(m, use, "missing", str(error)) for m in modes.MODES]
     for name in modes.MODES:
         path, why = kernel.kernel_path(name, can)

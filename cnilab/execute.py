@@ -38,7 +38,12 @@ class Interrupted(KeyboardInterrupt):
 
 
 def run(
-    study: Study | str | Path, out: str | Path, *, resume: bool = False, progress: bool = True, testbed: Any = None
+    study: Study | str | Path,
+    out: str | Path,
+    *,
+    resume: bool = False,
+    progress: bool = True,
+    testbed: Any = None,
 ) -> RunDir:
     """Run a study and keep everything it says in a run directory.
 
@@ -72,7 +77,9 @@ def run(
     if resume and (place / "manifest.json").exists():
         archive = RunDir.open(place)
         if archive.study.digest != study.digest:
-            raise RunDirError(f"{place} belongs to another study ({archive.study.name!r}, or an edited one); use a new -o DIR")
+            raise RunDirError(
+                f"{place} belongs to another study ({archive.study.name!r}, or an edited one); use a new -o DIR"
+            )
         plan = archive.plan
     else:
         plan = study.plan()
@@ -148,7 +155,9 @@ class _Matrix:
             self._close(self.next)
             self.bar.close()
         self.archive.update_manifest(
-            state="complete", deployments=self.log, finished_at=datetime.now(UTC).isoformat(timespec="seconds")
+            state="complete",
+            deployments=self.log,
+            finished_at=datetime.now(UTC).isoformat(timespec="seconds"),
         )
 
     # ---- one deployment -------------------------------------------------------------------------------
@@ -178,7 +187,11 @@ class _Matrix:
             status = "skipped" if isinstance(deployment, Unavailable) else "failed"
             self._give_up(entry, trials, status, str(deployment))
             return
-        entry |= {"kernel_path": deployment.kernel_path, "substitute": deployment.substitute, "notes": list(deployment.notes)}
+        entry |= {
+            "kernel_path": deployment.kernel_path,
+            "substitute": deployment.substitute,
+            "notes": list(deployment.notes),
+        }
         began = time.monotonic()
         try:
             deployment.wait()
@@ -209,10 +222,19 @@ class _Matrix:
         began = time.monotonic()
         placements = [p for p in self.study.placements if any(t.placement == p for t in trials)]
         rows, evidence = deployment.prove(placements, self.study.path)
-        identity = {"deployment_id": trials[0].deployment_id, "mode": trials[0].mode, "kernel_path": deployment.kernel_path}
+        identity = {
+            "deployment_id": trials[0].deployment_id,
+            "mode": trials[0].mode,
+            "kernel_path": deployment.kernel_path,
+        }
         self.archive.write_json(
             f"proof/{trials[0].deployment_id}.json",
-            {"schema_version": proof.SCHEMA_VERSION, **identity, "rows": [r.to_dict() for r in rows], "evidence": evidence},
+            {
+                "schema_version": proof.SCHEMA_VERSION,
+                **identity,
+                "rows": [r.to_dict() for r in rows],
+                "evidence": evidence,
+            },
             indent=None,
         )
         deployment.timings["prove_s"] = time.monotonic() - began
@@ -249,10 +271,17 @@ class _Matrix:
         except LabError as error:
             self._record(trial, entry, {"status": "failed", "reason": str(error)})
             return
-        self._record(trial, entry, {**_outcome(done, test.tool, folder, limit), "overhead_s": time.monotonic() - began - test.duration_s - test.omit_s})
+        self._record(
+            trial,
+            entry,
+            {
+                **_outcome(done, test.tool, folder, limit),
+                "overhead_s": time.monotonic() - began - test.duration_s - test.omit_s,
+            },
+        )
 
     def _mss(self) -> int | None:
-        """Segment size for ``mss: equal``: what fits the smallest MTU among the modes (IPv4 20, TCP 20, timestamps in it)."""
+        """Segment size for ``mss: equal``: what the smallest MTU among the modes leaves after IPv4 and TCP headers."""
         if self.study.mss != "equal":
             return None
         return min(modes.get(m).pod_mtu() for m in self.study.modes) - 40
@@ -274,9 +303,18 @@ class _Matrix:
 
         samples, _ = self.archive.rebuild()
         primary = self.study.primary.model_dump()
-        found = precision_of(samples, self.study.baseline, primary=primary, half_width=rule.half_width, n_first=rule.first_look, n_max=self.study.blocks)
+        found = precision_of(
+            samples,
+            self.study.baseline,
+            primary=primary,
+            half_width=rule.half_width,
+            n_first=rule.first_look,
+            n_max=self.study.blocks,
+        )
         if found.stop:
-            self.archive.update_manifest(stopped={"before_block": block, "reason": found.reason, "half_widths": found.half_widths})
+            self.archive.update_manifest(
+                stopped={"before_block": block, "reason": found.reason, "half_widths": found.half_widths}
+            )
         return found.stop
 
 
@@ -287,6 +325,11 @@ def _outcome(done: dict, tool: str, folder: Path, limit_s: float) -> dict:
     if done["timed_out"]:
         return meta | {"status": "timeout", "reason": f"{tool} was still running after {limit_s:g} s"}
     if done["code"] != 0:
-        said = (folder / "client.err").read_text(errors="replace").strip() or (folder / "client.out").read_text(errors="replace").strip()
-        return meta | {"status": "failed", "reason": f"{tool} ended with status {done['code']}: {said[-300:] or 'it said nothing'}"}
+        said = (folder / "client.err").read_text(errors="replace").strip() or (
+            folder / "client.out"
+        ).read_text(errors="replace").strip()
+        return meta | {
+            "status": "failed",
+            "reason": f"{tool} ended with status {done['code']}: {said[-300:] or 'it said nothing'}",
+        }
     return meta | {"status": "ok", "reason": None}

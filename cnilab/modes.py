@@ -136,7 +136,7 @@ MODES: dict[str, Mode] = {
         ),
         Mode(
             "docker-bridge", "docker", "none", "never", "docker",
-            "Containers on a private bridge per host, reached through published ports and NAT, as docker-compose gives.",
+            "Containers on a private bridge per host, reached through published ports and NAT, as docker-compose does.",
             departures=("in same_node containers talk over the bridge, as one compose file's services do",),
         ),
         Mode(
@@ -200,12 +200,12 @@ MODES: dict[str, Mode] = {
         ),
         Mode(
             "calico-bgp-mesh", "calico", "none", "never", "routed",
-            "No encapsulation; every node tells every other its pods by BGP. Routers between subnets must know the pods.",
+            "No encapsulation; nodes tell each other their pods by BGP, and routers between subnets must know them too.",
             route_writer="BIRD", route_protocol="bird", bgp="mesh", crosses_subnets=False, departures=(_BIRD2,),
         ),
         Mode(
             "calico-bgp-rr", "calico", "none", "never", "routed",
-            "No encapsulation; nodes peer with route reflectors instead of with each other. Same data path as the mesh.",
+            "No encapsulation; nodes peer with reflectors, not with each other. Same data path as the mesh.",
             route_writer="BIRD", route_protocol="bird", bgp="rr", crosses_subnets=False, departures=(_BIRD2,),
         ),
         Mode(

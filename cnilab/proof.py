@@ -97,7 +97,9 @@ def _row(mode: Mode, kernel_path: str, evidence: dict, placement: str) -> Row:
         if reachable:
             checks += _packets(mode, seen, placement)
     else:
-        checks.append(_check("a packet does not arrive", "unreachable or lost", _outcome(first), reachable is False))
+        checks.append(
+            _check("a packet does not arrive", "unreachable or lost", _outcome(first), reachable is False)
+        )
     broken = next((c for c in checks if not c.ok), None)
     reason = None
     if broken:
@@ -152,7 +154,9 @@ def _devices(mode: Mode, kernel_path: str, evidence: dict, seen: dict) -> Iterab
         data = info.get("info_data", {})
         if mode.encapsulation == "vxlan":
             found = (data.get("id"), data.get("port"), data.get("local"))
-            yield _check(f"{node}: VNI, port, local", (mode.vni, mode.port, evidence["topology"][node]["ip"]), found)
+            yield _check(
+                f"{node}: VNI, port, local", (mode.vni, mode.port, evidence["topology"][node]["ip"]), found
+            )
 
 
 def _lookup(routes: list[dict], address: str, table: str | None) -> dict | None:
@@ -161,7 +165,9 @@ def _lookup(routes: list[dict], address: str, table: str | None) -> dict | None:
     for route in routes:
         if (route.get("table") or "main") != (table or "main"):
             continue
-        network = ipaddress.ip_network("0.0.0.0/0" if route["dst"] == "default" else route["dst"], strict=False)
+        network = ipaddress.ip_network(
+            "0.0.0.0/0" if route["dst"] == "default" else route["dst"], strict=False
+        )
         if target not in network:
             continue
         key = (network.prefixlen, -int(route.get("metric", 0)))
@@ -182,13 +188,19 @@ def _routes(mode: Mode, evidence: dict, seen: dict, placement: str) -> Iterable[
     tunnelled = mode.outer(placement) != "none"
     by_rule = mode.plugin == "calico" and mode.encapsulation == "wireguard"
     if by_rule:
-        rule = next((r for r in state["rules"] or () if r.get("priority") == 99), {})
-        yield _check(f"{node}: rule 99 leads to table 1", ("1", True), (str(rule.get("table")), "not" in rule))
+        rule: dict = next((r for r in state["rules"] or () if r.get("priority") == 99), {})
+        yield _check(
+            f"{node}: rule 99 leads to table 1", ("1", True), (str(rule.get("table")), "not" in rule)
+        )
     route = _lookup(state["routes"], seen["server_pod"], "1" if by_rule else None)
     if route is None:
         yield _check(f"{node}: route to {seen['server_pod']}", "present", "absent")
         return
-    yield _check(f"{node}: route to {seen['server_pod']} leaves by", mode.device if tunnelled else "eth0", route.get("dev"))
+    yield _check(
+        f"{node}: route to {seen['server_pod']} leaves by",
+        mode.device if tunnelled else "eth0",
+        route.get("dev"),
+    )
     expected = mode.route_protocol
     if mode.plugin == "calico" and mode.encapsulation == "vxlan" and not tunnelled:
         expected = "80"  # Felix marks direct routes with its own number
@@ -214,14 +226,25 @@ def _gateway(mode: Mode, evidence: dict, client: str, server: str, tunnelled: bo
 
 def _forwarding(mode: Mode, node: str, state: dict, gateway: str | None, peer_ip: str) -> Iterable[Check]:
     """VXLAN's next hop has a permanent MAC, and that MAC a forwarding entry to the other node."""
-    neighbour = next(
+    neighbour: dict = next(
         (n for n in state["neighbours"] or () if n.get("dst") == gateway and n.get("dev") == mode.device), {}
     )
-    yield _check(f"{node}: neighbour {gateway} on {mode.device}", ["PERMANENT"], neighbour.get("state", ["absent"]))
-    entry = next(
-        (f for f in state["fdb"] or () if f.get("mac") == neighbour.get("lladdr") and f.get("ifname") == mode.device), {}
+    yield _check(
+        f"{node}: neighbour {gateway} on {mode.device}", ["PERMANENT"], neighbour.get("state", ["absent"])
     )
-    yield _check(f"{node}: forwarding entry of {neighbour.get('lladdr', '?')} leads to", peer_ip, entry.get("dst", "absent"))
+    entry: dict = next(
+        (
+            f
+            for f in state["fdb"] or ()
+            if f.get("mac") == neighbour.get("lladdr") and f.get("ifname") == mode.device
+        ),
+        {},
+    )
+    yield _check(
+        f"{node}: forwarding entry of {neighbour.get('lladdr', '?')} leads to",
+        peer_ip,
+        entry.get("dst", "absent"),
+    )
 
 
 def _bgp(mode: Mode, evidence: dict, seen: dict) -> Iterable[Check]:
@@ -236,7 +259,11 @@ def _bgp(mode: Mode, evidence: dict, seen: dict) -> Iterable[Check]:
         down = [f"{s['peer']} {s['info'] or s['state']}" for s in sessions if "Established" not in s["info"]]
         wanted = 1 if mode.bgp == "rr" else len(evidence["topology"]) - 1
         wanted += evidence["underlay"] == "routed"
-        found = "all established" if not down and len(sessions) >= wanted else ", ".join(down) or f"{len(sessions)} sessions"
+        found = (
+            "all established"
+            if not down and len(sessions) >= wanted
+            else ", ".join(down) or f"{len(sessions)} sessions"
+        )
         yield _check(f"{node}: {wanted} BGP sessions", "all established", found)
 
 
@@ -251,7 +278,10 @@ def _carried(seen: dict) -> list[dict]:
 def _outer(seen: dict, placement: str) -> str:
     if placement == "same_node":
         return "stays on the node"
-    carriers = {f"{p['carrier']} {p['port']}" if p["carrier"] in ("vxlan", "udp", "wireguard") else p["carrier"] for p in _carried(seen)}
+    carriers = {
+        f"{p['carrier']} {p['port']}" if p["carrier"] in ("vxlan", "udp", "wireguard") else p["carrier"]
+        for p in _carried(seen)
+    }
     names = {"none": "plain", "ipip": "ipip (protocol 4)"}
     return ", ".join(sorted(names.get(c, c) for c in carriers)) or "-"
 
@@ -276,16 +306,30 @@ def _packets(mode: Mode, seen: dict, placement: str) -> Iterable[Check]:
     if expected == "none" or not sent:
         return
     if mode.port:
-        yield _check("UDP port", mode.port, ", ".join(sorted({str(p["port"]) for p in sent})), all(p["port"] == mode.port for p in sent))
+        yield _check(
+            "UDP port",
+            mode.port,
+            ", ".join(sorted({str(p["port"]) for p in sent})),
+            all(p["port"] == mode.port for p in sent),
+        )
     if expected == "vxlan":
-        yield _check("VNI", mode.vni, ", ".join(sorted({str(p["vni"]) for p in sent})), all(p["vni"] == mode.vni for p in sent))
+        yield _check(
+            "VNI",
+            mode.vni,
+            ", ".join(sorted({str(p["vni"]) for p in sent})),
+            all(p["vni"] == mode.vni for p in sent),
+        )
     if expected == "wireguard":
         yield _wireguard_length(mode, seen, sent)
         return
     extra = sorted({p["outer"]["length"] - p["inner"]["length"] for p in sent if p["inner"]})
     yield _check("header bytes on the wire", [mode.header_bytes], extra)
     if expected == "ipip":
-        same = all((p["outer"]["df"], p["outer"]["ttl"]) == (p["inner"]["df"], p["inner"]["ttl"]) for p in sent if p["inner"])
+        same = all(
+            (p["outer"]["df"], p["outer"]["ttl"]) == (p["inner"]["df"], p["inner"]["ttl"])
+            for p in sent
+            if p["inner"]
+        )
         yield _check("outer DF and TTL are the inner packet's", True, same)
     longest = max(p["outer"]["length"] for p in sent)
     yield _check("the longest fits the underlay", f"<= {UNDERLAY_MTU}", longest, longest <= UNDERLAY_MTU)

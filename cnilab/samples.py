@@ -164,6 +164,8 @@ def read(path: str | Path) -> pd.DataFrame:
     if path.is_dir():
         path = path / "samples.parquet"
     if not path.exists():
-        raise DataError(f"no samples table at {path}; `cnilab run` writes one, `cnilab load` makes one from raw output")
+        raise DataError(
+            f"no samples table at {path}; `cnilab run` writes one, `cnilab load` makes one from raw output"
+        )
     frame = pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
     return validate(_typed(frame, COLUMNS))

@@ -159,7 +159,9 @@ class Study(_Strict):
                 raise ValueError(str(UnknownKey("tool", test.tool, runnable)))
             kinds = getattr(TOOLS[test.tool], "KINDS", ())
             if test.kind not in kinds:
-                raise ValueError(f"test {test.name!r}: {test.tool} has no kind {test.kind!r}; it has {', '.join(kinds)}")
+                raise ValueError(
+                    f"test {test.name!r}: {test.tool} has no kind {test.kind!r}; it has {', '.join(kinds)}"
+                )
         if self.primary.test not in names:
             raise ValueError(f"primary test {self.primary.test!r} is not among the tests: {', '.join(names)}")
         return self
@@ -223,7 +225,9 @@ def parse(text: str, name: str = "study") -> Study:
         line = f":{mark.line + 1}" if mark else ""
         raise StudyError(f"{name}{line}: not YAML: {getattr(error, 'problem', None) or error}") from error
     if not isinstance(data, dict):
-        raise StudyError(f"{name}:1: a study is a mapping of keys; this is {type(data).__name__}. See data/studies/quick.yaml")
+        raise StudyError(
+            f"{name}:1: a study is a mapping of keys; this is {type(data).__name__}. See data/studies/quick.yaml"
+        )
     try:
         return Study.model_validate(data)
     except ValidationError as error:
@@ -238,7 +242,17 @@ def _explain(error: Any, tree: yaml.Node, name: str) -> str:
     value = error.get("input")
     kind, context = error["type"], error.get("ctx", {})
     if kind == "extra_forbidden":
-        allowed = list((Test if location[0] == "tests" else Primary if location[0] == "primary" else Stop if location[0] == "stop" else Study).model_fields)
+        allowed = list(
+            (
+                Test
+                if location[0] == "tests"
+                else Primary
+                if location[0] == "primary"
+                else Stop
+                if location[0] == "stop"
+                else Study
+            ).model_fields
+        )
         what = str(UnknownKey("key", location[-1], allowed))
         key = ".".join(str(p) for p in location[:-1]) or "study"
     elif kind == "missing":
@@ -355,14 +369,19 @@ class Plan:
         )
 
     def _repr_html_(self) -> str:
-        grid = self.frame().drop_duplicates("deployment_id").pivot(index="block", columns="slot", values="label")
+        grid = (
+            self.frame().drop_duplicates("deployment_id").pivot(index="block", columns="slot", values="label")
+        )
         head = "".join(f"<th scope='col'>{c}.</th>" for c in grid.columns)
         body = "".join(
-            f"<tr><th scope='row'>block {b}</th>" + "".join(f"<td>{html.escape(str(v))}</td>" for v in row) + "</tr>"
+            f"<tr><th scope='row'>block {b}</th>"
+            + "".join(f"<td>{html.escape(str(v))}</td>" for v in row)
+            + "</tr>"
             for b, row in zip(grid.index, grid.to_numpy())
         )
         caption = html.escape(repr(self))
-        return f"<table><caption>{caption}</caption><thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table>"
+        head = f"<thead><tr><td></td>{head}</tr></thead>"
+        return f"<table><caption>{caption}</caption>{head}<tbody>{body}</tbody></table>"
 
 
 def pinned_cpus() -> tuple[int | None, int | None]:
@@ -371,4 +390,16 @@ def pinned_cpus() -> tuple[int | None, int | None]:
     return (cpus[-1], cpus[-2]) if len(cpus) > 1 else (None, None)
 
 
-__all__ = ["PATHS", "PLACEMENTS", "Plan", "Primary", "Stop", "Study", "Test", "Trial", "load", "parse", "pinned_cpus"]
+__all__ = [
+    "PATHS",
+    "PLACEMENTS",
+    "Plan",
+    "Primary",
+    "Stop",
+    "Study",
+    "Test",
+    "Trial",
+    "load",
+    "parse",
+    "pinned_cpus",
+]

@@ -17,7 +17,9 @@ SAMPLE = ROOT / "data" / "sample"
 
 
 def cnilab(*argv, **options):
-    return subprocess.run([sys.executable, "-m", "cnilab.cli", *argv], capture_output=True, text=True, timeout=120, **options)
+    return subprocess.run(
+        [sys.executable, "-m", "cnilab.cli", *argv], capture_output=True, text=True, timeout=120, **options
+    )
 
 
 def commands(group, prefix=()):
@@ -32,7 +34,9 @@ ALL = {" ".join(name): command for name, command in commands(get_command(app))}
 
 
 def test_the_commands_of_the_design_are_there():
-    wanted = "doctor modes run study load compare report".split() + [f"lab {c}" for c in ("verify", "script", "shell")]
+    wanted = ["doctor", "modes", "run", "study", "load", "compare", "report"] + [
+        f"lab {c}" for c in ("verify", "script", "shell")
+    ]
     assert set(wanted) <= set(ALL)
 
 
@@ -63,7 +67,7 @@ def test_doctor_is_readable_by_a_program():
     [
         (["run", "nowhere.yaml"], "cnilab: no study at nowhere.yaml"),
         (["compare", "nowhere"], "cnilab: nothing at nowhere"),
-        (["report", "nowhere"], "cnilab: nowhere is not a run directory"),
+        (["report", "nowhere"], "is not a run directory: it has no study.yaml"),
         (["lab", "script", "flanel"], "cnilab: unknown mode 'flanel'. Did you mean 'flannel-"),
         (["lab", "verify", "--mode", "x"], "cnilab: unknown mode 'x'"),
     ],
@@ -71,7 +75,8 @@ def test_doctor_is_readable_by_a_program():
 def test_an_error_is_one_sentence_and_status_one(argv, says, tmp_path):
     done = cnilab(*argv, cwd=tmp_path)
     assert done.returncode == 1
-    assert done.stderr.startswith(says)
+    assert done.stderr.startswith("cnilab: ")
+    assert says in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -82,7 +87,11 @@ def test_a_wrong_call_is_status_two(tmp_path):
 
 def test_compare_reads_a_bare_csv(tmp_path):
     rows = ["block,mode,value"]
-    rows += [f"{b},{m},{v + b / 100}" for b in range(1, 11) for m, v in (("host", 10.0), ("mine", 5.0), ("same", 10.0))]
+    rows += [
+        f"{b},{m},{v + b / 100}"
+        for b in range(1, 11)
+        for m, v in (("host", 10.0), ("mine", 5.0), ("same", 10.0))
+    ]
     path = tmp_path / "my.csv"
     path.write_text("\n".join(rows))
     done = cnilab("compare", str(path), "--json")
@@ -100,7 +109,17 @@ def test_compare_reads_a_run(tmp_path):
     done = cnilab("compare", str(SAMPLE), "--metric", "goodput_bps", "--json")
     assert done.returncode == 0, done.stderr
     rows = json.loads(done.stdout)["rows"]
-    assert {"metric", "placement", "mode", "ratio", "ci_low", "sim_ci_low", "p_holm", "verdict", "flags"} <= set(rows[0])
+    assert {
+        "metric",
+        "placement",
+        "mode",
+        "ratio",
+        "ci_low",
+        "sim_ci_low",
+        "p_holm",
+        "verdict",
+        "flags",
+    } <= set(rows[0])
     assert any("does_not_cross_subnets" in r["flags"] for r in rows)
     assert all("substitute" in r["flags"] for r in rows if r["mode"] == "calico-ipip")
 
@@ -127,7 +146,9 @@ def test_no_namespaces_no_lab_and_the_error_says_what_to_do(tmp_path):
         f"c.unshare_argv = lambda: [{str(fake)!r}]\n"
         "from cnilab.cli import main\nmain()"
     )
-    done = subprocess.run([sys.executable, "-c", program, "lab", "shell", "host", "-c", "true"], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program, "lab", "shell", "host", "-c", "true"], capture_output=True, text=True
+    )
     assert done.returncode == 1
     assert "cannot make the lab's namespaces: unshare: unshare failed: Operation not permitted" in done.stderr
     assert "Traceback" not in done.stderr

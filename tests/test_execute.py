@@ -28,7 +28,11 @@ def iperf3_output(rate):
     end["sum_received"] = {"bits_per_second": rate, "bytes": rate / 8, "seconds": 1}
     one = {"start": 0, "end": 1, "seconds": 1, "bits_per_second": rate, "bytes": rate / 8, "omitted": False}
     intervals = [{"streams": [dict(one)], "sum": dict(one)}]
-    start = {"version": "iperf 3.12", "connected": [{}], "test_start": {"protocol": "TCP", "num_streams": 1, "reverse": 0}}
+    start = {
+        "version": "iperf 3.12",
+        "connected": [{}],
+        "test_start": {"protocol": "TCP", "num_streams": 1, "reverse": 0},
+    }
     return json.dumps({"start": start, "intervals": intervals, "end": end}).encode()
 
 
@@ -47,9 +51,28 @@ class Deployment:
         for p in placements:
             crosses = not (self.mode == "flannel-host-gw" and p == "cross_subnet")
             broken = self.mode == self.bed.not_in_effect
-            reason = "mode not in effect: VNI: expected 1, found 9" if broken else None if crosses else "does not cross subnets: lost"
+            reason = (
+                "mode not in effect: VNI: expected 1, found 9"
+                if broken
+                else None
+                if crosses
+                else "does not cross subnets: lost"
+            )
             check = Check("VNI", "1", "9" if broken else "1", not broken)
-            rows.append(Row(self.mode, p, "native", "failed" if broken else "ok", reason, crosses, "plain", 1500, 62, (check,)))
+            rows.append(
+                Row(
+                    self.mode,
+                    p,
+                    "native",
+                    "failed" if broken else "ok",
+                    reason,
+                    crosses,
+                    "plain",
+                    1500,
+                    62,
+                    (check,),
+                )
+            )
         return rows, {"placements": placements}
 
     def run(self, trial, tool, call, folder, timeout_s):
@@ -68,7 +91,15 @@ class Deployment:
 class Bed:
     """A testbed that needs no machine; attributes say what goes wrong."""
 
-    name, unsettled, not_in_effect, interrupt_at, code, timed_out, complaint = "fake", None, None, None, 0, False, b""
+    name, unsettled, not_in_effect, interrupt_at, code, timed_out, complaint = (
+        "fake",
+        None,
+        None,
+        None,
+        0,
+        False,
+        b"",
+    )
     absent, lacks = (), ()
 
     def __init__(self, **faults):
@@ -108,7 +139,9 @@ def statuses(run):
 def test_everything_in_the_planned_order(go):
     bed = Bed()
     run = go(bed)
-    planned = [t.trial_id for t in run.plan.trials if (t.mode, t.placement) != ("flannel-host-gw", "cross_subnet")]
+    planned = [
+        t.trial_id for t in run.plan.trials if (t.mode, t.placement) != ("flannel-host-gw", "cross_subnet")
+    ]
     assert [trial for trial, _ in bed.ran] == planned
     assert len(bed.deployed) == len(bed.closed) == 2 * 4
     assert run.manifest["state"] == "complete"
@@ -126,7 +159,10 @@ def test_not_crossing_is_a_result_not_a_zero(go):
 def test_a_mode_not_in_effect_never_becomes_a_number(go):
     bed = Bed(not_in_effect="flannel-vxlan")
     run = go(bed)
-    assert statuses(run)["flannel-vxlan", "same_subnet"] == ("failed", "mode not in effect: VNI: expected 1, found 9")
+    assert statuses(run)["flannel-vxlan", "same_subnet"] == (
+        "failed",
+        "mode not in effect: VNI: expected 1, found 9",
+    )
     assert "flannel-vxlan" not in {mode for _, mode in bed.ran}
     assert run.samples().query("mode == 'flannel-vxlan'")["value"].isna().all()
 
@@ -139,7 +175,10 @@ def test_a_mode_the_machine_lacks_is_skipped_with_the_reason(go):
 
 def test_a_missing_tool_is_skipped_with_the_remedy(go):
     found = statuses(go(Bed(absent=("iperf3",))))
-    assert found["host", "same_subnet"] == ("skipped", "iperf3 is not installed; `cnilab doctor` tells how to get it")
+    assert found["host", "same_subnet"] == (
+        "skipped",
+        "iperf3 is not installed; `cnilab doctor` tells how to get it",
+    )
 
 
 def test_a_deployment_that_does_not_settle_fails_and_the_rest_goes_on(go):
@@ -150,8 +189,13 @@ def test_a_deployment_that_does_not_settle_fails_and_the_rest_goes_on(go):
 
 def test_a_tool_that_fails_or_hangs_says_so(go, tmp_path):
     found = statuses(go(Bed(code=1, complaint=b"iperf3: error - unable to connect")))
-    assert found["host", "same_subnet"] == ("failed", "iperf3 ended with status 1: iperf3: error - unable to connect")
-    hung = execute.run(study.parse(STUDY), tmp_path / "hung", progress=False, testbed=Bed(timed_out=True, code=-9))
+    assert found["host", "same_subnet"] == (
+        "failed",
+        "iperf3 ended with status 1: iperf3: error - unable to connect",
+    )
+    hung = execute.run(
+        study.parse(STUDY), tmp_path / "hung", progress=False, testbed=Bed(timed_out=True, code=-9)
+    )
     assert statuses(hung)["host", "same_subnet"] == ("timeout", "iperf3 was still running after 16 s")
 
 
@@ -187,7 +231,9 @@ def test_ctrl_c_keeps_what_was_done_and_resume_runs_only_what_is_missing(go):
 
 def test_a_full_directory_and_another_study_are_refused(go):
     go(Bed())
-    with pytest.raises(RunDirError, match="is not empty; choose another -o DIR, or continue it with --resume"):
+    with pytest.raises(
+        RunDirError, match="is not empty; choose another -o DIR, or continue it with --resume"
+    ):
         go(Bed())
     with pytest.raises(RunDirError, match="belongs to another study"):
         go(Bed(), text=STUDY.replace("seed: 3", "seed: 4"), resume=True)
@@ -202,7 +248,9 @@ def test_a_full_disk_is_one_sentence(go, monkeypatch):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(archive.os, "fsync", fsync)
-    with pytest.raises(RunDirError, match="disk full while writing .*; free some space, then run again with --resume"):
+    with pytest.raises(
+        RunDirError, match=r"disk full while writing .*; free some space, then run again with --resume"
+    ):
         go(Bed())
 
 

@@ -22,8 +22,14 @@ sys.path.insert(0, str(Path(__file__).parent))
 from report import runs
 
 NOTEBOOKS = sorted(pipeline.NOTEBOOKS.glob("*.ipynb"))
-#: Third parties' own deprecations while a kernel starts or a message is sent, seen with jupyter_client 8 and pyzmq 27.
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::PendingDeprecationWarning", "ignore::ResourceWarning", "ignore:Proactor event loop", "ignore::pytest.PytestUnraisableExceptionWarning")
+#: Third parties' own deprecations while a kernel starts, seen with jupyter_client 8 and pyzmq 27.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning",
+    "ignore::PendingDeprecationWarning",
+    "ignore::ResourceWarning",
+    "ignore:Proactor event loop",
+    "ignore::pytest.PytestUnraisableExceptionWarning",
+)
 
 
 @pytest.fixture(scope="module")
@@ -42,17 +48,29 @@ def execute(name, tmp_path, **parameters):
     said = io.StringIO()
     with redirect_stderr(said):
         node = papermill.execute_notebook(
-            str(pipeline.NOTEBOOKS / f"{name}.ipynb"), str(tmp_path / f"{name}.ipynb"), parameters={k: str(v) if isinstance(v, Path) else v for k, v in parameters.items()},
-            kernel_name="python3", progress_bar=False, extra_arguments=["--IPKernelApp.log_level=ERROR"],
-        )  # fmt: skip
-    noise = [o.text for c in node.cells for o in c.get("outputs", ()) if o.output_type == "stream" and o.name == "stderr"]
+            str(pipeline.NOTEBOOKS / f"{name}.ipynb"),
+            str(tmp_path / f"{name}.ipynb"),
+            parameters={k: str(v) if isinstance(v, Path) else v for k, v in parameters.items()},
+            kernel_name="python3",
+            progress_bar=False,
+            extra_arguments=["--IPKernelApp.log_level=ERROR"],
+        )
+    noise = [
+        o.text
+        for c in node.cells
+        for o in c.get("outputs", ())
+        if o.output_type == "stream" and o.name == "stderr"
+    ]
     assert not [n for n in noise if "Warning" in n], noise
     return node
 
 
 def shown(node):
     return "\n".join(
-        str(o.data.get("text/html") or o.data.get("text/plain")) for c in node.cells for o in c.get("outputs", ()) if "data" in o
+        str(o.data.get("text/html") or o.data.get("text/plain"))
+        for c in node.cells
+        for o in c.get("outputs", ())
+        if "data" in o
     )
 
 
@@ -62,7 +80,7 @@ def test_every_notebook_has_a_test():
     assert set(pipeline.STAGES) <= {p.stem for p in NOTEBOOKS}
 
 
-# ---- committed unrun, thin, with parameters ----------------------------------------------------------------------
+# ---- committed unrun, thin, with parameters --------------------------------------------------------------
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
@@ -92,14 +110,20 @@ def test_its_parameters_are_plain_and_explained(path):
     cells = [c for c in nbformat.read(path, as_version=4).cells if "parameters" in c.metadata.get("tags", ())]
     assert len(cells) == 1
     tree = ast.parse(cells[0].source).body
-    assert all(isinstance(s, ast.AnnAssign) and isinstance(ast.literal_eval(s.value), (str, int, float, bool)) for s in tree)
+    assert all(
+        isinstance(s, ast.AnnAssign) and isinstance(ast.literal_eval(s.value), (str, int, float, bool))
+        for s in tree
+    )
     found = papermill.inspect_notebook(str(path))
     assert {s.target.id for s in tree} == set(found)
-    assert {"run_dir", "seed", "conf"} <= set(found) and len(found) <= 12
-    assert all(p["help"] and p["inferred_type_name"] in ("str", "int", "float", "bool") for p in found.values())
+    assert {"run_dir", "seed", "conf"} <= set(found)
+    assert len(found) <= 12
+    assert all(
+        p["help"] and p["inferred_type_name"] in ("str", "int", "float", "bool") for p in found.values()
+    )
 
 
-# ---- each one by itself ------------------------------------------------------------------------------------------
+# ---- each one by itself ----------------------------------------------------------------------------------
 
 
 def test_run_01_design(run_dir, tmp_path):
@@ -142,7 +166,7 @@ def test_run_explore(run_dir, tmp_path):
     assert sorted(run_dir.rglob("*")) == before
 
 
-# ---- together -----------------------------------------------------------------------------------------------------
+# ---- together --------------------------------------------------------------------------------------------
 
 
 def test_a_run_is_reported_again_and_copied_with_a_notice(recorded, tmp_path):
@@ -159,7 +183,9 @@ def test_a_run_is_reported_again_and_copied_with_a_notice(recorded, tmp_path):
 
 def test_a_notebook_that_fails_is_kept_and_named(run_dir):
     (run_dir / "samples.parquet").write_bytes(b"not parquet")
-    with pytest.raises(pipeline.NotebookError, match=r"03_quality stopped: \w+: .*notebooks/03_quality\.ipynb"):
+    with pytest.raises(
+        pipeline.NotebookError, match=r"03_quality stopped: \w+: .*notebooks/03_quality\.ipynb"
+    ):
         pipeline.render(run_dir)
     node = nbformat.read(run_dir / "notebooks" / "03_quality.ipynb", as_version=4)
     assert any(o.output_type == "error" for c in node.cells for o in c.get("outputs", ()))

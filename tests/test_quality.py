@@ -53,10 +53,14 @@ def test_not_crossing_is_told_and_is_no_error(clean):
 
 def test_failures_are_counted_with_their_reason(run):
     def fail(frame):
-        hit = frame["trial_id"].isin(frame.loc[(frame["mode"] == "host") & (frame["test"] == "tcp_rr"), "trial_id"].unique()[:3])
+        hit = frame["trial_id"].isin(
+            frame.loc[(frame["mode"] == "host") & (frame["test"] == "tcp_rr"), "trial_id"].unique()[:3]
+        )
         rest, bad = frame[~hit], frame[hit].drop_duplicates("trial_id").copy()
         bad[["metric", "stat", "value", "unit"]] = None
-        return pd.concat([rest, bad.assign(status="timeout", reason="netperf was still running after 16 s", value=np.nan)]).astype(samples.COLUMNS)
+        return pd.concat(
+            [rest, bad.assign(status="timeout", reason="netperf was still running after 16 s", value=np.nan)]
+        ).astype(samples.COLUMNS)
 
     rewrite(run, fail)
     rows = [r for r in found(run, "trials_without_result") if r["severity"] == "serious"]
@@ -87,7 +91,10 @@ def test_another_order_is_found(run):
 def test_a_failed_proof_is_serious(run):
     path = next((run.path / "proof").glob("*.json"))
     proof = json.loads(path.read_text())
-    proof["rows"][0] |= {"status": "failed", "reason": "mode not in effect: carried by: expected vxlan, found none"}
+    proof["rows"][0] |= {
+        "status": "failed",
+        "reason": "mode not in effect: carried by: expected vxlan, found none",
+    }
     path.write_text(json.dumps(proof))
     (row,) = found(run, "proof_failed")
     assert row["severity"] == "serious"
@@ -96,10 +103,20 @@ def test_a_failed_proof_is_serious(run):
 
 
 @pytest.mark.parametrize(
-    ("column", "value", "text"), [("tool_version", "3.17", "tool versions vary"), ("kernel_path", "ebpf", "different implementations")]
+    ("column", "value", "text"),
+    [("tool_version", "3.17", "tool versions vary"), ("kernel_path", "ebpf", "different implementations")],
 )
 def test_a_hidden_difference_is_found(run, column, value, text):
-    rewrite(run, lambda f: f.assign(**{column: f[column].mask((f["block"] == 3) & (f["mode"] == "flannel-vxlan") & (f["test"] == "tcp_stream"), value)}).astype(samples.COLUMNS))
+    rewrite(
+        run,
+        lambda f: f.assign(
+            **{
+                column: f[column].mask(
+                    (f["block"] == 3) & (f["mode"] == "flannel-vxlan") & (f["test"] == "tcp_stream"), value
+                )
+            }
+        ).astype(samples.COLUMNS),
+    )
     assert any(text in r["text"] and r["severity"] == "serious" for r in found(run, "hidden_difference"))
 
 
@@ -117,30 +134,61 @@ def test_mtu_as_shipped_is_told(clean):
 
 def test_a_full_core_is_told(run):
     assert {r["placement"] for r in found(run, "core_full")} == {"same_subnet", "cross_subnet"}
-    rewrite(run, lambda f: f.assign(value=f["value"].mask(f["metric"].eq("cpu_client_ratio").fillna(False), 0.5)))
+    rewrite(
+        run, lambda f: f.assign(value=f["value"].mask(f["metric"].eq("cpu_client_ratio").fillna(False), 0.5))
+    )
     assert found(run, "core_full") == []
 
 
 def test_a_thin_tail_is_told(run):
     assert found(run, "tail_unreliable") == []  # 20 000 requests
-    rewrite(run, lambda f: f.assign(value=f["value"].mask(f["metric"].eq("transaction_rate_per_s").fillna(False), 900.0)))
+    rewrite(
+        run,
+        lambda f: f.assign(
+            value=f["value"].mask(f["metric"].eq("transaction_rate_per_s").fillna(False), 900.0)
+        ),
+    )
     (row,) = found(run, "tail_unreliable")
     assert (row["value"], row["threshold"]) == (900, pytest.approx(10_000))
 
 
 def test_a_mute_receiver_is_told(run):
-    rewrite(run, lambda f: f[~(f["metric"].eq("goodput_bps").fillna(False) & (f["mode"] == "flannel-vxlan") & (f["block"] == 2))])
+    rewrite(
+        run,
+        lambda f: f[
+            ~(
+                f["metric"].eq("goodput_bps").fillna(False)
+                & (f["mode"] == "flannel-vxlan")
+                & (f["block"] == 2)
+            )
+        ],
+    )
     assert {r["mode"] for r in found(run, "receiver_missing")} == {"flannel-vxlan"}
 
 
 def test_a_bench_that_drifts_is_told(run):
-    rewrite(run, lambda f: f.assign(value=f["value"].mask(f["metric"].eq("goodput_bps").fillna(False), 1e10 * 0.8 ** f["block"].astype(float) * (1 + 0.001 * f["slot"]))))
+    rewrite(
+        run,
+        lambda f: f.assign(
+            value=f["value"].mask(
+                f["metric"].eq("goodput_bps").fillna(False),
+                1e10 * 0.8 ** f["block"].astype(float) * (1 + 0.001 * f["slot"]),
+            )
+        ),
+    )
     rows = found(run, "bench_moved")
     assert any(r["severity"] == "warning" and "drift" in r["text"] for r in rows)
 
 
 def test_a_baseline_that_differs_from_itself_is_serious(run):
-    rewrite(run, lambda f: f.assign(value=f["value"].mask(f["metric"].eq("goodput_bps").fillna(False) & (f["mode"] == "host#aa"), f["value"] * 0.7)))
+    rewrite(
+        run,
+        lambda f: f.assign(
+            value=f["value"].mask(
+                f["metric"].eq("goodput_bps").fillna(False) & (f["mode"] == "host#aa"), f["value"] * 0.7
+            )
+        ),
+    )
     rows = found(run, "control_differs")
     assert rows
     assert rows[0]["severity"] == "serious"
@@ -150,7 +198,9 @@ def test_a_level_that_changes_within_runs_is_told(run):
     series = run.intervals()
     own = run.samples().query("mode == 'flannel-vxlan'")["trial_id"]
     late = series["trial_id"].isin(own) & (series["t_start_s"] > 0.6)
-    samples.write(series.assign(value=series["value"].mask(late, series["value"] * 0.5)), run.path / "intervals.parquet")
+    samples.write(
+        series.assign(value=series["value"].mask(late, series["value"] * 0.5)), run.path / "intervals.parquet"
+    )
     assert {r["mode"] for r in found(run, "unsteady")} == {"flannel-vxlan"}
 
 

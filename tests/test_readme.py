@@ -26,7 +26,9 @@ def test_there_are_the_two_commands_first():
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith("make")])
 def test_make_knows_the_target(command):
-    done = subprocess.run([*command.split(), "-n", "SYSTEM_DEPS=no"], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(
+        [*command.split(), "-n", "SYSTEM_DEPS=no"], cwd=ROOT, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
 
 
@@ -47,7 +49,9 @@ def test_cnilab_takes_the_call(command, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("command", RUN)
 def test_quick_commands_run(command):
-    done = subprocess.run([sys.executable, "-m", "cnilab.cli", *command.split()[1:]], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "cnilab.cli", *command.split()[1:]], capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout
 
@@ -67,6 +71,23 @@ def test_every_reader_it_names_is_there():
     from cnilab.tools import TOOLS
 
     sentence = TEXT[TEXT.index("`cnilab load` reads") :].split(", by content")[0].replace("\n", " ")
-    for tool in ("iperf3", "iperf2", "netperf", "qperf", "sockperf", "ping", "fping", "wrk", "ab", "hey", "fortio", "vegeta", "nuttcp", "bombardier", "flent", "knb"):
+    for tool in (
+        "iperf3",
+        "iperf2",
+        "netperf",
+        "qperf",
+        "sockperf",
+        "ping",
+        "fping",
+        "wrk",
+        "ab",
+        "hey",
+        "fortio",
+        "vegeta",
+        "nuttcp",
+        "bombardier",
+        "flent",
+        "knb",
+    ):
         assert tool in TOOLS, tool
         assert re.search(rf"\b{tool}\b", sentence), tool

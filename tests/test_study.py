@@ -26,14 +26,29 @@ seed: 5
 #: what is wrong -> (text replaced, its replacement, line, words the message must hold)
 WRONG = {
     "key": ("blocks: 4", "block: 4", 8, ["unknown key 'block'", "Did you mean 'blocks'", "seed"]),
-    "mode": ("flannel-vxlan", "flanel-vxlan", 2, ["unknown mode 'flanel-vxlan'", "Did you mean 'flannel-vxlan'", "calico-bgp-rr"]),
-    "placement": ("same_subnet", "same_rack", 3, ["'same_rack'", "'same_node', 'same_subnet' or 'cross_subnet'"]),
+    "mode": (
+        "flannel-vxlan",
+        "flanel-vxlan",
+        2,
+        ["unknown mode 'flanel-vxlan'", "Did you mean 'flannel-vxlan'", "calico-bgp-rr"],
+    ),
+    "placement": (
+        "same_subnet",
+        "same_rack",
+        3,
+        ["'same_rack'", "'same_node', 'same_subnet' or 'cross_subnet'"],
+    ),
     "number": ("blocks: 4", "blocks: many", 8, ["blocks: 'many'", "valid integer"]),
     "negative": ("blocks: 4", "blocks: -4", 8, ["blocks: -4", "greater than or equal to 1"]),
     "tool": ("tool: netperf", "tool: netpref", 6, ["unknown tool 'netpref'", "Did you mean 'netperf'"]),
     "kind": ("name: tcp_rr", "name: udp_flood", 6, ["netperf has no kind 'udp_flood'", "tcp_rr, tcp_crr"]),
     "key in a test": ("duration_s: 1}\n  -", "seconds: 1}\n  -", 5, ["unknown key 'seconds'", "duration_s"]),
-    "baseline": ("blocks: 4", "baseline: docker-bridge", 1, ["baseline 'docker-bridge' is not among the modes"]),
+    "baseline": (
+        "blocks: 4",
+        "baseline: docker-bridge",
+        1,
+        ["baseline 'docker-bridge' is not among the modes"],
+    ),
     "primary test": ("test: tcp_stream", "test: udp", 1, ["primary test 'udp'", "tcp_stream, tcp_rr"]),
     "twice": ("[host, ", "[host, host, ", 2, ["mode 'host' is listed twice"]),
     "missing": ("name: small\n", "", 1, ["name: is missing"]),
@@ -48,7 +63,10 @@ def test_a_wrong_study_is_one_clear_error(what):
     with pytest.raises(StudyError) as caught:
         study.parse(GOOD.replace(old, new, 1), name="s.yaml")
     message = str(caught.value)
-    if what not in ("tool", "kind"):  # found when the whole study is put together, so told without a line of its own
+    if what not in (
+        "tool",
+        "kind",
+    ):  # found when the whole study is put together, so told without a line of its own
         assert message.startswith(f"s.yaml:{line}: "), message
     for word in words:
         assert word in message

@@ -41,7 +41,9 @@ def ours():
     agents = [pid for pid in everyone if str(AGENT) in read(f"/proc/{pid}/cmdline")]
     SEEN.update(namespace(pid) for pid in agents if read(f"/proc/{pid}/comm").strip() != "unshare")
     SEEN.discard(namespace("self"))
-    return sorted(read(f"/proc/{pid}/comm").strip() for pid in everyone if pid in agents or namespace(pid) in SEEN)
+    return sorted(
+        read(f"/proc/{pid}/comm").strip() for pid in everyone if pid in agents or namespace(pid) in SEEN
+    )
 
 
 def namespace(pid):
@@ -133,7 +135,9 @@ def test_twenty_deployments_of_every_mode_in_random_order(machine):
 def test_every_mode_is_proved_in_every_placement(mode, lab_of):
     rows = lab_of(mode).prove()
     assert [r.status for r in rows] == ["ok"] * 3, [(r.placement, r.reason) for r in rows]
-    assert [r.placement for r in rows if not r.reachable] == ([] if modes.get(mode).crosses_subnets else ["cross_subnet"])
+    assert [r.placement for r in rows if not r.reachable] == (
+        [] if modes.get(mode).crosses_subnets else ["cross_subnet"]
+    )
 
 
 @pytest.mark.parametrize("mode", ["calico-bgp-mesh", "calico-bgp-rr"])
@@ -149,7 +153,14 @@ def test_a_service_is_reached(mode, lab_of):
 
 
 @pytest.mark.parametrize(
-    "mode", ["docker-bridge", "flannel-udp", "flannel-vxlan-directrouting", "flannel-wireguard", "calico-ipip-crosssubnet"]
+    "mode",
+    [
+        "docker-bridge",
+        "flannel-udp",
+        "flannel-vxlan-directrouting",
+        "flannel-wireguard",
+        "calico-ipip-crosssubnet",
+    ],
 )
 def test_the_script_builds_the_same_lab(tmp_path, lab_of, mode):
     """What `lab script` prints leaves the same routes and neighbours as the lab it was printed from."""

@@ -22,8 +22,8 @@ import time
 
 # Run by path, before the package can be imported: its neighbours are imported by path too.
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-import wire  # type: ignore[import-not-found]  # noqa: E402
-from bpf import fill, tc_lines  # type: ignore[import-not-found]  # noqa: E402
+import wire
+from bpf import fill, tc_lines
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 CLONE_NEWNET, CLONE_NEWNS = 0x40000000, 0x00020000
@@ -90,7 +90,7 @@ class Agent:
             groups: dict[str, list[dict]] = {}
             for step in phase:
                 groups.setdefault(step["ns"], []).append(step)
-            todo, errors = list(groups.items()), []
+            todo, errors = list(groups.items()), list[BaseException]()
 
             def worker(todo=todo, errors=errors) -> None:
                 while not errors:
@@ -148,13 +148,8 @@ class Agent:
 
     def do_daemon(self, step: dict) -> None:
         put_files(step["files"])
-        log = open(f"/run/cnilab/{step['name']}.log", "wb")
-        try:
-            process = subprocess.Popen(wrap(step), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        except OSError as error:
-            raise Failed(f"{step['argv'][0]}: {error.strerror}") from error
-        finally:
-            log.close()
+        with open(f"/run/cnilab/{step['name']}.log", "wb") as log:
+            process = start(wrap(step), log, log)
         with self.lock:
             self.processes[step["name"]] = process
         if step["ready"]:
@@ -230,7 +225,9 @@ class Agent:
             thread.join()
         return {"stdout": answers}
 
-    def op_serve(self, ns: str, name: str, argv: list, stdout: str, stderr: str, port: int, udp: bool) -> dict:
+    def op_serve(
+        self, ns: str, name: str, argv: list, stdout: str, stderr: str, port: int, udp: bool
+    ) -> dict:
         """Start a server and wait until its port listens."""
         with open(stdout, "ab") as out, open(stderr, "ab") as err:
             process = inside(ns, start, argv, out, err)

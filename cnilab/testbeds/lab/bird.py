@@ -77,8 +77,12 @@ def node_config(node: Node, peers: list[Peer], nexthops: dict[str, tuple[str, st
     """
     table, igp = "", ""
     if nexthops:
-        routes = "\n".join(f"  route {ip}/32 via {gateway}%{dev} onlink;" for ip, (gateway, dev) in nexthops.items())
-        table = f"ipv4 table nexthops;\nprotocol static tunnel {{\n  ipv4 {{ table nexthops; }};\n{routes}\n}}\n"
+        routes = "\n".join(
+            f"  route {ip}/32 via {gateway}%{dev} onlink;" for ip, (gateway, dev) in nexthops.items()
+        )
+        table = (
+            f"ipv4 table nexthops;\nprotocol static tunnel {{\n  ipv4 {{ table nexthops; }};\n{routes}\n}}\n"
+        )
         igp = "igp table nexthops; "
     channel = f"import all; export filter own_blocks; add paths on; gateway recursive; {igp}"
     return (
@@ -118,7 +122,9 @@ def daemons(topology: Topology, mode: Mode, routed_underlay: bool) -> list[Daemo
     out = []
     for node in topology.node_list:
         others = [n for n in topology.node_list if n is not node]
-        peers = [Peer("reflector", RR_IP)] if mode.bgp == "rr" else [Peer(f"mesh_{n.name}", n.ip) for n in others]
+        peers = (
+            [Peer("reflector", RR_IP)] if mode.bgp == "rr" else [Peer(f"mesh_{n.name}", n.ip) for n in others]
+        )
         if routed_underlay:
             peers.append(Peer("underlay", node.gateway))  # "router" is a word of BIRD's language
         nexthops = {}

@@ -25,7 +25,9 @@ def fill(program: bytes, tun: int, underlay: int, node_ip: str) -> bytes:
     for marker, value in ((TUN_INDEX, tun), (UNDERLAY_INDEX, underlay), (NODE_ADDRESS, address)):
         old, new = struct.pack("=I", marker), struct.pack("=I", value)
         if old not in program:
-            raise ValueError(f"the eBPF object has no marker {marker:#x}; rebuild it with `cnilab doctor --build`")
+            raise ValueError(
+                f"the eBPF object has no marker {marker:#x}; rebuild it with `cnilab doctor --build`"
+            )
         program = program.replace(old, new)
     return program
 

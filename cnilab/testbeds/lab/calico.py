@@ -27,7 +27,9 @@ def phases(topology: Topology, mode: Mode, kernel_path: str, routed_underlay: bo
     out = []
     if mode.bgp:
         # first, because sessions need most of a second (RFC 4271 section 10 lets BIRD jitter its 1 s timer)
-        out.append(Phase(f"{mode.id}: BIRD on every speaker", tuple(bird.daemons(topology, mode, routed_underlay))))
+        out.append(
+            Phase(f"{mode.id}: BIRD on every speaker", tuple(bird.daemons(topology, mode, routed_underlay)))
+        )
     out.append(Phase(f"{mode.id}: what Felix writes", tuple(steps)))
     return out
 
@@ -72,7 +74,9 @@ def _ipip(topology: Topology, node: Node, mode: Mode, kernel_path: str) -> list[
     if kernel_path != "native":
         return [*ipip_substitute(node, dev, mtu, 1000), Batch(node.name, (address,))]
     # where the module is loaded tunl0 is in every new namespace; where namespaces start empty it is not
-    exists = Run(node.name, ("sh", "-c", f"ip link show {dev} >/dev/null 2>&1 || ip link add {dev} type ipip"))
+    exists = Run(
+        node.name, ("sh", "-c", f"ip link show {dev} >/dev/null 2>&1 || ip link add {dev} type ipip")
+    )
     return [exists, Batch(node.name, (f"link set {dev} mtu {mtu} txqueuelen 1000 up", address))]
 
 

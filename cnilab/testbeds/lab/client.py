@@ -12,6 +12,7 @@ import select
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from cnilab.errors import LabError, Unavailable
@@ -101,7 +102,9 @@ class AgentProcess:
                 assert self._process.stderr is not None
                 self._process.wait(5)
                 said = self._process.stderr.read().decode(errors="replace").strip()
-                raise LabError(said[-600:] or f"its first process ended with status {self._process.returncode}")
+                raise LabError(
+                    said[-600:] or f"its first process ended with status {self._process.returncode}"
+                )
             self._buffer += chunk
         line, _, self._buffer = self._buffer.partition(b"\n")
         answer = json.loads(line)
@@ -113,10 +116,8 @@ class AgentProcess:
         """End the agent and with it the lab; returns when its first process is gone."""
         process = self._process
         if process.stdin:
-            try:
+            with suppress(OSError):
                 process.stdin.close()
-            except OSError:
-                pass
         try:
             process.wait(2)
         except subprocess.TimeoutExpired:

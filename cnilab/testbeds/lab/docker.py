@@ -22,7 +22,11 @@ def phases(topology: Topology, ports: list[tuple[str, int]]) -> list[Phase]:
     host: list[Step] = []
     inside: list[Step] = []
     for node in topology.node_list:
-        lines = [f"link add {BRIDGE} type bridge", f"addr add {GATEWAY}/16 brd + dev {BRIDGE}", f"link set {BRIDGE} up"]
+        lines = [
+            f"link add {BRIDGE} type bridge",
+            f"addr add {GATEWAY}/16 brd + dev {BRIDGE}",
+            f"link set {BRIDGE} up",
+        ]
         for pod in node.pods:
             lines += [
                 f"link add {pod.veth} numtxqueues 1 numrxqueues 1 txqueuelen 0 type veth "
@@ -42,4 +46,7 @@ def phases(topology: Topology, ports: list[tuple[str, int]]) -> list[Phase]:
             Sysctl(node.name, {"net/ipv4/ip_forward": "1"}),
             Restore(node.name, rules.docker(BRIDGE, NETWORK, published)),
         ]
-    return [Phase("docker-bridge: networks and published ports", tuple(host)), Phase("containers", tuple(inside))]
+    return [
+        Phase("docker-bridge: networks and published ports", tuple(host)),
+        Phase("containers", tuple(inside)),
+    ]

@@ -7,7 +7,7 @@ a machine's own settings do not slip into a comparison.
 
 from __future__ import annotations
 
-from cnilab.testbeds.lab.steps import FABRIC, Batch, Phase, Sysctl
+from cnilab.testbeds.lab.steps import FABRIC, Batch, Phase, Step, Sysctl
 from cnilab.testbeds.lab.topology import ROUTER_IPS, RR_IP, Topology
 
 CONGESTION_CONTROL = "cubic"  # the kernel's default; a machine's own default may be another
@@ -46,11 +46,14 @@ def phases(topology: Topology) -> list[Phase]:
     ]
     fabric = [
         *(f"link add {b} type bridge" for b in ("br-a", "br-b")),
-        *(f"link add {out} {_ONE_QUEUE} type veth peer name {dev} netns {ns} {_ONE_QUEUE}" for ns, out, dev, _ in cables),
+        *(
+            f"link add {out} {_ONE_QUEUE} type veth peer name {dev} netns {ns} {_ONE_QUEUE}"
+            for ns, out, dev, _ in cables
+        ),
         *(f"link set {out} master {bridge} up" for _, out, _, bridge in cables),
         *(f"link set {d} up" for d in ("lo", "br-a", "br-b")),
     ]
-    ends = [
+    ends: list[Step] = [
         Batch(
             "router",
             (
@@ -65,13 +68,21 @@ def phases(topology: Topology) -> list[Phase]:
     if topology.reflector:
         hosts.append(("rr", RR_IP, ROUTER_IPS["192.0.2"]))
     for name, ip, gateway in hosts:
-        lines = ("link set lo up", f"addr add {ip}/24 dev eth0", "link set eth0 up", f"route add default via {gateway} dev eth0")
+        lines = (
+            "link set lo up",
+            f"addr add {ip}/24 dev eth0",
+            "link set eth0 up",
+            f"route add default via {gateway} dev eth0",
+        )
         ends.append(Batch(name, lines))
-    pins = [Sysctl(ns, PINNED, optional=True) for ns in (FABRIC, *inside)]
+    pins: list[Step] = [Sysctl(ns, PINNED, optional=True) for ns in (FABRIC, *inside)]
     pins += [Sysctl(ns, PINNED_IF_ALLOWED, optional=True) for ns in inside]
     pins.append(Sysctl(FABRIC, {"net/bridge/bridge-nf-call-iptables": "0"}, optional=True))
     return [
-        Phase("namespaces for the router, the nodes and the pods", (Batch(FABRIC, tuple(f"netns add {n}" for n in inside)),)),
+        Phase(
+            "namespaces for the router, the nodes and the pods",
+            (Batch(FABRIC, tuple(f"netns add {n}" for n in inside)),),
+        ),
         Phase("what would otherwise come from this machine's own settings", tuple(pins)),
         Phase("two subnets and the cables into them", (Batch(FABRIC, tuple(fabric)),)),
         Phase("addresses of the underlay", tuple(ends)),

@@ -53,7 +53,9 @@ def converged(agent: AgentProcess, topology: Topology, routed_underlay: bool = F
     argv = ["ip", "-j", "route", "show", "proto", "bird"]
     answers = agent.call("read_many", commands=[[ns, argv] for ns in wanted])["stdout"]
     for blocks, text in zip(wanted.values(), answers):
-        usable = {r["dst"] for r in json.loads(text or "[]") if "dev" in r and r.get("type", "unicast") == "unicast"}
+        usable = {
+            r["dst"] for r in json.loads(text or "[]") if "dev" in r and r.get("type", "unicast") == "unicast"
+        }
         if not blocks <= usable:
             return False
     return True

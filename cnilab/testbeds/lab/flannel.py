@@ -79,7 +79,10 @@ def _ipip(topology: Topology, node: Node, mode: Mode, kernel_path: str) -> list[
         f"route replace {n.pod_cidr} via {n.ip} dev {'eth0' if _direct(node, n, mode) else dev} onlink"
         for n in _others(topology, node)
     )
-    return [*make, Batch(node.name, (f"addr add {node.flannel_ip}/32 dev {dev}", f"link set {dev} up", *routes))]
+    return [
+        *make,
+        Batch(node.name, (f"addr add {node.flannel_ip}/32 dev {dev}", f"link set {dev} up", *routes)),
+    ]
 
 
 def ipip_substitute(node: Node, dev: str, mtu: int, txqueuelen: int) -> list[Step]:
@@ -123,5 +126,3 @@ def _udp(topology: Topology, node: Node, mode: Mode, kernel_path: str) -> list[S
             ),
         ),
     ]
-
-

@@ -42,7 +42,13 @@ _DEVICES = {
     "ipip": "link add probe-i type ipip local 192.0.2.11 remote any",
     "wireguard": "link add probe-w0 type wireguard",
 }
-_RULES = "*nat\n:PROBE - [0:0]\n-A POSTROUTING -j PROBE\n-A PROBE -m addrtype --src-type LOCAL -j MASQUERADE --random-fully\nCOMMIT\n"
+_RULES = """\
+*nat
+:PROBE - [0:0]
+-A POSTROUTING -j PROBE
+-A PROBE -m addrtype --src-type LOCAL -j MASQUERADE --random-fully
+COMMIT
+"""
 _PROGRAMS = ("iptables-restore", "bird", "birdc", "wg", "wireguard-go")
 
 
@@ -114,7 +120,10 @@ def kernel_path(mode_id: str, capabilities: Capabilities | None = None) -> tuple
         if not (native := can.why_not("ipip")):
             return "native", ""
         if not (r := can.why_not("tun", "bpf")):
-            return "ebpf", f"the kernel has no ipip device ({native.partition(': ')[2]}); eBPF encapsulates instead"
+            return (
+                "ebpf",
+                f"the kernel has no ipip device ({native.partition(': ')[2]}); eBPF encapsulates instead",
+            )
         return None, f"no ipip device, and no substitute: {r}"
     if mode.encapsulation == "wireguard":
         if reason := can.why_not("wg"):
@@ -122,6 +131,9 @@ def kernel_path(mode_id: str, capabilities: Capabilities | None = None) -> tuple
         if not (native := can.why_not("wireguard")):
             return "native", ""
         if not (r := can.why_not("tun", "wireguard-go")):
-            return "userspace", f"the kernel has no wireguard device ({native.partition(': ')[2]}); wireguard-go encrypts instead"
+            return (
+                "userspace",
+                f"the kernel has no wireguard device ({native.partition(': ')[2]}); wireguard-go encrypts instead",
+            )
         return None, f"no wireguard device, and no substitute: {r}"
     return "native", ""

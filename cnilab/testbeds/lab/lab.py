@@ -116,9 +116,15 @@ class Lab:
             while not facts.converged(self.agent, self.topology, self.underlay == "routed"):
                 self._check_daemons()
                 if time.monotonic() - began > BGP_LIMIT_S:
-                    state = facts.read(self.agent, self.topology, self.mode, [n.name for n in self.topology.node_list])
-                    sessions = {node: [(s["peer"], s["info"]) for s in f["bgp"] or []] for node, f in state.items()}
-                    raise LabError(f"{self.mode.id}: no routes from BGP after {BGP_LIMIT_S:g} s; sessions: {sessions}")
+                    state = facts.read(
+                        self.agent, self.topology, self.mode, [n.name for n in self.topology.node_list]
+                    )
+                    sessions = {
+                        node: [(s["peer"], s["info"]) for s in f["bgp"] or []] for node, f in state.items()
+                    }
+                    raise LabError(
+                        f"{self.mode.id}: no routes from BGP after {BGP_LIMIT_S:g} s; sessions: {sessions}"
+                    )
                 time.sleep(0.02)
         self.timings["settle_s"] = time.monotonic() - began
         self._ready = True
@@ -203,7 +209,10 @@ class Lab:
             "underlay": self.underlay,
             "path": path,
             "nodes": facts.read(self.agent, self.topology, self.mode, nodes),
-            "topology": {n.name: {"ip": n.ip, "gateway": n.gateway, "subnet": n.subnet} for n in self.topology.node_list},
+            "topology": {
+                n.name: {"ip": n.ip, "gateway": n.gateway, "subnet": n.subnet}
+                for n in self.topology.node_list
+            },
             "placements": {},
         }
         for placement in wanted:
@@ -214,7 +223,11 @@ class Lab:
         client, server = self.client(path), self.server(placement, path)
         node = self.topology.peer_node(placement)
         reaches = self.mode.reaches(placement, self.underlay)
-        mtu = self.mode.pod_mtu() if path != "host_to_host" else self.mode.pod_mtu(modes.UNDERLAY_MTU + self.mode.mtu_reserve)
+        mtu = (
+            self.mode.pod_mtu()
+            if path != "host_to_host"
+            else self.mode.pod_mtu(modes.UNDERLAY_MTU + self.mode.mtu_reserve)
+        )
         seen = self.agent.call(
             "exchange",
             client=client.ns,
@@ -229,9 +242,13 @@ class Lab:
         if not reaches and seen["probes"][0]["result"] == "lost":
             # A pod hears nothing, because the router cannot answer an address it does not know; its node does.
             args = {"args": [self.server(placement, path).address, PROBE_PORT, 100, None, 0.5]}
-            seen["from_node"] = self.agent.call("probe", ns=self.topology.node_list[0].name, what="probe", args=args)["value"]
+            seen["from_node"] = self.agent.call(
+                "probe", ns=self.topology.node_list[0].name, what="probe", args=args
+            )["value"]
         ends = [client.ns, server.ns]
-        links = self.agent.call("read_many", commands=[[ns, ["ip", "-j", "link", "show", "dev", "eth0"]] for ns in ends])
+        links = self.agent.call(
+            "read_many", commands=[[ns, ["ip", "-j", "link", "show", "dev", "eth0"]] for ns in ends]
+        )
         return {
             "end_mtus": {ns: json.loads(text)[0]["mtu"] for ns, text in zip(ends, links["stdout"]) if text},
             "client": client.ns,
@@ -244,10 +261,26 @@ class Lab:
             **seen,
         }
 
-    def serve(self, name: str, endpoint: Endpoint, argv: list[str], stdout: Path, stderr: Path, port: int, udp: bool = False) -> None:
+    def serve(
+        self,
+        name: str,
+        endpoint: Endpoint,
+        argv: list[str],
+        stdout: Path,
+        stderr: Path,
+        port: int,
+        udp: bool = False,
+    ) -> None:
         """Start a server at ``endpoint`` and return once it listens."""
         self.agent.call(
-            "serve", ns=endpoint.ns, name=name, argv=argv, stdout=str(stdout), stderr=str(stderr), port=port, udp=udp
+            "serve",
+            ns=endpoint.ns,
+            name=name,
+            argv=argv,
+            stdout=str(stdout),
+            stderr=str(stderr),
+            port=port,
+            udp=udp,
         )
 
     def run(self, endpoint: Endpoint, argv: list[str], stdout: Path, stderr: Path, timeout_s: float) -> dict:
@@ -288,7 +321,9 @@ class Lab:
         state = "running" if self._agent is not None else "not running"
         lines = [f"Lab {self.mode.id} ({self.kernel_path}), {state}: {self.mode.sentence}"]
         for node in self.topology.node_list:
-            pods = ", ".join(f"{p.name} {p.ip}" for p in node.pods) if self.mode.wiring != "host" else "no pods"
+            pods = (
+                ", ".join(f"{p.name} {p.ip}" for p in node.pods) if self.mode.wiring != "host" else "no pods"
+            )
             lines.append(f"  {node.name}  {node.ip:<15} {pods}")
         return "\n".join(lines)
 

@@ -13,7 +13,9 @@ _MULTICAST = "224.0.0.0/4"
 
 
 def _table(name: str, chains: list[str], rules: list[str]) -> str:
-    return "\n".join([f"*{name}", *(f":{c} - [0:0]" for c in chains), *(f"-A {r}" for r in rules), "COMMIT", ""])
+    return "\n".join(
+        [f"*{name}", *(f":{c} - [0:0]" for c in chains), *(f"-A {r}" for r in rules), "COMMIT", ""]
+    )
 
 
 def flannel(node: Node) -> str:
@@ -57,7 +59,9 @@ def calico(topology: Topology, device: str | None, tunnel_ip: str, pods: tuple[s
         "cali-FORWARD -i cali+ -j ACCEPT",
         "cali-FORWARD -o cali+ -j ACCEPT",
     ]
-    return _table("nat", ["cali-POSTROUTING", "cali-nat-outgoing"], nat) + _table("filter", ["cali-FORWARD"], filters)
+    return _table("nat", ["cali-POSTROUTING", "cali-nat-outgoing"], nat) + _table(
+        "filter", ["cali-FORWARD"], filters
+    )
 
 
 def docker(bridge: str, network: str, published: list[tuple[str, int, str]]) -> str:
@@ -73,7 +77,10 @@ def docker(bridge: str, network: str, published: list[tuple[str, int, str]]) -> 
         "OUTPUT ! -d 127.0.0.0/8 -m addrtype --dst-type LOCAL -j DOCKER",
         f"POSTROUTING -s {network} ! -o {bridge} -j MASQUERADE",
         f"DOCKER -i {bridge} -j RETURN",
-        *(f"DOCKER ! -i {bridge} -p {p} -m {p} --dport {n} -j DNAT --to-destination {ip}:{n}" for p, n, ip in published),
+        *(
+            f"DOCKER ! -i {bridge} -p {p} -m {p} --dport {n} -j DNAT --to-destination {ip}:{n}"
+            for p, n, ip in published
+        ),
     ]
     filters = [
         "FORWARD -j DOCKER-USER",
@@ -82,7 +89,10 @@ def docker(bridge: str, network: str, published: list[tuple[str, int, str]]) -> 
         f"FORWARD -i {bridge} ! -o {bridge} -j ACCEPT",
         f"FORWARD -i {bridge} -o {bridge} -j ACCEPT",
         "DOCKER-USER -j RETURN",
-        *(f"DOCKER -d {ip}/32 ! -i {bridge} -o {bridge} -p {p} -m {p} --dport {n} -j ACCEPT" for p, n, ip in published),
+        *(
+            f"DOCKER -d {ip}/32 ! -i {bridge} -o {bridge} -p {p} -m {p} --dport {n} -j ACCEPT"
+            for p, n, ip in published
+        ),
     ]
     return _table("nat", ["DOCKER"], nat) + _table("filter", ["DOCKER", "DOCKER-USER"], filters)
 

@@ -89,7 +89,11 @@ class Daemon:
     def shell(self) -> str:
         wait = ""
         if self.ready:
-            there = f"ip -n {self.ns} link show {self.ready}" if self.ready.startswith("dev ") else f"test -e {self.ready}"
+            there = (
+                f"ip -n {self.ns} link show {self.ready}"
+                if self.ready.startswith("dev ")
+                else f"test -e {self.ready}"
+            )
             wait = f"\nfor i in $(seq 100); do {there} >/dev/null 2>&1 && break; sleep 0.05; done"
         return _files(self.files) + _enter(self.ns, self.private_run) + shlex.join(self.argv) + " &" + wait
 
@@ -121,7 +125,17 @@ class Bpf:
     optional: bool = False
 
     def shell(self) -> str:
-        program = [sys.executable, "-I", "-S", bpf.__file__, self.object, self.ns, self.tun, self.underlay, self.node_ip]
+        program = [
+            sys.executable,
+            "-I",
+            "-S",
+            bpf.__file__,
+            self.object,
+            self.ns,
+            self.tun,
+            self.underlay,
+            self.node_ip,
+        ]
         patch = shlex.join(program)
         return "\n".join(
             [
@@ -173,9 +187,13 @@ def _enter(ns: str, private_run: str | None = None) -> str:
     inside = f"nsenter --net=/run/netns/{ns} " if ns else ""
     if private_run:
         own = f"/run/cnilab/private/{ns}"
-        inside += f"unshare --mount sh -c 'mkdir -p {own} {private_run} && mount --bind {own} {private_run} && exec \"$@\"' sh "
+        bind = f"mkdir -p {own} {private_run} && mount --bind {own} {private_run}"
+        inside += f"unshare --mount sh -c '{bind} && exec \"$@\"' sh "
     return inside
 
 
 def _files(files: dict[str, str]) -> str:
-    return "".join(f"mkdir -p {shlex.quote(p.rsplit('/', 1)[0])} && cat >{shlex.quote(p)} <<'EOF'\n{text.strip()}\nEOF\n" for p, text in files.items())
+    return "".join(
+        f"mkdir -p {shlex.quote(p.rsplit('/', 1)[0])} && cat >{shlex.quote(p)} <<'EOF'\n{text.strip()}\nEOF\n"
+        for p, text in files.items()
+    )

@@ -34,7 +34,17 @@ class Verification:
         for r in self.rows:
             passed = sum(c["ok"] for c in r["checks"])
             state = f"{r['status']}, {passed}/{len(r['checks'])} checks" if r["checks"] else r["status"]
-            body.append((r["mode"], r["placement"], r["kernel_path"] or "-", r["outer"], str(r["mtu"] or "-"), str(r["ttl"] or "-"), state))
+            body.append(
+                (
+                    r["mode"],
+                    r["placement"],
+                    r["kernel_path"] or "-",
+                    r["outer"],
+                    str(r["mtu"] or "-"),
+                    str(r["ttl"] or "-"),
+                    state,
+                )
+            )
         widths = [max(len(row[i]) for row in [head, *body]) for i in range(len(head))]
         lines = ["  ".join(c.ljust(w) for c, w in zip(head, widths)).rstrip()]
         for row, cells in zip(self.rows, body):
@@ -43,12 +53,19 @@ class Verification:
             for c in row["checks"]:
                 if verbose or not c["ok"]:
                     mark = "ok " if c["ok"] else "NOT"
-                    lines.append(f"    {mark} {c['name']}: {c['found']}" + ("" if c["ok"] else f" (expected {c['expected']})"))
+                    lines.append(
+                        f"    {mark} {c['name']}: {c['found']}"
+                        + ("" if c["ok"] else f" (expected {c['expected']})")
+                    )
         return "\n".join(lines)
 
 
 def verify_modes(
-    wanted: Iterable[str] | None = None, *, underlay: str = "plain", path: str = "pod_to_pod", progress: bool = True
+    wanted: Iterable[str] | None = None,
+    *,
+    underlay: str = "plain",
+    path: str = "pod_to_pod",
+    progress: bool = True,
 ) -> Verification:
     """Build each mode afresh and judge every placement.
 

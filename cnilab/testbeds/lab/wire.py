@@ -68,7 +68,7 @@ def dissect(frame: bytes) -> dict | None:
     if outer is None:
         return None
     rest = frame[ETH_HEADER + outer["header"] :]
-    found = {"carrier": "none", "outer": outer, "inner": None, "port": None, "vni": None}
+    found: dict = {"carrier": "none", "outer": outer, "inner": None, "port": None, "vni": None}
     if outer["protocol"] == 4:
         found.update(carrier="ipip", inner=ipv4(rest))
         found["payload"] = rest[found["inner"]["header"] :] if found["inner"] else b""
@@ -93,7 +93,7 @@ def dissect(frame: bytes) -> dict | None:
 
 def capture(device: str, stop: threading.Event, ready: threading.Event) -> list[dict]:
     """Record the IPv4 packets that pass ``device`` until ``stop``; at most LIMIT of them."""
-    packets = []
+    packets: list[dict] = []
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3)) as tap:
         tap.bind((device, 0))
         tap.setblocking(False)
@@ -124,7 +124,10 @@ def echo(address: str, port: int, stop: threading.Event, ready: threading.Event)
             if not select.select([sock], [], [], 0.005)[0]:
                 continue
             data, extra, _, sender = sock.recvmsg(65535, 64)
-            ttl = next((struct.unpack("i", d[:4])[0] for level, kind, d in extra if (level, kind) == (0, IP_TTL)), None)
+            ttl = next(
+                (struct.unpack("i", d[:4])[0] for level, kind, d in extra if (level, kind) == (0, IP_TTL)),
+                None,
+            )
             seen.append({"length": len(data) + UDP_HEADER + IP_HEADER, "ttl": ttl, "from": sender[0]})
             sock.sendto(data[:64], sender)
     return seen
@@ -178,7 +181,12 @@ def queued(sock: socket.socket) -> dict:
         if (level, kind) == (0, IP_RECVERR) and len(data) >= 16:
             number, origin, icmp, code, _, info, _ = struct.unpack_from("=IBBBBII", data)
             by = socket.inet_ntoa(data[20:24]) if origin == 2 and len(data) >= 24 else None
-            return {"errno": number, "icmp": (icmp, code) if origin == 2 else None, "mtu": info or None, "by": by}
+            return {
+                "errno": number,
+                "icmp": (icmp, code) if origin == 2 else None,
+                "mtu": info or None,
+                "by": by,
+            }
     return {}
 
 

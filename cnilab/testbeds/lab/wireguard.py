@@ -34,7 +34,9 @@ def public_key(node: str) -> str:
         If there is no ``wg``.
     """
     try:
-        done = subprocess.run(["wg", "pubkey"], input=private_key(node), capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            ["wg", "pubkey"], input=private_key(node), capture_output=True, text=True, check=True
+        )
     except (OSError, subprocess.CalledProcessError) as error:
         raise Unavailable(f"wg pubkey: {error}; try: apt-get install wireguard-tools") from error
     return done.stdout.strip()
@@ -50,7 +52,12 @@ def start(ns: str, device: str, kernel_path: str, mtu: int, txqueuelen: int) -> 
 
 
 def setconf(
-    ns: str, device: str, kernel_path: str, port: int, peers: list[tuple[str, str, list[str]]], fwmark: str | None = None
+    ns: str,
+    device: str,
+    kernel_path: str,
+    port: int,
+    peers: list[tuple[str, str, list[str]]],
+    fwmark: str | None = None,
 ) -> Run:
     """Keys, port and peers through ``wg setconf``; a peer is (node name, node address, allowed networks)."""
     mark = f"FwMark = {fwmark}\n" if fwmark else ""

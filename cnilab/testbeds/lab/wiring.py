@@ -36,7 +36,11 @@ def bridge(node: Node, mtu: int) -> list[Step]:
     inside: list[Step] = []
     for pod in node.pods:
         lines += _veth(pod.veth, pod.name, mtu)
-        lines += [f"link set {pod.veth} master cni0", f"link set {pod.veth} type bridge_slave hairpin on", f"link set {pod.veth} up"]
+        lines += [
+            f"link set {pod.veth} master cni0",
+            f"link set {pod.veth} type bridge_slave hairpin on",
+            f"link set {pod.veth} up",
+        ]
         sysctls[f"net/ipv6/conf/{pod.veth}/accept_ra"] = "0"
         inside += [
             Batch(
@@ -49,7 +53,11 @@ def bridge(node: Node, mtu: int) -> list[Step]:
                     f"route add {POD_NETWORK} via {node.bridge_ip} dev eth0",
                 ),
             ),
-            Sysctl(pod.name, {"net/ipv4/conf/eth0/arp_notify": "1", "net/ipv6/conf/eth0/accept_dad": "0"}, optional=True),
+            Sysctl(
+                pod.name,
+                {"net/ipv4/conf/eth0/arp_notify": "1", "net/ipv6/conf/eth0/accept_dad": "0"},
+                optional=True,
+            ),
         ]
     forward = Sysctl(node.name, {"net/ipv4/ip_forward": "1"})
     seen = Sysctl(node.name, {"net/bridge/bridge-nf-call-iptables": "1"}, optional=True)
@@ -58,7 +66,10 @@ def bridge(node: Node, mtu: int) -> list[Step]:
 
 def routed(node: Node, mtu: int) -> list[Step]:
     """A cali veth a pod: /32 in the pod, 169.254.1.1 by proxy ARP, a host route and a permanent neighbour."""
-    lines, sysctls, late, inside = [], {}, [], []
+    lines: list[str] = []
+    sysctls: dict[str, str] = {}
+    late: list[str] = []
+    inside: list[Step] = []
     for pod in node.pods:
         cali = pod.host_interface
         lines += [*_veth(cali, pod.name, mtu, f"address {CALI_MAC} "), f"link set {cali} up"]

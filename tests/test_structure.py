@@ -1,0 +1,92 @@
+"""The house stays as it was drawn: import direction, size of rooms, one public door, one registry a package."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import cnilab
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "cnilab"
+MODULES = sorted(p for p in PACKAGE.rglob("*.py"))
+
+#: Layer of each first-level room; a module imports only from its own layer or one below (DESIGN: one direction).
+LAYERS = {
+    "units": 0, "errors": 0, "modes": 0, "setup": 0,
+    "design": 1, "samples": 1, "study": 1, "proof": 1, "provenance": 1,
+    "tools": 2, "testbeds": 2,
+    "archive": 3, "load": 3, "loading": 3, "doctor": 3, "execute": 4,
+    "stats": 2, "quality": 5, "comparing": 5,
+    "report": 6, "cli": 7, "__init__": 7,
+}  # fmt: skip
+#: Imports inside functions that go the other way on purpose, each with its reason.
+LATE = {
+    ("study", "tools"): "a study may only name tools that exist",
+    ("execute", "stats"): "stopping on precision, imported only by studies that ask for it",
+    ("testbeds", "archive"): "a replayed run is a run directory",
+}
+
+
+def room(path):
+    relative = path.relative_to(PACKAGE)
+    return relative.parts[0].removesuffix(".py")
+
+
+def imports(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "cnilab":
+            parts = node.module.split(".")
+            yield from [parts[1]] if len(parts) > 1 else [a.name for a in node.names]
+        elif isinstance(node, ast.Import):
+            yield from (a.name.split(".")[1] for a in node.names if a.name.startswith("cnilab."))
+
+
+def test_every_room_has_a_layer():
+    assert {room(p) for p in MODULES} == set(LAYERS)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_go_one_way(path):
+    own = room(path)
+    for other in imports(path):
+        if other in LAYERS and other != own and (own, other) not in LATE:
+            assert LAYERS[other] <= LAYERS[own], f"{own} imports {other}"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("stats", "testbeds"), ("testbeds", "stats"), ("tools", "testbeds"), ("tools", "stats")],
+)
+def test_rooms_that_never_meet(one, other):
+    assert [p for p in MODULES if room(p) == one and other in imports(p)] == []
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_no_module_outgrows_its_room(path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 430
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_every_module_says_what_it_is_for(path):
+    text = path.read_text(encoding="utf-8")
+    assert not text.strip() or ast.get_docstring(ast.parse(text)), "a module opens with what it is for"
+
+
+def test_the_public_door():
+    assert len(cnilab.__all__) <= 15
+    assert dir(cnilab) == sorted(cnilab.__all__)
+    for name in cnilab.__all__:
+        assert getattr(cnilab, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'speed'; it has Lab, MODES"):
+        _ = cnilab.speed
+
+
+def test_the_door_opens_without_loading_the_house():
+    """A process inside the lab starts in milliseconds only because this import is almost nothing."""
+    code = (
+        "import sys, cnilab; print([m for m in ('numpy', 'pandas', 'pydantic', 'scipy') if m in sys.modules])"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
