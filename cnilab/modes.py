@@ -205,7 +205,7 @@ MODES: dict[str, Mode] = {
         ),
         Mode(
             "calico-bgp-rr", "calico", "none", "never", "routed",
-            "No encapsulation; nodes peer with reflectors, not with each other. Same data path as the mesh.",
+            "No encapsulation; nodes peer with reflectors, not each other. Same data path as the mesh.",
             route_writer="BIRD", route_protocol="bird", bgp="rr", crosses_subnets=False, departures=(_BIRD2,),
         ),
         Mode(

@@ -1,6 +1,11 @@
 """What every test shares. Lab tests are kept on one worker: two labs at once would measure each other."""
 
+import hypothesis
 import pytest
+
+# These machines are shared: how long an example takes says nothing about the code.
+hypothesis.settings.register_profile("shared", deadline=None)
+hypothesis.settings.load_profile("shared")
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -258,7 +258,7 @@ def test_an_edited_study_no_longer_gives_the_recorded_plan(go, tmp_path):
     run = go(Bed())
     path = tmp_path / "run" / "study.yaml"
     path.write_text(path.read_text().replace("seed: 3", "seed: 9"))
-    with pytest.raises(RunDirError, match="no longer gives the plan that was recorded"):
+    with pytest.raises(RunDirError, match="no longer gives the recorded plan"):
         _ = run.plan
 
 
