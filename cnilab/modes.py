@@ -200,7 +200,7 @@ MODES: dict[str, Mode] = {
         ),
         Mode(
             "calico-bgp-mesh", "calico", "none", "never", "routed",
-            "No encapsulation; nodes tell each other their pods by BGP, and routers between subnets must know them too.",
+            "No headers; nodes tell each other their pods by BGP; routers between subnets must know them too.",
             route_writer="BIRD", route_protocol="bird", bgp="mesh", crosses_subnets=False, departures=(_BIRD2,),
         ),
         Mode(
