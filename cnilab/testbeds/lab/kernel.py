@@ -84,7 +84,9 @@ def probe() -> Capabilities:
             except Unavailable as error:
                 missing[name] = str(error)
                 continue
-            if name == "bpf":
+            if name == "bpf" and not agent.root:
+                missing["bpf"] = "only root may load eBPF programs; try: sudo"
+            elif name == "bpf":
                 attempt("bpf", Bpf(FABRIC, path, "probe-t", "probe-v", "192.0.2.11"))
     return Capabilities(missing)
 
@@ -92,7 +94,8 @@ def probe() -> Capabilities:
 def _plain(message: str) -> str:
     """Shorten the agent's message to the kernel's words."""
     words = message.removeprefix("in the fabric: ").split("\nCommand failed")[0]
-    return words.removeprefix("ip -batch -: ").removeprefix("Error: ").strip().rstrip(".")
+    words = words.removeprefix("ip -batch -: ").removeprefix("Error: ").strip().rstrip(".")
+    return "; ".join(line.strip() for line in words.splitlines() if line.strip())
 
 
 def kernel_path(mode_id: str, capabilities: Capabilities | None = None) -> tuple[str | None, str]:

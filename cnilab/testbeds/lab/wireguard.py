@@ -65,4 +65,4 @@ def setconf(
     for name, ip, networks in peers:
         text += f"[Peer]\nPublicKey = {public_key(name)}\nEndpoint = {ip}:{port}\nAllowedIPs = {', '.join(networks)}\n"
     private = None if kernel_path == "native" else SOCKETS
-    return Run(ns, ("wg", "setconf", device, "/dev/stdin"), stdin=text, private_run=private)
+    return Run(ns, ("wg", "setconf", device, "/proc/self/fd/0"), stdin=text, private_run=private)
