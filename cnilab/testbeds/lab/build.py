@@ -62,7 +62,10 @@ def built(name: str) -> Path:
     if compiler is None:
         names = " or ".join(c[0] for c in compilers)
         raise Unavailable(f"no compiler for {source_name} ({names}); try: apt-get install {package}")
-    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Unavailable(f"nowhere to keep what {compiler[0]} makes: {error}; set XDG_CACHE_HOME") from error
     part = target.with_name(f".{target.name}.{os.getpid()}")
     done = subprocess.run([*compiler, str(source), "-o", str(part)], capture_output=True, text=True)
     if done.returncode:

@@ -19,6 +19,11 @@ from cnilab.errors import LabError, Unavailable
 from cnilab.setup.programs import find, search_path
 
 AGENT = Path(__file__).with_name("agent.py")
+_HINT_USER = (
+    "run as root, or allow user namespaces: "
+    "sysctl -w kernel.unprivileged_userns_clone=1 user.max_user_namespaces=10000"
+)
+_HINT_ROOT = "this root may not unshare namespaces (a container without CAP_SYS_ADMIN?)"
 
 
 def unshare_argv() -> list[str]:
@@ -56,12 +61,11 @@ class AgentProcess:
         except LabError as error:
             self.close()
             hint = (
-                "run as root, or allow user namespaces: sysctl -w kernel.unprivileged_userns_clone=1 "
-                "user.max_user_namespaces=10000"
-                if os.geteuid()
-                else "this root may not unshare namespaces (a container without CAP_SYS_ADMIN?)"
+                ""
+                if "failed to execute" in str(error)
+                else f"; {_HINT_ROOT if os.geteuid() == 0 else _HINT_USER}"
             )
-            raise Unavailable(f"cannot make the lab's namespaces: {error}; {hint}") from error
+            raise Unavailable(f"cannot make the lab's namespaces: {error}{hint}") from error
 
     @property
     def first_process(self) -> int:

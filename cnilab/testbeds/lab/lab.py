@@ -277,8 +277,8 @@ class Lab:
             ns=endpoint.ns,
             name=name,
             argv=argv,
-            stdout=str(stdout),
-            stderr=str(stderr),
+            stdout=str(stdout.absolute()),
+            stderr=str(stderr.absolute()),
             port=port,
             udp=udp,
         )
@@ -296,8 +296,8 @@ class Lab:
             answer_within_s=timeout_s + 10,
             ns=endpoint.ns,
             argv=argv,
-            stdout=str(stdout),
-            stderr=str(stderr),
+            stdout=str(stdout.absolute()),
+            stderr=str(stderr.absolute()),
             timeout_s=timeout_s,
         )
 
