@@ -210,3 +210,11 @@ def test_paths_are_found_from_the_root_and_from_the_notebooks(monkeypatch):
         monkeypatch.chdir(folder)
         assert pipeline.locate("data/studies/quick.yaml") == wanted
         assert pipeline.study_of("data/studies/quick.yaml", "nowhere").name == "quick"
+
+
+@pytest.mark.skipif(not (pipeline.SAMPLE / "manifest.json").exists(), reason="no sample is recorded yet")
+def test_the_recorded_sample_lacks_nothing():
+    """The notebooks' default run is whole, so that looking at it never starts a measurement."""
+    run = RunDir.open(pipeline.locate("data/sample"))
+    assert run.missing(run.plan.trials) == []
+    assert pipeline.measure("", "data/sample").path == pipeline.SAMPLE

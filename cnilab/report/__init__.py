@@ -1,5 +1,5 @@
-"""The report: figures, tables and words computed from a run directory, told in notebooks, exported as one file.
+"""The report: figures, tables and words computed from a run directory, told in notebooks, exported as one page.
 
-``record`` opens a run, ``words`` ``tables`` ``figures`` speak of it, ``narrative`` puts them in order, ``html``
-makes the page, ``pipeline`` runs the notebooks. Nothing here measures or tests anything.
+``record`` opens a run; ``words``, ``tables`` and ``figures`` speak of it; ``narrative`` puts them in order;
+``html`` makes the page; ``pipeline`` runs the notebooks. Nothing here measures or tests anything.
 """

@@ -7,13 +7,8 @@ order, no clock, no random placing.
 
 from __future__ import annotations
 
-import base64
-import io
 import textwrap
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from html import escape
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -22,132 +17,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import FixedLocator, NullLocator
 
-from cnilab.modes import AA_SUFFIX, order
+from cnilab.modes import order
 from cnilab.report import names, numbers, words
+from cnilab.report.looks import MARKS, Look, Picture, axes_for, colour_of, tint
 from cnilab.report.record import Record
 
-_DPI = 200  # two device pixels a CSS pixel at 100 CSS pixels an inch
-
-
-@dataclass(frozen=True)
-class Look:
-    """Where a picture will be seen: how wide, on which ground."""
-
-    width: float = 7.6
-    ink: str = "#1c2330"
-    quiet: str = "#6a7280"
-    ground: str = "#ffffff"
-    rule: str = "#e3e5e8"
-    band: str = "#eef1f4"
-    dark: bool = False
-
-    @property
-    def narrow(self) -> bool:
-        return self.width < 5
-
-
-LIGHT = Look()
-DARK = Look(ink="#e8eaed", quiet="#9aa3af", ground="#14171c", rule="#2a2f37", band="#20252d", dark=True)
-PHONE, PHONE_DARK = (Look(**{**vars(k), "width": 3.7}) for k in (LIGHT, DARK))
-
-_PALETTE = sns.color_palette("colorblind").as_hex()
-_BLUE, _ORANGE, _GREEN = _PALETTE[0], _PALETTE[3], _PALETTE[2]
-#: Verdict -> (marker, colour on light, colour on dark).
-MARKS = {
-    "different_material": ("D", _ORANGE, "#ff9a52"),
-    "different_size_unclear": ("d", _ORANGE, "#ff9a52"),
-    "different_negligible": ("s", _GREEN, "#35c99b"),
-    "equivalent": ("o", _GREEN, "#35c99b"),
-    "inconclusive": ("^", _BLUE, "#63b3ed"),
-    "insufficient_n": ("v", _BLUE, "#63b3ed"),
-    "not_comparable": ("X", "#6a7280", "#9aa3af"),
-}
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A figure to be, with all a reader who cannot see it needs.
-
-    Parameters
-    ----------
-    name
-        Unique in the page.
-    draw
-        Makes the figure for a look.
-    alt
-        At most two sentences: what is compared, and the finding.
-    caption
-        How to read it.
-    data
-        What is drawn, as text.
-    """
-
-    name: str
-    draw: Callable[[Look], Figure]
-    alt: str
-    caption: str
-    data: pd.DataFrame
-
-    def figure(self, look: Look = LIGHT) -> Figure:
-        """Return the matplotlib figure."""
-        with sns.axes_style("white"):
-            return self.draw(look)
-
-    def _repr_html_(self) -> str:
-        from cnilab.report.tables import Page
-
-        uri = {k: _data_uri(self.figure(look)) for k, look in _LOOKS.items()}
-        table = Page(f"{self.name}-data", f"Data of the figure: {self.caption}", self.data, tuple(self.data.columns[1:]))
-        return (
-            f'<figure id="{self.name}"><picture>'
-            f'<source media="screen and (max-width: 640px) and (prefers-color-scheme: dark)" srcset="{uri["phone_dark"]}">'
-            f'<source media="screen and (max-width: 640px)" srcset="{uri["phone"]}">'
-            f'<source media="screen and (prefers-color-scheme: dark)" srcset="{uri["dark"]}">'
-            f'<img src="{uri["light"]}" alt="{escape(self.alt)}" width="{LIGHT.width * 100:.0f}"></picture>'
-            f"<figcaption>{escape(self.caption)}</figcaption>"
-            f"<details><summary>The data of this figure</summary>{table._repr_html_()}</details></figure>"
-        )
-
-    def __repr__(self) -> str:
-        return self.alt
-
-
-_LOOKS = {"light": LIGHT, "dark": DARK, "phone": PHONE, "phone_dark": PHONE_DARK}
-
-
-def _data_uri(figure: Figure) -> str:
-    """Return the figure as a PNG in a data URI: few colours, no metadata that would differ between two runs."""
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=_DPI, metadata={"Software": None})
-    image = Image.open(buffer).convert("RGB").quantize(64, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
-    small = io.BytesIO()
-    image.save(small, format="png", compress_level=9)
-    return "data:image/png;base64," + base64.b64encode(small.getvalue()).decode()
-
-
-def _axes(look: Look, panels: int, height: float, **more: Any) -> tuple[Figure, list[Axes]]:
-    """Return a figure with panels side by side, one under the other where the window is narrow."""
-    rows, columns = (panels, 1) if look.narrow else (1, panels)
-    figure = Figure(figsize=(look.width, height * rows + 0.35), layout="constrained", facecolor=look.ground)
-    axes = list(np.atleast_1d(figure.subplots(rows, columns, **more)).ravel())
-    for ax in axes:
-        ax.set_facecolor(look.ground)
-        ax.tick_params(colors=look.ink, labelsize=8.5, length=0, pad=4)
-        for side, spine in ax.spines.items():
-            spine.set_visible(side == "bottom")
-            spine.set_color(look.rule)
-    return figure, axes
-
-
-def _colour(verdict: str, look: Look) -> str:
-    return MARKS[verdict][2 if look.dark else 1]
-
-
-# ---- how far from the baseline ------------------------------------------------------------------------------
+# ---- how far from the baseline ---------------------------------------------------------------------------
 
 
 def ratios(record: Record, metric: str, stat: str, test: str) -> Picture:
@@ -162,28 +39,54 @@ def ratios(record: Record, metric: str, stat: str, test: str) -> Picture:
     limits = _limits(rows, clouds, bound)
 
     def draw(look: Look) -> Figure:
-        figure, axes = _axes(look, len(places), 0.46 * len(modes) + 0.7, sharey=True)
+        figure, axes = axes_for(look, len(places), 0.46 * len(modes) + 0.7, sharey=True)
         for ax, place in zip(axes, places):
-            _panel(ax, look, [(m, at[place, m]) for m in modes if (place, m) in at], clouds[place], limits, bound)
+            _panel(
+                ax, look, [(m, at[place, m]) for m in modes if (place, m) in at], clouds[place], limits, bound
+            )
             ax.set_title(names.placement(place), loc="left", fontsize=9.5, color=look.ink, fontweight="bold")
-            ax.set_yticks(range(len(modes)), [words.label(at[place, m]) if (place, m) in at else m for m in modes])
+            ax.set_yticks(
+                range(len(modes)), [words.label(at[place, m]) if (place, m) in at else m for m in modes]
+            )
             ax.set_ylim(len(modes) - 0.45, -0.55)
             ax.set_xlabel(f"{what.noun}, {base} = 100 %", fontsize=8.5, color=look.quiet)
-        figure.legend(handles=_legend(rows, look), loc="outside lower left", ncols=2 if look.narrow else 5, frameon=False, fontsize=8, labelcolor=look.ink, handletextpad=0.3, columnspacing=1.1, borderaxespad=0.1)
+        figure.legend(
+            handles=_legend(rows, look),
+            loc="outside lower left",
+            ncols=2 if look.narrow else 5,
+            frameon=False,
+            fontsize=8,
+            labelcolor=look.ink,
+            handletextpad=0.3,
+            columnspacing=1.1,
+            borderaxespad=0.1,
+        )
         return figure
 
     caption = (
-        f"{what.noun[0].upper()}{what.noun[1:]} ({test}) as a share of {base}'s. Mark: estimate; line: interval that holds for all "
-        f"comparisons at once; small dots: single blocks; band: the margin of {numbers.margin(bound)}." + _notes(rows)
+        f"{what.noun[0].upper()}{what.noun[1:]} ({test}) as a share of {base}'s. Mark: estimate; line: "
+        f"interval that holds for all "
+        f"comparisons at once; small dots: single blocks; band: the margin of {numbers.margin(bound)}."
+        + _notes(rows)
     )
-    return Picture(f"fig-{metric}-{stat}-{test}".replace("_", "-"), draw, words.alt(rows), caption, _ratio_data(rows))
+    return Picture(
+        f"fig-{metric}-{stat}-{test}".replace("_", "-"), draw, words.alt(rows), caption, _ratio_data(rows)
+    )
 
 
 def _notes(rows: Sequence[dict]) -> str:
     """Explain the marks that only some pictures have."""
     drawn = [r for r in rows if r["ratio"] is not None]
-    hollow = " Hollow: a substitute carried the packets." if any(names.is_substitute(r["kernel_path"]) for r in drawn) else ""
-    dotted = " Dotted: so few blocks set no bound." if any(r["sim_ci_low"] is None and r["sim_ci_high"] is None for r in drawn) else ""
+    hollow = (
+        " Hollow: a substitute carried the packets."
+        if any(names.is_substitute(r["kernel_path"]) for r in drawn)
+        else ""
+    )
+    dotted = (
+        " Dotted: so few blocks set no bound."
+        if any(r["sim_ci_low"] is None and r["sim_ci_high"] is None for r in drawn)
+        else ""
+    )
     return hollow + dotted
 
 
@@ -206,7 +109,14 @@ def _limits(rows: Sequence[dict], clouds: dict, bound: float) -> tuple[float, fl
     return low / pad, high * pad
 
 
-def _panel(ax: Axes, look: Look, rows: Sequence[tuple[str, dict]], cloud: dict, limits: tuple[float, float], bound: float) -> None:
+def _panel(
+    ax: Axes,
+    look: Look,
+    rows: Sequence[tuple[str, dict]],
+    cloud: dict,
+    limits: tuple[float, float],
+    bound: float,
+) -> None:
     ax.set_xscale("log")
     ax.set_xlim(*limits)
     ax.axvspan(1 / (1 + bound), 1 + bound, color=look.band, zorder=0, lw=0)
@@ -218,19 +128,40 @@ def _panel(ax: Axes, look: Look, rows: Sequence[tuple[str, dict]], cloud: dict, 
     for y, (mode, row) in enumerate(rows):
         if row["ratio"] is None:
             text = names.short_verdict(row).partition(" ")[2]
-            ax.text(0.02, y, text, transform=ax.get_yaxis_transform(), va="center", fontsize=8.5, style="italic", color=look.quiet, bbox={"fc": look.ground, "ec": "none", "pad": 2})
+            ax.text(
+                0.02,
+                y,
+                text,
+                transform=ax.get_yaxis_transform(),
+                va="center",
+                fontsize=8.5,
+                style="italic",
+                color=look.quiet,
+                bbox={"fc": look.ground, "ec": "none", "pad": 2},
+            )
             continue
         dots = cloud.get(mode, np.empty(0))
         ax.plot(dots, y + _spread(len(dots)), ".", ms=3.2, color=look.quiet, alpha=0.55, zorder=2)
         marker = MARKS[row["verdict"]][0]
-        colour = _colour(row["verdict"], look)
+        colour = colour_of(row["verdict"], look)
         low, high = row["sim_ci_low"] or limits[0], row["sim_ci_high"] or limits[1]
-        if row["sim_ci_low"] is None and row["sim_ci_high"] is None:  # no bound: a line across would look like one
+        if (
+            row["sim_ci_low"] is None and row["sim_ci_high"] is None
+        ):  # no bound: a line across would look like one
             ax.plot([low, high], [y, y], ":", color=colour, lw=1.2, zorder=3)
         else:
             ax.plot([low, high], [y, y], color=colour, lw=2.2, solid_capstyle="round", zorder=3)
         hollow = names.is_substitute(row["kernel_path"])
-        ax.plot(row["ratio"], y, marker, ms=7.5, color=colour, mfc=look.ground if hollow else colour, mew=1.8, zorder=4)
+        ax.plot(
+            row["ratio"],
+            y,
+            marker,
+            ms=7.5,
+            color=colour,
+            mfc=look.ground if hollow else colour,
+            mew=1.8,
+            zorder=4,
+        )
 
 
 def _spread(n: int) -> np.ndarray:
@@ -241,9 +172,14 @@ def _spread(n: int) -> np.ndarray:
 def _ticks(low: float, high: float, room: int) -> list[float]:
     """Return at most ``room`` round ratios in the range, 1 among them."""
     ladders = (
-        [0.9, 0.95, 1, 1.05, 1.1], [0.7, 0.8, 0.9, 1, 1.1, 1.2], [0.5, 0.6, 0.8, 1, 1.2, 1.5], [0.25, 0.5, 0.75, 1, 1.5, 2],
-        [0.1, 0.25, 0.5, 1, 2, 4], [0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30], [0.001, 0.01, 0.1, 1, 10, 100],
-    )  # fmt: skip
+        [0.9, 0.95, 1, 1.05, 1.1],
+        [0.7, 0.8, 0.9, 1, 1.1, 1.2],
+        [0.5, 0.6, 0.8, 1, 1.2, 1.5],
+        [0.25, 0.5, 0.75, 1, 1.5, 2],
+        [0.1, 0.25, 0.5, 1, 2, 4],
+        [0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30],
+        [0.001, 0.01, 0.1, 1, 10, 100],
+    )
     for ladder in ladders:
         if ladder[0] <= low * 1.12 and ladder[-1] >= high / 1.12:
             inside = [t for t in ladder if low <= t <= high]
@@ -257,23 +193,42 @@ def _legend(rows: Sequence[dict], look: Look) -> list[Line2D]:
     out = []
     for verdict in words.ORDER:
         if any(r["verdict"] == verdict and r["ratio"] is not None for r in rows):
-            sign, text = names.VERDICT_WORDS[verdict]
-            colour = _colour(verdict, look)
+            text = names.VERDICT_WORDS[verdict][1]
+            colour = colour_of(verdict, look)
             out.append(Line2D([], [], marker=MARKS[verdict][0], ls="", ms=6.5, color=colour, label=f"{text}"))
     if any(names.is_substitute(r["kernel_path"]) and r["ratio"] is not None for r in rows):
-        out.append(Line2D([], [], marker="o", ls="", ms=6.5, mfc=look.ground, mec=look.ink, mew=1.5, label="hollow: substitute"))
+        out.append(
+            Line2D(
+                [],
+                [],
+                marker="o",
+                ls="",
+                ms=6.5,
+                mfc=look.ground,
+                mec=look.ink,
+                mew=1.5,
+                label="hollow: substitute",
+            )
+        )
     return out
 
 
 def _ratio_data(rows: Sequence[dict]) -> pd.DataFrame:
-    return pd.DataFrame([{
-        "mode": words.label(r), "where": names.placement(r["placement"]),
-        "ratio": numbers.span(r["ratio"], r["sim_ci_low"], r["sim_ci_high"]),
-        "blocks": f"{r['n_used']:.0f}", "verdict": names.short_verdict(r),
-    } for r in rows])  # fmt: skip
+    return pd.DataFrame(
+        [
+            {
+                "mode": words.label(r),
+                "where": names.placement(r["placement"]),
+                "ratio": numbers.span(r["ratio"], r["sim_ci_low"], r["sim_ci_high"]),
+                "blocks": f"{r['n_used']:.0f}",
+                "verdict": names.short_verdict(r),
+            }
+            for r in rows
+        ]
+    )
 
 
-# ---- mode x placement ----------------------------------------------------------------------------------------
+# ---- mode x placement ------------------------------------------------------------------------------------
 
 
 def overview(record: Record) -> Picture:
@@ -285,11 +240,22 @@ def overview(record: Record) -> Picture:
     what = names.quantity(rows[0]["metric"], rows[0]["stat"])
 
     def draw(look: Look) -> Figure:
-        figure, (ax,) = _axes(look, 1, 0.52 * len(modes) + 0.5)
+        figure, (ax,) = axes_for(look, 1, 0.52 * len(modes) + 0.5)
         kinds = list(MARKS)
-        codes = np.array([[kinds.index(at[m, p]["verdict"]) if (m, p) in at else np.nan for p in places] for m in modes])
-        tints = [_tint(_colour(k, look), look) for k in kinds]
-        sns.heatmap(codes, ax=ax, cmap=sns.color_palette(tints, as_cmap=False), vmin=-0.5, vmax=len(kinds) - 0.5, cbar=False, linewidths=3, linecolor=look.ground)
+        codes = np.array(
+            [[kinds.index(at[m, p]["verdict"]) if (m, p) in at else np.nan for p in places] for m in modes]
+        )
+        tints = [tint(colour_of(k, look), look) for k in kinds]
+        sns.heatmap(
+            codes,
+            ax=ax,
+            cmap=sns.color_palette(tints, as_cmap=False),
+            vmin=-0.5,
+            vmax=len(kinds) - 0.5,
+            cbar=False,
+            linewidths=3,
+            linecolor=look.ground,
+        )
         for y, mode in enumerate(modes):
             for x, place in enumerate(places):
                 row = at.get((mode, place))
@@ -300,8 +266,28 @@ def overview(record: Record) -> Picture:
                 if row["ratio"] is not None:
                     text = f"{_ratio_only(row)}\n{text}"
                     if names.is_substitute(row["kernel_path"]):
-                        ax.add_patch(Rectangle((x + 0.012, y + 0.035), 0.976, 0.93, fill=False, hatch="///", ec=look.quiet, lw=0, alpha=0.28))
-                ax.text(x + 0.5, y + 0.5, text, ha="center", va="center", fontsize=8.2, color=look.ink, linespacing=1.3)
+                        ax.add_patch(
+                            Rectangle(
+                                (x + 0.012, y + 0.035),
+                                0.976,
+                                0.93,
+                                fill=False,
+                                hatch="///",
+                                ec=look.quiet,
+                                lw=0,
+                                alpha=0.28,
+                            )
+                        )
+                ax.text(
+                    x + 0.5,
+                    y + 0.5,
+                    text,
+                    ha="center",
+                    va="center",
+                    fontsize=8.2,
+                    color=look.ink,
+                    linespacing=1.3,
+                )
         labels = [words.label(at[m, places[0]]) if (m, places[0]) in at else m for m in modes]
         ax.set_yticks(np.arange(len(modes)) + 0.5, labels, rotation=0)
         ax.set_xticks(np.arange(len(places)) + 0.5, [names.placement(p) for p in places])
@@ -309,70 +295,17 @@ def overview(record: Record) -> Picture:
         ax.spines["bottom"].set_visible(False)
         return figure
 
-    caption = f"{what.noun[0].upper()}{what.noun[1:]} as a multiple of {record.study.baseline}'s, by mode and place." + (" Hatched: a substitute carried the packets." if any(names.is_substitute(r["kernel_path"]) for r in rows) else "")
+    caption = (
+        f"{what.noun[0].upper()}{what.noun[1:]} as a multiple of {record.study.baseline}'s, by mode and "
+        f"place."
+        + (
+            " Hatched: a substitute carried the packets."
+            if any(names.is_substitute(r["kernel_path"]) for r in rows)
+            else ""
+        )
+    )
     return Picture("fig-map", draw, words.alt(rows), caption, _ratio_data(rows))
 
 
 def _ratio_only(row: dict) -> str:
     return numbers.rounded(row["ratio"], numbers.decimals(row["sim_ci_low"], row["sim_ci_high"]))
-
-
-def _tint(colour: str, look: Look) -> tuple[float, ...]:
-    from matplotlib.colors import to_rgb
-
-    share = 0.24 if look.dark else 0.2
-    return tuple(share * a + (1 - share) * b for a, b in zip(to_rgb(colour), to_rgb(look.ground)))
-
-
-# ---- was the bench still ---------------------------------------------------------------------------------------
-
-
-def stability(record: Record) -> Picture:
-    """Draw the primary metric block by block, each mode relative to its own middle: what all modes share is the bench."""
-    p = record.study.primary
-    places = [q for q in names.PLACEMENTS if record.table(p.metric, p.stat, p.test, q) is not None]
-    what = names.quantity(p.metric, p.stat)
-    series = {q: _relative(record, p.metric, p.stat, p.test, q) for q in places}
-    base = record.study.baseline
-
-    def draw(look: Look) -> Figure:
-        figure, axes = _axes(look, len(places), 2.3, sharey=True)
-        for ax, place in zip(axes, places):
-            frame = series[place]
-            for mode in frame.columns:
-                if mode not in (base, base + AA_SUFFIX):
-                    ax.plot(frame.index, frame[mode], color=look.quiet, lw=0.9, alpha=0.6)
-            for mode, style, colour in ((base, "-", _BLUE if not look.dark else "#63b3ed"), (base + AA_SUFFIX, "--", _ORANGE if not look.dark else "#ff9a52")):
-                if mode in frame:
-                    ax.plot(frame.index, frame[mode], style, color=colour, lw=1.9, marker="o", ms=3, label=names.mode_label(mode))
-            ax.axhline(1, color=look.rule, lw=1, zorder=0)
-            ax.set_title(names.placement(place), loc="left", fontsize=9.5, color=look.ink, fontweight="bold")
-            ax.set_xlabel("block, in the order measured", fontsize=8.5, color=look.quiet)
-            ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-            ax.yaxis.set_major_formatter(lambda v, _: f"{100 * v:.0f} %")
-        handles = [*axes[0].get_legend_handles_labels()[0], Line2D([], [], color=look.quiet, lw=0.9, label="other modes")]
-        figure.legend(handles=handles, loc="outside lower left", ncols=2 if look.narrow else 3, frameon=False, fontsize=8, labelcolor=look.ink)
-        return figure
-
-    wide = [v for f in series.values() if base in f for v in f[base].dropna()]
-    span = f"from {100 * min(wide):.0f} % to {100 * max(wide):.0f} % of its middle" if wide else "not known"
-    drifts = record.warnings[record.warnings["code"] == "bench_moved"]
-    flagged = int((drifts["severity"] == "warning").sum())
-    found = f"{numbers.count(flagged, 'check')} of the primary tables flagged a movement." if flagged else "No check of the primary tables flagged a movement."
-    alt = f"{what.noun[0].upper()}{what.noun[1:]} by block relative to each mode's own middle; {base} ranged {span}. {found}"
-    data = pd.concat({names.placement(q): f for q, f in series.items()}, names=["where", "block"]) if series else pd.DataFrame()
-    text = data.map(lambda v: numbers.MISSING if pd.isna(v) else f"{v:.3f}").rename(columns=names.mode_label).reset_index() if len(data) else pd.DataFrame({"block": []})
-    text = text.assign(block=[f"{w}, {b}" for w, b in zip(text["where"], text["block"])]).drop(columns="where") if len(data) else text
-    caption = f"{what.noun[0].upper()}{what.noun[1:]} ({p.test}) of every block, each mode relative to its own median. What moves all lines together is the machine; blocks take it out of the comparisons."
-    return Picture("fig-stability", draw, alt, caption, text)
-
-
-def _relative(record: Record, metric: str, stat: str, test: str, place: str) -> pd.DataFrame:
-    table = record.table(metric, stat, test, place)
-    if table is None:
-        return pd.DataFrame()
-    blocks = [int(b) for b in table.blocks]
-    frame = pd.DataFrame(table.values.T, index=blocks, columns=list(table.modes)).sort_index()
-    frame = frame[[m for m in order(frame.columns) if frame[m].notna().any()]]
-    middle = frame.median()
-    return np.exp(frame - middle) if table.scale == "log" else frame / middle.where(middle != 0)

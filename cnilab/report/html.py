@@ -50,7 +50,11 @@ def page(notebook: nbformat.NotebookNode, title: str) -> str:
     head, mark, rest = body.partition("<main")
     rest = _STYLE.sub("", rest)
     links = "".join(f'<li><a href="#{anchor}">{text}</a></li>' for anchor, text in _HEADING.findall(rest))
-    contents = f'<nav class="contents" aria-label="Contents"><h2 class="quiet">On this page</h2><ol>{links}</ol></nav>' if links else ""
+    contents = (
+        f'<nav class="contents" aria-label="Contents"><h2>On this page</h2><ol>{links}</ol></nav>'
+        if links
+        else ""
+    )
     # After the answer, before the first heading: who reads only the answer meets no list.
     rest = rest.replace('<h2 id="', f'{contents}<h2 id="', 1) if links else rest
     return head + mark + rest
@@ -61,7 +65,10 @@ def export(notebook: str | Path, html: str | Path) -> Path:
     node = nbformat.read(Path(notebook), as_version=4)
     target = Path(html)
     target.parent.mkdir(parents=True, exist_ok=True)
-    title = f"What each CNI mode costs: {node.metadata.get('cnilab', {}).get('title') or target.resolve().parent.name}"
+    title = (
+        f"What each CNI mode costs: "
+        f"{node.metadata.get('cnilab', {}).get('title') or target.resolve().parent.name}"
+    )
     part = target.with_name(f".{target.name}.part")
     part.write_text(page(node, escape(title, quote=False)), encoding="utf-8")
     part.replace(target)

@@ -105,7 +105,9 @@ def margin(value: float) -> str:
     return f"{100 * value:.6g}{THIN}%"
 
 
-def change(ratio: float, low: float | None, high: float | None, less: str, more: str, times: str) -> tuple[str, str]:
+def change(
+    ratio: float, low: float | None, high: float | None, less: str, more: str, times: str
+) -> tuple[str, str]:
     """Return a ratio and its interval in words, e.g. ``("38 % less", "34 to 42 %")``.
 
     Parameters
@@ -117,7 +119,10 @@ def change(ratio: float, low: float | None, high: float | None, less: str, more:
     """
     if ratio >= TIMES:
         places = decimals(low, high)
-        ends = f"{MISSING if low is None else rounded(low, places)} to {'∞' if high is None else rounded(high, places)}"
+        ends = (
+            f"{MISSING if low is None else rounded(low, places)} to "
+            f"{'∞' if high is None else rounded(high, places)}"
+        )
         return f"{rounded(ratio, places)} times {times}", ends
     places = decimals(*(None if v is None else 100 * v for v in (low, high)))
     word = more if ratio > 1 else less

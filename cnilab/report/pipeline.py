@@ -1,7 +1,7 @@
 """The five notebooks, run by papermill in order into a run directory, and the page made of the last one.
 
-Each notebook leaves its files in the run directory and the next one reads them there. A notebook that fails is
-kept as far as it came, and the error names it. What is in a notebook is not decided here.
+Each notebook leaves its files in the run directory and the next one reads them there. One that fails is kept
+as far as it came, and the error names it. What is in a notebook is not decided here.
 """
 
 from __future__ import annotations
@@ -65,7 +65,9 @@ def measure(study: str, run_dir: str, *, resume: bool = False, progress: bool = 
         if run.study.digest == wanted.digest and not run.missing(run.plan.trials):
             return run
         if not resume and run.study.digest == wanted.digest:
-            raise RunDirError(f"{place} lacks {len(run.missing(run.plan.trials))} trials; set resume to run what is missing")
+            raise RunDirError(
+                f"{place} lacks {len(run.missing(run.plan.trials))} trials; set resume to run what is missing"
+            )
     from cnilab.execute import run as execute  # here, so that reading a record loads no testbed
 
     return execute(study_of(study, run_dir), place, resume=resume, progress=progress)
@@ -104,7 +106,9 @@ def run_notebooks(study_path: str, run_dir: str, *, resume: bool = False, progre
     waiting.mkdir(parents=True, exist_ok=True)
     try:
         for name in STAGES[:2]:
-            given = {"study": study, "run_dir": str(place)} | ({"resume": resume, "progress": progress} if name == "02_run" else {})
+            given = {"study": study, "run_dir": str(place)} | (
+                {"resume": resume, "progress": progress} if name == "02_run" else {}
+            )
             _execute(name, waiting / f"{name}.ipynb", given, place / "notebooks", progress)
     finally:
         for made in sorted(waiting.glob("*.ipynb")):
@@ -114,7 +118,9 @@ def run_notebooks(study_path: str, run_dir: str, *, resume: bool = False, progre
     return render(place, progress=progress)
 
 
-def render(run_dir: str | Path, out: str | Path | None = None, *, notice: str = "", progress: bool = False) -> Path:
+def render(
+    run_dir: str | Path, out: str | Path | None = None, *, notice: str = "", progress: bool = False
+) -> Path:
     """Look a run over, compare and report again, from an existing run directory.
 
     Parameters
@@ -158,14 +164,33 @@ def _execute(name: str, to: Path, parameters: dict[str, Any], final: Path, progr
         warnings.simplefilter("ignore")
         try:
             papermill.execute_notebook(
-                str(NOTEBOOKS / f"{name}.ipynb"), str(to), parameters=parameters, kernel_name="python3", progress_bar=False,
-                cwd=str(Path.cwd()), stderr_file=sys.stderr if progress else None, extra_arguments=["--IPKernelApp.log_level=ERROR"],
-            )  # fmt: skip
+                str(NOTEBOOKS / f"{name}.ipynb"),
+                str(to),
+                parameters=parameters,
+                kernel_name="python3",
+                progress_bar=False,
+                cwd=str(Path.cwd()),
+                stderr_file=sys.stderr if progress else None,
+                extra_arguments=["--IPKernelApp.log_level=ERROR"],
+            )
         except PapermillExecutionError as error:
-            raise NotebookError(f"{name} stopped: {error.ename}: {error.evalue}; all it said until then is in {final / to.name}") from error
+            raise NotebookError(
+                f"{name} stopped: {error.ename}: {error.evalue}; all it said until then is in "
+                f"{final / to.name}"
+            ) from error
 
 
 __all__ = [
-    "NOTEBOOKS", "ROOT", "SAMPLE", "STAGES", "NotebookError", "export", "locate", "measure", "render", "render_sample",
-    "run_notebooks", "study_of",
-]  # fmt: skip
+    "NOTEBOOKS",
+    "ROOT",
+    "SAMPLE",
+    "STAGES",
+    "NotebookError",
+    "export",
+    "locate",
+    "measure",
+    "render",
+    "render_sample",
+    "run_notebooks",
+    "study_of",
+]

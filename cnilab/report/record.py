@@ -1,4 +1,4 @@
-"""Everything a report reads, opened once from a run directory; and what the compare stage leaves there for it.
+"""Everything a report reads, opened once from a run directory; and what comparing leaves there for it.
 
 The hand-over between notebooks is files: ``comparisons.parquet`` and ``summary.json`` from comparing,
 ``warnings.parquet`` from looking the run over. What an earlier stage has not left is made anew from the raw
@@ -104,7 +104,10 @@ class Record:
         path = self.run.path / "comparisons.parquet"
         if path.exists():
             rows = pq.read_table(path).to_pylist()
-            rows = [{**r, "warnings": [json.loads(w) for w in r["warnings"] or ()], "flags": r["flags"] or []} for r in rows]
+            rows = [
+                {**r, "warnings": [json.loads(w) for w in r["warnings"] or ()], "flags": r["flags"] or []}
+                for r in rows
+            ]
         else:
             rows = [dict(r) for r in self._compared.rows]
         return sort_rows(rows)
@@ -139,9 +142,12 @@ class Record:
     def select(self, metric: str, stat: str = "value", test: str | None = None) -> list[dict[str, Any]]:
         """Return the comparisons of one metric, stat and test."""
         return [
-            r for r in self.rows
-            if r["family"] != "aa" and (r["metric"], r["stat"]) == (metric, stat) and test in (None, r["test"])
-        ]  # fmt: skip
+            r
+            for r in self.rows
+            if r["family"] != "aa"
+            and (r["metric"], r["stat"]) == (metric, stat)
+            and test in (None, r["test"])
+        ]
 
     def questions(self) -> list[tuple[str, str, str]]:
         """Return ``(metric, stat, test)`` of everything a picture is drawn of, the declared primary first."""
@@ -150,7 +156,9 @@ class Record:
         tests = {t.name: i for i, t in enumerate(self.study.tests)}
         p = self.study.primary
         asked = [q for q in seen if q[:2] in order]
-        return sorted(asked, key=lambda q: (q != (p.metric, p.stat, p.test), order[q[:2]], tests.get(q[2], 99)))
+        return sorted(
+            asked, key=lambda q: (q != (p.metric, p.stat, p.test), order[q[:2]], tests.get(q[2], 99))
+        )
 
     def table(self, metric: str, stat: str, test: str | None, placement: str | None) -> Table | None:
         """Return the cells of one scenario, None if there are none."""
@@ -161,7 +169,7 @@ class Record:
 
     @cached_property
     def kernel_paths(self) -> dict[str, str]:
-        """Mode -> what carried its packets, several joined by ``+``; modes of which nothing is known are absent."""
+        """Mode -> what carried its packets, several joined by ``+``; a mode never put in place is absent."""
         out: dict[str, set[str]] = {}
         for entry in self.manifest.get("deployments", {}).values():
             if entry.get("kernel_path"):

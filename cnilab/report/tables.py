@@ -64,21 +64,44 @@ class Page:
         # great_tables escapes text, and leaves alone what a formatter returns.
         for column in self.html:
             table = table.fmt(lambda made: made, columns=column)
-        labels: dict[str, Any] = {c: raw(escape(str(c))) for c in frame.columns if c not in (stub, self.groups)}
+        labels: dict[str, Any] = {
+            c: raw(escape(str(c))) for c in frame.columns if c not in (stub, self.groups)
+        }
         return table.cols_label(**labels)
 
     def _repr_html_(self) -> str:
         made = self.gt().as_raw_html()
-        made = made.replace('<table class="gt_table"', f'<table class="gt_table" aria-labelledby="{self.id}-caption"', 1)
-        made = re.sub(r"(<table[^>]*>)", rf'\1<caption id="{self.id}-caption">{escape(self.caption)}</caption>', made, count=1)
-        made = re.sub(r"<th class=\"gt_group_heading\"([^>]*?)>", r'<th class="gt_group_heading" scope="colgroup"\1>', made) if "scope=\"colgroup\"" not in made else made
-        return re.sub(r'^\s*<div id="[^"]*" style="[^"]*"', f'<div id="{self.id}" class="scroll" role="region" tabindex="0" aria-labelledby="{self.id}-caption"', made, count=1)
+        made = made.replace(
+            '<table class="gt_table"', f'<table class="gt_table" aria-labelledby="{self.id}-caption"', 1
+        )
+        made = re.sub(
+            r"(<table[^>]*>)",
+            rf'\1<caption id="{self.id}-caption">{escape(self.caption)}</caption>',
+            made,
+            count=1,
+        )
+        made = (
+            re.sub(
+                r"<th class=\"gt_group_heading\"([^>]*?)>",
+                r'<th class="gt_group_heading" scope="colgroup"\1>',
+                made,
+            )
+            if 'scope="colgroup"' not in made
+            else made
+        )
+        return re.sub(
+            r'^\s*<div id="[^"]*" style="[^"]*"',
+            f'<div id="{self.id}" class="scroll" role="region" tabindex="0" '
+            f'aria-labelledby="{self.id}-caption"',
+            made,
+            count=1,
+        )
 
     def __repr__(self) -> str:
         return f"{self.caption}\n{self.frame.to_string(index=False)}"
 
 
-# ---- results ------------------------------------------------------------------------------------------------
+# ---- results ---------------------------------------------------------------------------------------------
 
 
 def verdict(row: Mapping[str, Any]) -> str:
@@ -88,7 +111,9 @@ def verdict(row: Mapping[str, Any]) -> str:
     return f'<span class="verdict {kind}"><span aria-hidden="true">{sign}</span> {escape(text)}</span>'
 
 
-def comparisons(rows: Sequence[Mapping[str, Any]], id: str = "answer-table", caption: str | None = None) -> Page:
+def comparisons(
+    rows: Sequence[Mapping[str, Any]], id: str = "answer-table", caption: str | None = None
+) -> Page:
     """Return the comparisons of one metric: a line a mode, parted by placement.
 
     Parameters
@@ -101,72 +126,125 @@ def comparisons(rows: Sequence[Mapping[str, Any]], id: str = "answer-table", cap
     scale = numbers.scale_of([dict(r) for r in rows])
     base = first["baseline"]
     level = next((r["sim_ci_level"] for r in rows if r["sim_ci_level"]), None)
-    lines = [{
-        "mode": words.label(r),
-        "where": names.placement(r["placement"]),
-        f"{what.noun}{f', {scale.label}' if scale.label else ''}": numbers.span(r["centre"], r["centre_low"], r["centre_high"], scale),
-        f"ratio to {base}": numbers.span(r["ratio"], r["sim_ci_low"], r["sim_ci_high"]),
-        "blocks above" if first["direction"] != "lower" else "blocks below": numbers.MISSING if r["wins"] is None else f"{r['wins']:.0f} of {r['n_used']:.0f}",
-        "p (Holm)": numbers.p_value(r["p_holm"]),
-        "p (same)": numbers.p_value(r["p_equivalence_holm"]),
-        "verdict": verdict(r),
-    } for r in rows]  # fmt: skip
+    lines = [
+        {
+            "mode": words.label(r),
+            "where": names.placement(r["placement"]),
+            f"{what.noun}{f', {scale.label}' if scale.label else ''}": numbers.span(
+                r["centre"], r["centre_low"], r["centre_high"], scale
+            ),
+            f"ratio to {base}": numbers.span(r["ratio"], r["sim_ci_low"], r["sim_ci_high"]),
+            "blocks above" if first["direction"] != "lower" else "blocks below": numbers.MISSING
+            if r["wins"] is None
+            else f"{r['wins']:.0f} of {r['n_used']:.0f}",
+            "p (Holm)": numbers.p_value(r["p_holm"]),
+            "p (same)": numbers.p_value(r["p_equivalence_holm"]),
+            "verdict": verdict(r),
+        }
+        for r in rows
+    ]
     frame = pd.DataFrame(lines)
     about = f"{what.noun[0].upper()}{what.noun[1:]} of each mode ({first['test']}) against {base}"
-    inside = f"; intervals of the ratio hold for all modes and placements at once{f' ({level:.1%} each)' if level and level < 0.9999 else ''}"
+    inside = (
+        f"; intervals of the ratio hold for all modes and placements at "
+        f"once{f' ({level:.1%} each)' if level and level < 0.9999 else ''}"
+    )
     right = [c for c in frame.columns if c not in ("mode", "where", "verdict")]
     return Page(id, caption or about + inside, frame, right, "where", ("verdict",))
 
 
-_SAID = ("blocks_missing", "does_not_cross_subnets", "all_skipped", "all_failed", "no_rows", "difference_scale")
+_SAID = (
+    "blocks_missing",
+    "does_not_cross_subnets",
+    "all_skipped",
+    "all_failed",
+    "no_rows",
+    "difference_scale",
+)
 
 
 def everything(record: Record) -> Page:
     """Return every comparison that was made, controls too, a line each."""
-    lines = [{
-        "mode": words.label(r),
-        "where": r["placement"] or numbers.MISSING,
-        "test": r["test"] or numbers.MISSING,
-        "metric": r["metric"] + ("" if r["stat"] == "value" else f", {r['stat']}"),
-        "family": {"primary": "primary", "exploratory": "exploratory", "aa": "A/A"}[r["family"]],
-        "ratio or difference": numbers.span(r["ratio"], r["sim_ci_low"], r["sim_ci_high"]) if r["scale"] == "log"
-        else numbers.span(r["difference"], r["difference_sim_ci_low"], r["difference_sim_ci_high"]),
-        "blocks": f"{r['n_used']:.0f} of {r['n_blocks']:.0f}",
-        "p (Holm)": numbers.p_value(r["p_holm"]),
-        "verdict": verdict(r),
-        "notes": "; ".join(FLAGS[f] for f in r["flags"] if f not in _SAID),
-    } for r in record.rows]  # fmt: skip
+    lines = [
+        {
+            "mode": words.label(r),
+            "where": r["placement"] or numbers.MISSING,
+            "test": r["test"] or numbers.MISSING,
+            "metric": r["metric"] + ("" if r["stat"] == "value" else f", {r['stat']}"),
+            "family": {"primary": "primary", "exploratory": "exploratory", "aa": "A/A"}[r["family"]],
+            "ratio or difference": numbers.span(r["ratio"], r["sim_ci_low"], r["sim_ci_high"])
+            if r["scale"] == "log"
+            else numbers.span(r["difference"], r["difference_sim_ci_low"], r["difference_sim_ci_high"]),
+            "blocks": f"{r['n_used']:.0f} of {r['n_blocks']:.0f}",
+            "p (Holm)": numbers.p_value(r["p_holm"]),
+            "verdict": verdict(r),
+            "notes": "; ".join(FLAGS[f] for f in r["flags"] if f not in _SAID),
+        }
+        for r in record.rows
+    ]
     frame = pd.DataFrame(lines)
-    return Page("everything", "Every comparison that was made", frame, ("ratio or difference", "blocks", "p (Holm)"), None, ("verdict",))
+    return Page(
+        "everything",
+        "Every comparison that was made",
+        frame,
+        ("ratio or difference", "blocks", "p (Holm)"),
+        None,
+        ("verdict",),
+    )
 
 
-# ---- the run ------------------------------------------------------------------------------------------------
+# ---- the run ---------------------------------------------------------------------------------------------
 
 _MARKS = {"serious": "!!", "warning": "!", "info": "i"}
 
 
+def _weight(severity: str) -> str:
+    sign = f'<span aria-hidden="true">{_MARKS[severity]}</span>'
+    return f'<span class="weight {severity}">{sign} {severity}</span>'
+
+
 def warnings(found: pd.DataFrame) -> Page:
     """Return what was found when the run was looked over, serious things first."""
-    lines = [{
-        "weight": f'<span class="weight {r["severity"]}"><span aria-hidden="true">{_MARKS[r["severity"]]}</span> {r["severity"]}</span>',
-        "where": r["scope"],
-        "what": r["text"][:1].upper() + r["text"][1:],
-        "what helps": "" if pd.isna(r["remedy"]) else r["remedy"],
-    } for r in found.to_dict("records")]  # fmt: skip
-    return Page("warnings", f"{numbers.count(len(lines), 'finding')} about this run", pd.DataFrame(lines, columns=["weight", "where", "what", "what helps"]), (), None, ("weight",))
+    lines = [
+        {
+            "weight": _weight(r["severity"]),
+            "where": r["scope"],
+            "what": r["text"][:1].upper() + r["text"][1:],
+            "what helps": "" if pd.isna(r["remedy"]) else r["remedy"],
+        }
+        for r in found.to_dict("records")
+    ]
+    return Page(
+        "warnings",
+        f"{numbers.count(len(lines), 'finding')} about this run",
+        pd.DataFrame(lines, columns=["weight", "where", "what", "what helps"]),
+        (),
+        None,
+        ("weight",),
+    )
 
 
 _FACTS = {
-    "recorded_at": "recorded at (UTC)", "kernel": "kernel", "system": "system", "architecture": "architecture", "cpu": "processor",
-    "cpus_usable": "cores usable", "memory_bytes": "memory", "virtualised": "virtual machine", "governor": "frequency governor",
-    "load_1min": "load before the run (1 min)", "congestion_control_default": "congestion control, machine's default",
-    "congestion_controls": "congestion controls there are", "rps_default": "receive packet steering, default", "root": "run as root",
+    "recorded_at": "recorded at (UTC)",
+    "kernel": "kernel",
+    "system": "system",
+    "architecture": "architecture",
+    "cpu": "processor",
+    "cpus_usable": "cores usable",
+    "memory_bytes": "memory",
+    "virtualised": "virtual machine",
+    "governor": "frequency governor",
+    "load_1min": "load before the run (1 min)",
+    "congestion_control_default": "congestion control, machine's default",
+    "congestion_controls": "congestion controls there are",
+    "rps_default": "receive packet steering, default",
+    "root": "run as root",
     "python": "Python",
-}  # fmt: skip
+}
 
 
 def machine(record: Record) -> Page:
-    """Return what is recorded of the machine and its settings, a line a fact; what could not be read says so."""
+    """Return what is recorded of the machine, a line a fact; what could not be read says so."""
     given = record.manifest.get("provenance", {})
     keys = [k for k in _FACTS if k in given] + [k for k in given if k not in _FACTS and k != "notes"]
     lines = []
@@ -180,8 +258,15 @@ def machine(record: Record) -> Page:
             text = _fact(key, value)
         lines.append({"fact": _FACTS.get(key, key.replace("_", " ")), "value": text or numbers.MISSING})
     study = record.study
-    lines.append({"fact": "congestion control in every trial", "value": study.congestion_control or "the machine's default"})
-    lines.append({"fact": "client and server pinned", "value": "each to a core of its own" if study.pin_cpus else "no"})
+    lines.append(
+        {
+            "fact": "congestion control in every trial",
+            "value": study.congestion_control or "the machine's default",
+        }
+    )
+    lines.append(
+        {"fact": "client and server pinned", "value": "each to a core of its own" if study.pin_cpus else "no"}
+    )
     return Page("machine-facts", "The machine, as recorded before the first trial", pd.DataFrame(lines))
 
 
@@ -192,7 +277,13 @@ def _fact(key: str, value: Any) -> str:
         return "yes" if value else "no"
     if key.endswith("_bytes"):
         return f"{value / 2**30:.1f} GiB"
-    return f"{value:.2f}" if isinstance(value, float) else ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+    return (
+        f"{value:.2f}"
+        if isinstance(value, float)
+        else ", ".join(map(str, value))
+        if isinstance(value, (list, tuple))
+        else str(value)
+    )
 
 
 def proofs(record: Record) -> Page:
@@ -207,14 +298,37 @@ def proofs(record: Record) -> Page:
             rows = groups[place, mode]
             held = sum(c["ok"] for r in rows for c in r["checks"])
             total = sum(len(r["checks"]) for r in rows)
-            lines.append({
-                "mode": record.label(mode), "where": names.placement(place), "on the wire": _values(r["outer"] for r in rows),
-                "longest packet, B": _values(r["mtu"] for r in rows), "TTL left of 64": _values(r["ttl"] for r in rows),
-                "deployments": str(len(rows)), "checks held": f"{held} of {total}",
-                "said of it": _values(r["reason"] for r in rows if r["reason"]) if any(r["reason"] for r in rows) else "",
-            })  # fmt: skip
-    columns = ["mode", "where", "on the wire", "longest packet, B", "TTL left of 64", "deployments", "checks held", "said of it"]
-    return Page("proofs", "What was seen on the underlay before any number was taken", pd.DataFrame(lines, columns=columns), columns[3:7], "where")
+            lines.append(
+                {
+                    "mode": record.label(mode),
+                    "where": names.placement(place),
+                    "on the wire": _values(r["outer"] for r in rows),
+                    "longest packet, B": _values(r["mtu"] for r in rows),
+                    "TTL left of 64": _values(r["ttl"] for r in rows),
+                    "deployments": str(len(rows)),
+                    "checks held": f"{held} of {total}",
+                    "said of it": _values(r["reason"] for r in rows if r["reason"])
+                    if any(r["reason"] for r in rows)
+                    else "",
+                }
+            )
+    columns = [
+        "mode",
+        "where",
+        "on the wire",
+        "longest packet, B",
+        "TTL left of 64",
+        "deployments",
+        "checks held",
+        "said of it",
+    ]
+    return Page(
+        "proofs",
+        "What was seen on the underlay before any number was taken",
+        pd.DataFrame(lines, columns=columns),
+        columns[3:7],
+        "where",
+    )
 
 
 def _values(values: Any) -> str:

@@ -66,7 +66,10 @@ def finding(row: Row, several: bool = False) -> str:
             return f"{what.noun} {head} as {base}'s ({ends}), beyond {within}"
         return f"{head} {what.noun} than {base} ({ends}), beyond {within}"
     if verdict == "different_size_unclear":
-        return f"{_side(row)} {what.noun} than {base}; whether by more than {within} is not clear yet ({_change(row)[1]})"
+        return (
+            f"{_side(row)} {what.noun} than {base}; whether by more than {within} is not clear yet "
+            f"({_change(row)[1]})"
+        )
     if verdict == "different_negligible":
         return f"{_side(row)} {what.noun} than {base}, yet practically the same: within {within}"
     if verdict == "equivalent":
@@ -74,17 +77,20 @@ def finding(row: Row, several: bool = False) -> str:
     if verdict == "inconclusive" and _unbounded(row):
         return f"cannot tell yet; so few blocks set no bound to a difference{_needed(row)}"
     if verdict == "inconclusive":
-        return f"cannot tell yet; anything from {_ends(row)} {what.noun} than {base} fits the data{_needed(row)}"
+        return (
+            f"cannot tell yet; anything from {_ends(row)} {what.noun} than {base} fits the data{_needed(row)}"
+        )
     if verdict == "insufficient_n" and not _absence(row):
         return (
-            f"too few blocks to tell: {row['n_used']}, and at least {row['n_min']} are needed before any data "
+            f"too few blocks to tell: {row['n_used']}, and at least {row['n_min']} are needed before any "
+            f"data "
             "could be significant"
         )
     return _why_not(row, several)
 
 
 def substitute(row: Row) -> str:
-    """Return how a substitute carried the packets; empty for the real thing, and where no packet was carried."""
+    """Return how a substitute carried the packets; empty for the real thing."""
     paths = str(row.get("kernel_path") or "").split("+")
     return listing([_SUBSTITUTE_PHRASE[p] for p in paths if p in _SUBSTITUTE_PHRASE])
 
@@ -125,7 +131,9 @@ def _ends(row: Row) -> str:
     what = names.quantity(row["metric"], row["stat"])
     if row["scale"] == "linear":
         ends = (row["difference_sim_ci_low"], row["difference_sim_ci_high"])
-        return " to ".join(numbers.rounded(v, numbers.decimals(*ends)) if v is not None else "∞" for v in ends)
+        return " to ".join(
+            numbers.rounded(v, numbers.decimals(*ends)) if v is not None else "∞" for v in ends
+        )
     low, high = row["sim_ci_low"], row["sim_ci_high"]
     places = numbers.decimals(*(None if v is None else 100 * v for v in (low, high)))
 
@@ -174,7 +182,7 @@ def _why_not(row: Row, several: bool = False) -> str:
     return f"not comparable: {reason or listing(told) or 'the data allow none'}"
 
 
-# ---- several rows ------------------------------------------------------------------------------------------
+# ---- several rows ----------------------------------------------------------------------------------------
 
 
 def by_verdict(rows: Iterable[Row]) -> list[tuple[str, list[Row]]]:
@@ -212,7 +220,9 @@ def bullets(rows: Sequence[Row], brief: bool = False) -> list[tuple[str, str]]:
             how = "" if brief or not first["n_used"] else substitute(first)
             who = listing([label(r) for r in group])
             text = finding(first, several=len(group) > 1)
-            out.append((names.short_verdict(first)[0], f"{who}: {text}{f'; {how}' if how else ''}.{doubts(first)}"))
+            out.append(
+                (names.short_verdict(first)[0], f"{who}: {text}{f'; {how}' if how else ''}.{doubts(first)}")
+            )
     return out + [("!", doubts({"flags": [f]}).strip()) for f in common]
 
 
@@ -228,16 +238,26 @@ def _listed(verdict: str, rows: Sequence[Row], brief: bool) -> str:
     """Return one sentence that lists modes of one verdict, each with its own numbers and doubts."""
     first = rows[0]
     noun = names.quantity(first["metric"], first["stat"]).noun
-    head = _LISTED[verdict].format(what=noun[0].upper() + noun[1:], base=first["baseline"], within=f"the margin of\u00a0{_margin(first)}")
+    head = _LISTED[verdict].format(
+        what=noun[0].upper() + noun[1:], base=first["baseline"], within=f"the margin of\u00a0{_margin(first)}"
+    )
     parts = []
     for row in rows:
         change, ends = _change(row)
         if verdict == "different_size_unclear":
             change = _side(row)
-        text = f"{change} ({ends})" if verdict != "inconclusive" else "no bound yet" if _unbounded(row) else f"{_ends(row)}{_needed(row).replace('; about', ', about')}"
+        text = (
+            f"{change} ({ends})"
+            if verdict != "inconclusive"
+            else "no bound yet"
+            if _unbounded(row)
+            else f"{_ends(row)}{_needed(row).replace('; about', ', about')}"
+        )
         parts.append(f"{label(row)} {text}")
     tail = "".join(f" {label(r)}: {substitute(r)}." for r in rows if substitute(r) and not brief)
-    return f"{head}: {'; '.join(parts)}.{tail}" + "".join(f" {label(r)}:{doubts(r)}" for r in rows if doubts(r))
+    return f"{head}: {'; '.join(parts)}.{tail}" + "".join(
+        f" {label(r)}:{doubts(r)}" for r in rows if doubts(r)
+    )
 
 
 def lead(rows: Sequence[Row], header: Mapping[str, Any]) -> str:
@@ -248,7 +268,10 @@ def lead(rows: Sequence[Row], header: Mapping[str, Any]) -> str:
     what = names.quantity(rows[0]["metric"], rows[0]["stat"])
     blocks = header["n_blocks"] if isinstance(header["n_blocks"], int) else max(header["n_blocks"])
     modes = len({r["mode"] for r in rows})
-    out = [f"{count(modes, 'mode')} {'were' if modes > 1 else 'was'} compared with {rows[0]['baseline']} by {what.noun}, in {count(blocks, 'randomised block')}."]
+    out = [
+        f"{count(modes, 'mode')} {'were' if modes > 1 else 'was'} compared with {rows[0]['baseline']} by "
+        f"{what.noun}, in {count(blocks, 'randomised block')}."
+    ]
     for place in dict.fromkeys(r["placement"] for r in rows):
         here = [r for r in rows if r["placement"] == place]
         parts = [_tally(verdict, found, what) for verdict, found in _tallied(here)]
@@ -296,11 +319,17 @@ def control(rows: Sequence[Row], header: Mapping[str, Any]) -> str:
             continue
         wide = numbers.span(row["ratio"], row["ci_low"], row["ci_high"])
         parts.append(f"{names.placement(row['placement']).lower()} {wide}")
-    head = f"{rows[0]['baseline'] if rows else header['baseline']} was measured twice in every block, the second time under a blind label"
+    head = (
+        f"{rows[0]['baseline'] if rows else header['baseline']} was measured twice in every block, the "
+        f"second time under a blind label"
+    )
     ratios = f": against itself it has the ratio {listing(parts)}" if parts else ""
     if not aa["judged"]:
         return f"{head}{ratios}. There are too few blocks to judge that."
-    verdict = f"{aa['different']} of {count(aa['judged'], 'such table')} {'was' if aa['different'] == 1 else 'were'} judged different"
+    verdict = (
+        f"{aa['different']} of {count(aa['judged'], 'such table')} "
+        f"{'was' if aa['different'] == 1 else 'were'} judged different"
+    )
     return f"{head}{ratios}. {verdict}, where {aa['expected_by_chance']:.2g} would be by chance."
 
 
@@ -308,7 +337,11 @@ def undecided(rows: Iterable[Row]) -> list[str]:
     """Return, a sentence each, what the primary family cannot tell yet and what would tell it."""
     out = []
     for row in rows:
-        if row["family"] == "primary" and row["verdict"] in ("inconclusive", "different_size_unclear", "insufficient_n") and not _absence(row):
+        if (
+            row["family"] == "primary"
+            and row["verdict"] in ("inconclusive", "different_size_unclear", "insufficient_n")
+            and not _absence(row)
+        ):
             out.append(f"{names.placement(row['placement'])}, {sentence(row)}")
     return out
 
@@ -320,7 +353,10 @@ def alt(rows: Sequence[Row]) -> str:
     what = names.quantity(rows[0]["metric"], rows[0]["stat"])
     places = listing([names.placement(p).lower() for p in dict.fromkeys(r["placement"] for r in rows)])
     modes = len({r["mode"] for r in rows})
-    first = f"Ratio of {what.noun} to {rows[0]['baseline']} with simultaneous intervals for {count(modes, 'mode')}, {places}."
+    first = (
+        f"Ratio of {what.noun} to {rows[0]['baseline']} with simultaneous intervals for "
+        f"{count(modes, 'mode')}, {places}."
+    )
     found = []
     for place in dict.fromkeys(r["placement"] for r in rows):
         here = [r for r in rows if r["placement"] == place]

@@ -1,4 +1,4 @@
-"""A run directory made of nothing: five modes, ten blocks, noise from a seeded generator, as a real run looks."""
+"""A run directory made of nothing: five modes, ten blocks, seeded noise, as a real run looks."""
 
 import json
 
@@ -9,7 +9,13 @@ from cnilab.archive import RunDir
 from cnilab.modes import MODES
 from cnilab.study import Study
 
-TRUE = {"host": 1.0, "flannel-vxlan": 0.62, "flannel-host-gw": 0.99, "calico-ipip": 0.85, "calico-bgp-mesh": 1.0}
+TRUE = {
+    "host": 1.0,
+    "flannel-vxlan": 0.62,
+    "flannel-host-gw": 0.99,
+    "calico-ipip": 0.85,
+    "calico-bgp-mesh": 1.0,
+}
 STUDY = {
     "name": "made-up",
     "modes": list(TRUE),
@@ -31,12 +37,20 @@ def make(path, *, truth=None, study=None, ipip="ebpf", skipped=(), rng=None):
     rng = rng or np.random.default_rng(20261124)
     plan = Study.model_validate({**STUDY, **(study or {})}).plan()
     provenance = {
-        "recorded_at": "2026-11-24T06:00:00+00:00", "kernel": "6.12.0", "architecture": "x86_64",
-        "system": "Debian GNU/Linux 12", "cpu": "A processor", "cpus_usable": 2, "memory_bytes": 8 * 2**30,
-        "virtualised": True, "governor": None, "root": True, "congestion_control_default": "bbr",
+        "recorded_at": "2026-11-24T06:00:00+00:00",
+        "kernel": "6.12.0",
+        "architecture": "x86_64",
+        "system": "Debian GNU/Linux 12",
+        "cpu": "A processor",
+        "cpus_usable": 2,
+        "memory_bytes": 8 * 2**30,
+        "virtualised": True,
+        "governor": None,
+        "root": True,
+        "congestion_control_default": "bbr",
         "programs": {"iperf3": "iperf 3.12", "netperf": "Netperf version 2.7.0", "wrk": None},
         "libraries": {"numpy": np.__version__},
-    }  # fmt: skip
+    }
     run = RunDir.create(path, plan, provenance)
     rows, series, log = [], [], {}
     level = {b: rng.normal(0, 0.08) for b in range(1, plan.study.blocks + 1)}
@@ -45,43 +59,78 @@ def make(path, *, truth=None, study=None, ipip="ebpf", skipped=(), rng=None):
         first = trials[0]
         kernel_path = ipip if first.mode == "calico-ipip" else "native"
         log[first.deployment_id] = {
-            "mode": first.mode, "label": first.label, "kernel_path": kernel_path, "notes": [],
-            "substitute": SUBSTITUTE if kernel_path == "ebpf" else None, "build_s": 0.2, "prove_s": 0.1,
-        }  # fmt: skip
+            "mode": first.mode,
+            "label": first.label,
+            "kernel_path": kernel_path,
+            "notes": [],
+            "substitute": SUBSTITUTE if kernel_path == "ebpf" else None,
+            "build_s": 0.2,
+            "prove_s": 0.1,
+        }
         proved = [_proof(first.mode, kernel_path, place) for place in plan.study.placements]
-        run.write_json(f"proof/{first.deployment_id}.json", {"schema_version": 1, "rows": proved, "evidence": {}})
+        run.write_json(
+            f"proof/{first.deployment_id}.json", {"schema_version": 1, "rows": proved, "evidence": {}}
+        )
         own = rng.normal(0, 0.015)
         for trial in trials:
             seconds += 1.3
             started = f"2026-11-24T06:{int(seconds) // 60:02d}:{seconds % 60:06.3f}+00:00"
             test = plan.study.test(trial.test)
             crosses = trial.placement != "cross_subnet" or MODES[trial.mode].crosses_subnets
-            status, reason = ("ok", None) if crosses else ("failed", f"{proof.NOT_CROSSING}: no route to host by 10.0.1.1")
+            status, reason = (
+                ("ok", None) if crosses else ("failed", f"{proof.NOT_CROSSING}: no route to host by 10.0.1.1")
+            )
             if test.tool in skipped:
-                status, reason = "skipped", f"{test.tool} is not installed; `cnilab doctor` tells how to get it"
-            meta = {"tool": test.tool, "kernel_path": kernel_path, "status": status, "reason": reason, "started_at": started}
+                status, reason = (
+                    "skipped",
+                    f"{test.tool} is not installed; `cnilab doctor` tells how to get it",
+                )
+            meta = {
+                "tool": test.tool,
+                "kernel_path": kernel_path,
+                "status": status,
+                "reason": reason,
+                "started_at": started,
+            }
             run.raw(trial.trial_id)
             run.finish(trial, meta)
             base = {
-                "run_id": run.run_id, "mode": trial.label, "duration_s": 1.1, "raw_path": None,
+                "run_id": run.run_id,
+                "mode": trial.label,
+                "duration_s": 1.1,
+                "raw_path": None,
                 "tool_version": "3.12" if test.tool == "iperf3" else "2.7.0",
-                **{k: getattr(trial, k) for k in ("trial_id", "block", "slot", "deployment_id", "placement", "path", "test")},
+                **{
+                    k: getattr(trial, k)
+                    for k in ("trial_id", "block", "slot", "deployment_id", "placement", "path", "test")
+                },
                 **{k: meta[k] for k in ("kernel_path", "tool", "started_at", "status", "reason")},
-            }  # fmt: skip
+            }
             if status != "ok":
                 rows.append(base)
                 continue
             place = 0.9 if trial.placement == "cross_subnet" else 1.0
-            factor = truth.get(trial.mode, 0.8) * place * float(np.exp(level[trial.block] + own + rng.normal(0, 0.01)))
+            factor = (
+                truth.get(trial.mode, 0.8)
+                * place
+                * float(np.exp(level[trial.block] + own + rng.normal(0, 0.01)))
+            )
             for metric, stat, value, unit in _values(trial.test, factor):
                 rows.append({**base, "metric": metric, "stat": stat, "value": value, "unit": unit})
             if trial.test.startswith("tcp_stream"):
                 for t in range(10):
-                    series.append({
-                        "run_id": run.run_id, "trial_id": trial.trial_id, "t_start_s": t / 10, "t_end_s": (t + 1) / 10,
-                        "metric": "goodput_bps", "value": 1e10 * factor * float(np.exp(rng.normal(0, 0.02))),
-                        "unit": "bit/s", "omitted": False,
-                    })  # fmt: skip
+                    series.append(
+                        {
+                            "run_id": run.run_id,
+                            "trial_id": trial.trial_id,
+                            "t_start_s": t / 10,
+                            "t_end_s": (t + 1) / 10,
+                            "metric": "goodput_bps",
+                            "value": 1e10 * factor * float(np.exp(rng.normal(0, 0.02))),
+                            "unit": "bit/s",
+                            "omitted": False,
+                        }
+                    )
     samples.write(samples.from_rows(rows), run.path / "samples.parquet")
     samples.write(samples.intervals_from_rows(series), run.path / "intervals.parquet")
     run.update_manifest(state="complete", deployments=log, finished_at="2026-11-24T06:06:00+00:00")
@@ -91,24 +140,39 @@ def make(path, *, truth=None, study=None, ipip="ebpf", skipped=(), rng=None):
 def _values(test, factor):
     if test.startswith("tcp_stream"):
         return [
-            ("goodput_bps", "value", 1e10 * factor, "bit/s"), ("sent_bps", "value", 1.001e10 * factor, "bit/s"),
-            ("cpu_s_per_byte", "value", 8e-10 / factor, "s/B"), ("cpu_client_ratio", "value", 0.99, "1"),
+            ("goodput_bps", "value", 1e10 * factor, "bit/s"),
+            ("sent_bps", "value", 1.001e10 * factor, "bit/s"),
+            ("cpu_s_per_byte", "value", 8e-10 / factor, "s/B"),
+            ("cpu_client_ratio", "value", 0.99, "1"),
             ("retransmitted_segments", "value", 0.0, "1"),
-        ]  # fmt: skip
+        ]
     return [
-        ("transaction_rate_per_s", "value", 20000 * factor**0.5, "1/s"), ("rtt_s", "p50", 5e-5 / factor**0.5, "s"),
+        ("transaction_rate_per_s", "value", 20000 * factor**0.5, "1/s"),
+        ("rtt_s", "p50", 5e-5 / factor**0.5, "s"),
         ("rtt_s", "p99", 2e-4 / factor**0.3, "s"),
-    ]  # fmt: skip
+    ]
 
 
 def _proof(name, kernel_path, placement):
     mode = MODES[name]
     reaches = mode.reaches(placement)
-    outer = {"none": "plain", "ipip": "ipip (protocol 4)"}.get(mode.outer(placement), f"{mode.outer(placement)} {mode.port}")
+    outer = {"none": "plain", "ipip": "ipip (protocol 4)"}.get(
+        mode.outer(placement), f"{mode.outer(placement)} {mode.port}"
+    )
     outer = "stays on the node" if placement == "same_node" else outer
     row = proof.Row(
-        name, placement, kernel_path, "ok", None if reaches else f"{proof.NOT_CROSSING}: no route to host by 10.0.1.1",
-        reaches, outer if reaches else "-", mode.pod_mtu() if reaches else None, mode.ttl(placement) if reaches else None,
-        (proof.Check("a packet arrives", "ok", "ok", True), proof.Check("TTL at the receiver", "[62]", "[62]", True)),
-    )  # fmt: skip
+        name,
+        placement,
+        kernel_path,
+        "ok",
+        None if reaches else f"{proof.NOT_CROSSING}: no route to host by 10.0.1.1",
+        reaches,
+        outer if reaches else "-",
+        mode.pod_mtu() if reaches else None,
+        mode.ttl(placement) if reaches else None,
+        (
+            proof.Check("a packet arrives", "ok", "ok", True),
+            proof.Check("TTL at the receiver", "[62]", "[62]", True),
+        ),
+    )
     return json.loads(json.dumps(row.to_dict()))

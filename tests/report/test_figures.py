@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cnilab.report import figures, names
+from cnilab.report import figures, looks, names, steadiness
 from cnilab.report.record import Record
 from report import runs
 
@@ -21,16 +21,22 @@ def picture(record):
 def marks(ax):
     """The estimates: (x, y, marker, hollow)."""
     return [
-        (float(line.get_xdata()[0]), float(line.get_ydata()[0]), line.get_marker(), line.get_markerfacecolor() != line.get_color())
-        for line in ax.lines if line.get_marker() not in ("None", ".", "") and len(line.get_xdata()) == 1
-    ]  # fmt: skip
+        (
+            float(line.get_xdata()[0]),
+            float(line.get_ydata()[0]),
+            line.get_marker(),
+            line.get_markerfacecolor() != line.get_color(),
+        )
+        for line in ax.lines
+        if line.get_marker() not in ("None", ".", "") and len(line.get_xdata()) == 1
+    ]
 
 
 def test_marks_stand_at_the_estimates_and_lines_span_the_intervals(record, picture):
     ax = picture.figure().axes[0]
     rows = [r for r in record.select("goodput_bps", "value", "tcp_stream") if r["placement"] == "same_subnet"]
     assert [m[0] for m in marks(ax)] == [r["ratio"] for r in rows]
-    assert [m[2] for m in marks(ax)] == [figures.MARKS[r["verdict"]][0] for r in rows]
+    assert [m[2] for m in marks(ax)] == [looks.MARKS[r["verdict"]][0] for r in rows]
     spans = [tuple(line.get_xdata()) for line in ax.lines if line.get_linewidth() == 2.2]
     assert spans == [(r["sim_ci_low"], r["sim_ci_high"]) for r in rows]
 
@@ -58,7 +64,9 @@ def test_every_block_and_the_margin_are_drawn(record, picture):
 
 
 def test_verdicts_differ_in_shape_and_not_in_colour_alone():
-    assert len({marker for marker, *_ in figures.MARKS.values()}) == len(figures.MARKS) == len(names.VERDICT_WORDS)
+    assert (
+        len({marker for marker, *_ in looks.MARKS.values()}) == len(looks.MARKS) == len(names.VERDICT_WORDS)
+    )
 
 
 def test_the_map_has_a_word_in_every_field(record):
@@ -71,7 +79,7 @@ def test_the_map_has_a_word_in_every_field(record):
 
 
 def test_stability_shows_the_baseline_and_its_twin_about_one(record):
-    picture = figures.stability(record)
+    picture = steadiness.stability(record)
     ax = picture.figure().axes[0]
     labelled = {line.get_label(): line for line in ax.lines if not line.get_label().startswith("_")}
     assert set(labelled) == {"host", "host, again (A/A)"}
@@ -80,7 +88,10 @@ def test_stability_shows_the_baseline_and_its_twin_about_one(record):
 
 
 def test_descriptions_are_computed_and_at_most_two_sentences(record, tmp_path):
-    made = [figures.ratios(record, *q) for q in record.questions()] + [figures.overview(record), figures.stability(record)]
+    made = [figures.ratios(record, *q) for q in record.questions()] + [
+        figures.overview(record),
+        steadiness.stability(record),
+    ]
     for picture in made:
         assert 1 <= picture.alt.rstrip(".").count(". ") + 1 <= 2, picture.alt
         assert "host" in picture.alt
@@ -90,12 +101,14 @@ def test_descriptions_are_computed_and_at_most_two_sentences(record, tmp_path):
 
 
 def test_a_picture_is_the_same_twice(picture):
-    uri = figures._data_uri(picture.figure(figures.PHONE))
-    assert uri == figures._data_uri(picture.figure(figures.PHONE))
-    assert uri != figures._data_uri(picture.figure(figures.PHONE_DARK))
+    uri = looks.data_uri(picture.figure(looks.PHONE))
+    assert uri == looks.data_uri(picture.figure(looks.PHONE))
+    assert uri != looks.data_uri(picture.figure(looks.PHONE_DARK))
 
 
-@pytest.mark.parametrize("limits", [(0.9, 1.1), (0.6, 1.06), (0.02, 1.1), (0.9, 4.5), (0.0005, 60), (0.98, 1.01)])
+@pytest.mark.parametrize(
+    "limits", [(0.9, 1.1), (0.6, 1.06), (0.02, 1.1), (0.9, 4.5), (0.0005, 60), (0.98, 1.01)]
+)
 def test_ticks_hold_the_baseline_and_are_few(limits):
     ticks = figures._ticks(*limits, room=5)
     assert 1 in ticks

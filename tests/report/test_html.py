@@ -1,29 +1,32 @@
 """The page as a reader, a screen reader and an offline machine meet it."""
 
 import re
+from itertools import pairwise
 
 import nbformat
 import pytest
 from bs4 import BeautifulSoup
 
-from cnilab.report import figures, html, narrative
+from cnilab.report import html, looks, narrative
 from cnilab.report.record import Record
 from report import runs
 
-
 #: A dot in place of every picture: what is in them is looked up in test_figures, and drawing takes its time.
-DOT = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNkYAAAAAYAAjCB0C8AAAAASUVORK5CYII="
+DOT = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNkYAAAAAYAAjCB0C8A"
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _no_drawing():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(figures, "_data_uri", lambda figure: DOT)
+        patch.setattr(looks, "data_uri", lambda figure, dpi: DOT)
         yield
 
 
 def page_of(record):
-    outputs = [nbformat.v4.new_output("display_data", {"text/html": p._repr_html_()}) for p in narrative.parts(record)]
+    outputs = [
+        nbformat.v4.new_output("display_data", {"text/html": p._repr_html_()})
+        for p in narrative.parts(record)
+    ]
     cells = [nbformat.v4.new_code_cell("secret = 'code'", outputs=[o]) for o in outputs]
     cells.insert(0, nbformat.v4.new_markdown_cell("not for the page", metadata={"tags": ["remove_cell"]}))
     return html.page(nbformat.v4.new_notebook(cells=cells), "What each CNI mode costs: made-up")
@@ -50,13 +53,17 @@ def test_it_has_a_language_a_title_and_one_h1(page):
 def test_headings_skip_no_level(page):
     levels = [int(h.name[1]) for h in page.find_all(re.compile("^h[1-6]$"))]
     assert levels[0] == 1
-    assert all(b - a <= 1 for a, b in zip(levels, levels[1:]))
+    assert all(b - a <= 1 for a, b in pairwise(levels))
 
 
 def test_the_answer_comes_before_everything_else(page):
     main = page.main
     assert main.find("p")["class"] == ["notice"]
-    order = [e for e in main.find_all(["p", "table", "figure", "nav", "h2"]) if e.get("class") == ["lead"] or e.name != "p"]
+    order = [
+        e
+        for e in main.find_all(["p", "table", "figure", "nav", "h2"])
+        if e.get("class") == ["lead"] or e.name != "p"
+    ]
     assert order[0]["class"] == ["lead"]
     assert main.find("table").find_previous("p", class_="lead")
 
@@ -66,7 +73,11 @@ def test_nothing_is_fetched_and_nothing_runs(text, page):
     for tag in page.find_all(True):
         for key in ("src", "srcset", "href", "action", "poster"):
             value = tag.get(key)
-            assert value is None or value.startswith(("#", "data:image/png;base64,")), (tag.name, key, value[:60])
+            assert value is None or value.startswith(("#", "data:image/png;base64,")), (
+                tag.name,
+                key,
+                value[:60],
+            )
         assert not [a for a in tag.attrs if a.startswith("on")]
     style = "".join(s.string or "" for s in page.find_all("style"))
     assert len(page.find_all("style")) == 1
@@ -91,7 +102,9 @@ def test_every_table_has_a_caption_and_scopes(page):
     for table in page.find_all("table"):
         assert table.caption.get_text(strip=True)
         assert table["aria-labelledby"] == table.caption["id"]
-        assert all(th["scope"] in ("col", "row", "colgroup", "rowgroup") for th in table.find_all("th")), table.caption
+        assert all(th["scope"] in ("col", "row", "colgroup", "rowgroup") for th in table.find_all("th")), (
+            table.caption
+        )
         assert all(th.get_text(strip=True) for th in table.thead.find_all("th")), table.caption
 
 
@@ -114,13 +127,22 @@ def test_verdicts_are_words_with_a_sign(page):
 
 
 def test_missing_numbers_are_dashes_and_never_zero(page):
-    rows = [r.get_text(" ", strip=True) for r in page.find(id="answer-table").find_all("tr") if "does not cross" in r.get_text()]
-    assert rows == ["flannel-host-gw – – – – – × does not cross subnets", "calico-bgp-mesh – – – – – × does not cross subnets"]
+    rows = [
+        r.get_text(" ", strip=True)
+        for r in page.find(id="answer-table").find_all("tr")
+        if "does not cross" in r.get_text()
+    ]
+    assert rows == [
+        "flannel-host-gw – – – – – × does not cross subnets",
+        "calico-bgp-mesh – – – – – × does not cross subnets",
+    ]
 
 
 def test_numbers_in_prose_are_those_of_the_run(tmp_path):
     """Another run gives another answer: nothing in it is typed."""
-    slow = Record(runs.make(tmp_path / "slow", truth={"flannel-vxlan": 0.31, "calico-ipip": 1.0}, ipip="native"))
+    slow = Record(
+        runs.make(tmp_path / "slow", truth={"flannel-vxlan": 0.31, "calico-ipip": 1.0}, ipip="native")
+    )
     said = narrative.answer(slow)._repr_html_()
     assert re.search(r"flannel-vxlan</span>: (68|69|70)(\.\d)?\u202f% less", said)
     assert "eBPF" not in said

@@ -20,7 +20,8 @@ FORBIDDEN = {
     "different_material": rf"{SAMENESS}|cannot tell|too few",
     "different_size_unclear": rf"{SAMENESS}|cannot tell|beyond the margin|too few",
     "different_negligible": r"beyond the margin|cannot tell|too few",
-    "equivalent": r"beyond the margin|cannot tell|too few|\b(less|more|longer|shorter|higher|lower)\b|identical|no difference",
+    "equivalent": r"beyond the margin|cannot tell|too "
+    r"few|\b(less|more|longer|shorter|higher|lower)\b|identical|no difference",
     "inconclusive": rf"{SAMENESS}|beyond the margin|no difference|significant",
     "insufficient_n": rf"{SAMENESS}|beyond the margin|\b(less|more|longer|shorter)\b|no difference",
     "not_comparable": rf"{SAMENESS}|beyond the margin|\b(less|more|longer|shorter)\b|no difference",
@@ -52,13 +53,24 @@ def test_a_sentence_never_says_more_than_its_verdict(verdict, ends, metric, need
     if open_:
         low = high = None
     said = words.sentence(
-        row(verdict=verdict, metric=metric[0], stat=metric[1], ratio=middle, sim_ci_low=low, sim_ci_high=high, blocks_needed=needed)
+        row(
+            verdict=verdict,
+            metric=metric[0],
+            stat=metric[1],
+            ratio=middle,
+            sim_ci_low=low,
+            sim_ci_high=high,
+            blocks_needed=needed,
+        )
     )
     assert not re.search(FORBIDDEN[verdict], said), said
     assert REQUIRED[verdict] in said
     assert "nan" not in said
     assert "None" not in said
-    assert re.search(r"(?i)\b(best|worst|faster|slower|winner|significant)\b", said) is None or verdict == "insufficient_n"
+    assert (
+        re.search(r"(?i)\b(best|worst|faster|slower|winner|significant)\b", said) is None
+        or verdict == "insufficient_n"
+    )
 
 
 def test_sentences_are_these():
@@ -80,7 +92,16 @@ def test_not_crossing_is_a_result_and_no_number():
 
 
 def test_modes_of_which_the_same_is_said_share_a_sentence():
-    rows = [row(mode="calico-bgp-mesh"), row(mode="flannel-host-gw"), CASES["not_crossing"], {**CASES["not_crossing"], "mode": "x", "reason": "x: does not cross subnets: no route to host by 10.0.1.1"}]
+    rows = [
+        row(mode="calico-bgp-mesh"),
+        row(mode="flannel-host-gw"),
+        CASES["not_crossing"],
+        {
+            **CASES["not_crossing"],
+            "mode": "x",
+            "reason": "x: does not cross subnets: no route to host by 10.0.1.1",
+        },
+    ]
     said = [text for _, text in words.bullets(rows)]
     assert len(said) == 2
     assert said[0].startswith("calico-bgp-mesh and flannel-host-gw: the same goodput")
@@ -89,7 +110,16 @@ def test_modes_of_which_the_same_is_said_share_a_sentence():
 
 
 def test_many_modes_share_a_sentence_that_keeps_their_numbers():
-    rows = [row(mode=f"m{i}", verdict="different_material", ratio=0.5 + i / 20, sim_ci_low=0.45 + i / 20, sim_ci_high=0.55 + i / 20) for i in range(5)]
+    rows = [
+        row(
+            mode=f"m{i}",
+            verdict="different_material",
+            ratio=0.5 + i / 20,
+            sim_ci_low=0.45 + i / 20,
+            sim_ci_high=0.55 + i / 20,
+        )
+        for i in range(5)
+    ]
     rows[2] = {**rows[2], "kernel_path": "ebpf"}
     ((sign, said),) = words.bullets(rows)
     assert sign == "≠"
@@ -100,7 +130,11 @@ def test_many_modes_share_a_sentence_that_keeps_their_numbers():
 
 
 def test_a_doubt_about_the_whole_table_is_told_once():
-    rows = [row(mode="a", flags=["aa_differs"]), row(mode="b", verdict="different_material", flags=["aa_differs"]), {**CASES["not_crossing"], "flags": ["does_not_cross_subnets", "aa_differs"]}]
+    rows = [
+        row(mode="a", flags=["aa_differs"]),
+        row(mode="b", verdict="different_material", flags=["aa_differs"]),
+        {**CASES["not_crossing"], "flags": ["does_not_cross_subnets", "aa_differs"]},
+    ]
     said = words.bullets(rows)
     assert said[-1][0] == "!"
     assert sum("A/A" in text for _, text in said) == 1
@@ -110,7 +144,8 @@ def test_the_first_paragraph_counts_each_mode_once_a_place():
     rows = [row(mode="a", verdict="different_material"), row(mode="b"), row(mode="c", verdict="inconclusive")]
     said = words.lead(rows, {"n_blocks": 10})
     assert said == (
-        "3 modes were compared with host by goodput, in 10 randomised blocks. In the same subnet, 1 differs by more than "
+        "3 modes were compared with host by goodput, in 10 randomised blocks. In the same subnet, 1 "
+        "differs by more than "
         "5\u202f%, 1 is the same within 5\u202f% and of 1 it cannot be told yet."
     )
 
@@ -125,7 +160,8 @@ def test_a_missing_control_is_said():
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "places"), [(0.58, 0.66, 2), (0.7, 1.0, 2), (1500, 1900, -1), (0.995, 1.005, 3), (1, 1, None), (None, 1, None)]
+    ("low", "high", "places"),
+    [(0.58, 0.66, 2), (0.7, 1.0, 2), (1500, 1900, -1), (0.995, 1.005, 3), (1, 1, None), (None, 1, None)],
 )
 def test_decimals_follow_the_interval(low, high, places):
     assert numbers.decimals(low, high) == places
