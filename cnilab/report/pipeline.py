@@ -26,6 +26,10 @@ STAGES = ("01_design", "02_run", "03_quality", "04_compare", "05_report")
 READING = STAGES[2:]
 
 
+#: A kernel ended by Ctrl-C would log the answers it could not send any more; a cell's errors come another way.
+QUIET_KERNEL = "--IPKernelApp.log_level=CRITICAL"
+
+
 class NotebookError(CnilabError, RuntimeError):
     """A notebook that stopped; the message names the file that holds all it said until then."""
 
@@ -171,7 +175,7 @@ def _execute(name: str, to: Path, parameters: dict[str, Any], final: Path, progr
                 progress_bar=False,
                 cwd=str(Path.cwd()),
                 stderr_file=sys.stderr if progress else None,
-                extra_arguments=["--IPKernelApp.log_level=ERROR"],
+                extra_arguments=[QUIET_KERNEL],
             )
         except PapermillExecutionError as error:
             raise NotebookError(
