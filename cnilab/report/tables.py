@@ -198,6 +198,11 @@ def everything(record: Record) -> Page:
 _MARKS = {"serious": "!!", "warning": "!", "info": "i"}
 
 
+def _capital(text: str) -> str:
+    """Begin a sentence with a capital, unless its first word is a name from a file."""
+    return text if re.match(r"[\w#-]*[_\d]", text) else text[:1].upper() + text[1:]
+
+
 def _weight(severity: str) -> str:
     sign = f'<span aria-hidden="true">{_MARKS[severity]}</span>'
     return f'<span class="weight {severity}">{sign} {severity}</span>'
@@ -209,7 +214,7 @@ def warnings(found: pd.DataFrame) -> Page:
         {
             "weight": _weight(r["severity"]),
             "where": r["scope"],
-            "what": r["text"][:1].upper() + r["text"][1:],
+            "what": _capital(r["text"]),
             "what helps": "" if pd.isna(r["remedy"]) else r["remedy"],
         }
         for r in found.to_dict("records")
