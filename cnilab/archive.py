@@ -80,7 +80,8 @@ class RunDir:
             If the directory holds something already, or cannot be written.
         """
         run = cls(path)
-        if run.path.exists() and any(run.path.iterdir()):
+        # `notebooks` alone is what an attempt leaves that failed before it could measure
+        if run.path.exists() and any(p.name != "notebooks" for p in run.path.iterdir()):
             raise RunDirError(f"{run.path} is not empty; choose another -o DIR, or continue it with --resume")
         with _telling(run.path):
             (run.path / "raw").mkdir(parents=True, exist_ok=True)
