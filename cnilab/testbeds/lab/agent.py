@@ -30,6 +30,7 @@ CLONE_NEWNET, CLONE_NEWNS = 0x40000000, 0x00020000
 MS_BIND, MS_REC, MS_PRIVATE = 0x1000, 0x4000, 0x40000
 TUNSETIFF, IFF_TUN_NO_PI = 0x400454CA, 0x1001
 NETNS = "/run/netns"
+BPF_FS = "/sys/fs/bpf"
 PARALLEL = 4  # more threads than cores only wait for rtnl
 
 
@@ -81,6 +82,8 @@ class Agent:
         self.held: list[int] = []
         self.notes: list[str] = []
         self.lock = threading.Lock()
+        self.one_tc = threading.Lock()
+        self.machines_bpf_fs = os.stat(BPF_FS).st_dev if os.path.ismount(BPF_FS) else None
 
     # ---- building -------------------------------------------------------------------------------------
 
@@ -184,6 +187,12 @@ class Agent:
         path = f"/run/cnilab/ipip-{step['ns']}.o"
         with open(path, "wb") as out:
             out.write(program)
+        with self.one_tc:  # the first tc lays out the BPF file system, and two at once trip over each other
+            if not os.path.ismount(BPF_FS) or os.stat(BPF_FS).st_dev == self.machines_bpf_fs:
+                libc("mount", b"bpf", BPF_FS.encode(), b"bpf", 0, None)  # our own: tc leaves folders in it
+            self.load(step, path)
+
+    def load(self, step: dict, path: str) -> None:
         self.command(["tc", "-batch", "-"], "\n".join(tc_lines(path, step["tun"], step["underlay"])) + "\n")
 
     def command(self, argv: list[str], stdin: str | None) -> str:
