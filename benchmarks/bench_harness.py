@@ -130,6 +130,8 @@ def overheads(blocks: int) -> None:
             for key, d in deployments.items()
             if d in mine and key != min(deployments)
         ]
+        if not later:
+            continue  # one round, and this mode was the first of it
         everything += later
         print(
             f"  {mode:<28} {parts['build_s']:.3f} + {parts['settle_s']:.3f} + {parts['prove_s']:.3f} = {statistics.median(later):.3f}"

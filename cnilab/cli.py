@@ -326,6 +326,27 @@ def shell(
     raise typer.Exit(code)
 
 
+@lab_app.command(epilog="Example: cnilab lab trace flannel-vxlan --from p1 --to p3")
+def trace(
+    mode: ModeArgument,
+    source: Annotated[
+        str, typer.Option("--from", help="p1, p1b, p2 or p3; a node where the mode has no pods.")
+    ] = "p1",
+    target: Annotated[str, typer.Option("--to", help="The same.")] = "p2",
+    length: Annotated[
+        int, typer.Option(min=72, max=65535, help="Bytes of the packet, IP header included.")
+    ] = 1000,
+    as_json: Json = False,
+) -> None:
+    """Follow one packet: every device it passes, in order, and how long it is there."""
+    from cnilab.testbeds.lab import Lab
+    from cnilab.testbeds.lab.trace import trace as follow
+
+    with Lab(mode) as lab:
+        found = follow(lab, source, target, length)
+    _print_json(found.to_dict()) if as_json else typer.echo(repr(found))
+
+
 def main() -> None:
     """Entry point: an expected error is one sentence on standard error, not a traceback."""
     try:

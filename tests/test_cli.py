@@ -35,7 +35,7 @@ ALL = {" ".join(name): command for name, command in commands(get_command(app))}
 
 def test_the_commands_of_the_design_are_there():
     wanted = ["doctor", "modes", "run", "study", "load", "compare", "report"] + [
-        f"lab {c}" for c in ("verify", "script", "shell")
+        f"lab {c}" for c in ("verify", "script", "shell", "trace")
     ]
     assert set(wanted) <= set(ALL)
 

@@ -70,6 +70,7 @@ def state_of_machine():
         "routes": say("ip", "route", "show", "table", "all"),
         "netns": sorted(os.listdir("/run/netns")) if os.path.isdir("/run/netns") else [],
         "run": sorted(os.listdir("/run")),
+        "bpf": sorted(os.listdir("/sys/fs/bpf")) if os.path.isdir("/sys/fs/bpf") else [],
     }
 
 

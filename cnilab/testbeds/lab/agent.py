@@ -22,6 +22,7 @@ import time
 
 # Run by path, before the package can be imported: its neighbours are imported by path too.
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import trail
 import wire
 from bpf import fill, tc_lines
 
@@ -291,6 +292,10 @@ class Agent:
     def op_exchange(self, **args) -> dict:
         """Send probes between two namespaces and report what arrived and what passed on the underlay."""
         return wire.exchange(inside_async, **args)
+
+    def op_follow(self, **args) -> dict:
+        """Send one packet and report every device it was seen on."""
+        return trail.follow(inside_async, **args)
 
     def op_alive(self) -> dict:
         """Which daemons have ended, with the end of their logs."""

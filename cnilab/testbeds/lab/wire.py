@@ -62,12 +62,15 @@ def dissect(frame: bytes) -> dict | None:
         ``{"carrier": "none|vxlan|ipip|udp|wireguard", "outer": …, "inner": … or None, "vni": … , "port": …}``;
         None for what is not IPv4.
     """
-    if frame[12:14] != b"\x08\x00":
-        return None
-    outer = ipv4(frame[ETH_HEADER:])
+    return dissect_ip(frame[ETH_HEADER:]) if frame[12:14] == b"\x08\x00" else None
+
+
+def dissect_ip(packet: bytes) -> dict | None:
+    """Read what :func:`dissect` does from a packet without its Ethernet header."""
+    outer = ipv4(packet)
     if outer is None:
         return None
-    rest = frame[ETH_HEADER + outer["header"] :]
+    rest = packet[outer["header"] :]
     found: dict = {"carrier": "none", "outer": outer, "inner": None, "port": None, "vni": None}
     if outer["protocol"] == 4:
         found.update(carrier="ipip", inner=ipv4(rest))
