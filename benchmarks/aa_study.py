@@ -18,8 +18,8 @@ import pandas as pd
 from tqdm import tqdm
 
 from cnilab import design
+from cnilab.execute import pinned_cpus
 from cnilab.stats import compare, rank
-from cnilab.study import pinned_cpus
 from cnilab.testbeds.lab import Lab
 from cnilab.tools import iperf3, netperf
 from cnilab.tools.base import Call

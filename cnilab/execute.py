@@ -8,6 +8,7 @@ on timers; it is *built* between trials, never during one.
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import time
@@ -22,7 +23,7 @@ from tqdm import tqdm
 from cnilab import modes, proof, provenance, testbeds
 from cnilab.archive import RunDir
 from cnilab.errors import LabError, RunDirError, Unavailable
-from cnilab.study import Plan, Study, Trial, load, pinned_cpus
+from cnilab.study import Plan, Study, Trial, load
 from cnilab.tools import TOOLS
 from cnilab.tools.base import Call
 
@@ -316,6 +317,12 @@ class _Matrix:
                 stopped={"before_block": block, "reason": found.reason, "half_widths": found.half_widths}
             )
         return found.stop
+
+
+def pinned_cpus() -> tuple[int | None, int | None]:
+    """CPU for the client and for the server: the last two this process may use; (None, None) if it has one."""
+    cpus = sorted(os.sched_getaffinity(0))
+    return (cpus[-1], cpus[-2]) if len(cpus) > 1 else (None, None)
 
 
 def _outcome(done: dict, tool: str, folder: Path, limit_s: float) -> dict:

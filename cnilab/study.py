@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import html
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -384,12 +383,6 @@ class Plan:
         return f"<table><caption>{caption}</caption>{head}<tbody>{body}</tbody></table>"
 
 
-def pinned_cpus() -> tuple[int | None, int | None]:
-    """CPU for the client and for the server: the last two this process may use; (None, None) if it has one."""
-    cpus = sorted(os.sched_getaffinity(0))
-    return (cpus[-1], cpus[-2]) if len(cpus) > 1 else (None, None)
-
-
 __all__ = [
     "PATHS",
     "PLACEMENTS",
@@ -401,5 +394,4 @@ __all__ = [
     "Trial",
     "load",
     "parse",
-    "pinned_cpus",
 ]

@@ -14,6 +14,7 @@ import fcntl
 import json
 import os
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -161,10 +162,15 @@ class Agent:
 
     def await_ready(self, step: dict, process: subprocess.Popen, limit_s: float = 5.0) -> None:
         what = step["ready"]
-        path = f"/proc/thread-self/net/dev_snmp6/{what[4:]}" if what.startswith("dev ") else what
+
+        def there() -> bool:
+            if not what.startswith("dev "):
+                return os.path.exists(what)
+            return what[4:] in (name for _, name in socket.if_nameindex())
+
         deadline = time.monotonic() + limit_s
         while time.monotonic() < deadline:
-            if os.path.exists(path) or (what.startswith("dev ") and device_exists(what[4:])):
+            if there():
                 return
             if process.poll() is not None:
                 break
@@ -184,7 +190,12 @@ class Agent:
 
     def do_bpf(self, step: dict) -> None:
         with open(step["object"], "rb") as file:
-            program = fill(file.read(), index_of(step["tun"]), index_of(step["underlay"]), step["node_ip"])
+            program = fill(
+                file.read(),
+                socket.if_nametoindex(step["tun"]),
+                socket.if_nametoindex(step["underlay"]),
+                step["node_ip"],
+            )
         path = f"/run/cnilab/ipip-{step['ns']}.o"
         with open(path, "wb") as out:
             out.write(program)
@@ -358,17 +369,6 @@ def put_files(files: dict[str, str]) -> None:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(path, "w") as file:
             file.write(text)
-
-
-def device_exists(name: str) -> bool:
-    with open("/proc/thread-self/net/dev") as file:
-        return any(line.split(":")[0].strip() == name for line in file)
-
-
-def index_of(name: str) -> int:
-    import socket
-
-    return socket.if_nametoindex(name)
 
 
 def die_with_parent(stream) -> None:
