@@ -31,19 +31,37 @@ time.sleep(60)
 """
 
 
-#: Process namespaces in which an agent of this checkout was seen. Whatever else runs on the machine is not ours.
-SEEN = set()
+#: Process namespaces, and first processes with their start times, of labs begun below this process. Other tests and
+#: other people build labs at the same time, from this checkout too; theirs are not ours.
+SEEN, STARTED = set(), set()
 
 
 def ours():
-    """Names of the processes of this checkout's labs, daemons and tools included."""
+    """Names of the processes of the labs begun below this process, orphans, daemons and tools included."""
     everyone = [pid for pid in os.listdir("/proc") if pid.isdigit()]
-    agents = [pid for pid in everyone if str(AGENT) in read(f"/proc/{pid}/cmdline")]
-    SEEN.update(namespace(pid) for pid in agents if read(f"/proc/{pid}/comm").strip() != "unshare")
-    SEEN.discard(namespace("self"))
-    return sorted(
-        read(f"/proc/{pid}/comm").strip() for pid in everyone if pid in agents or namespace(pid) in SEEN
-    )
+    for pid in everyone:
+        if str(AGENT) in read(f"/proc/{pid}/cmdline") and str(os.getpid()) in ancestors(pid):
+            STARTED.add((pid, birth(pid)))
+            SEEN.add(namespace(pid))
+    SEEN.difference_update((namespace("self"), None))
+    alive = [pid for pid in everyone if (pid, birth(pid)) in STARTED or namespace(pid) in SEEN]
+    return sorted(read(f"/proc/{pid}/comm").strip() for pid in alive)
+
+
+def ancestors(pid):
+    while pid not in ("", "0"):
+        yield pid
+        pid = stat(pid, 1)
+
+
+def birth(pid):
+    return stat(pid, 19)
+
+
+def stat(pid, field):
+    """A field of /proc/PID/stat, counted from the state, which follows the name in brackets."""
+    fields = read(f"/proc/{pid}/stat").rpartition(")")[2].split()
+    return fields[field] if fields else ""
 
 
 def namespace(pid):
