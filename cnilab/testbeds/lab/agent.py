@@ -59,21 +59,7 @@ def enter(ns: str) -> None:
 
 def inside(ns: str, work, *args):
     """Run ``work(*args)`` on a thread of its own inside ``ns`` and return what it returns."""
-    box: dict = {}
-
-    def body() -> None:
-        try:
-            enter(ns)
-            box["value"] = work(*args)
-        except BaseException as error:
-            box["error"] = error
-
-    thread = threading.Thread(target=body)
-    thread.start()
-    thread.join()
-    if "error" in box:
-        raise box["error"]
-    return box.get("value")
+    return inside_async(ns, lambda: work(*args))(None)
 
 
 class Agent:
@@ -335,7 +321,7 @@ def inside_async(ns: str, work):
     thread = threading.Thread(target=body)
     thread.start()
 
-    def result(timeout_s: float = 10.0):
+    def result(timeout_s: float | None = 10.0):
         thread.join(timeout_s)
         if "error" in box:
             raise box["error"]

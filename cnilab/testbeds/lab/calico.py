@@ -22,8 +22,7 @@ def phases(topology: Topology, mode: Mode, kernel_path: str, routed_underlay: bo
     steps: list[Step] = []
     for node in topology.node_list:
         steps += make(topology, node, mode, kernel_path)
-        pods = tuple(p.host_interface for p in node.pods)
-        steps.append(Restore(node.name, rules.calico(topology, mode.device, node.tunnel_ip, pods)))
+        steps.append(Restore(node.name, rules.calico(mode.device)))
     out = []
     if mode.bgp:
         # first, because sessions need most of a second (RFC 4271 section 10 lets BIRD jitter its 1 s timer)

@@ -7,7 +7,7 @@ ClusterIP are here too.
 
 from __future__ import annotations
 
-from cnilab.testbeds.lab.topology import POD_NETWORK, Node, Topology
+from cnilab.testbeds.lab.topology import POD_NETWORK, Node
 
 _MULTICAST = "224.0.0.0/4"
 
@@ -39,7 +39,7 @@ def flannel(node: Node) -> str:
     return _table("nat", ["FLANNEL-POSTRTG"], nat) + _table("filter", ["FLANNEL-FWD"], filters)
 
 
-def calico(topology: Topology, device: str | None, tunnel_ip: str, pods: tuple[str, ...]) -> str:
+def calico(device: str | None) -> str:
     """cali-nat-outgoing, the tunnel's masquerade, and the forward hooks for workload interfaces."""
     nat = [
         "POSTROUTING -j cali-POSTROUTING",
