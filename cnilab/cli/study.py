@@ -1,59 +1,17 @@
-"""The command line: parse, call, print. Whatever it can do, the library can.
-
-Exit status: 0 only on success, 1 for an error that was told in a sentence, 2 for a wrong call, 130 after Ctrl-C.
-"""
+"""The commands that need no cluster at all: what there is, measure, read, compare, report."""
 
 from __future__ import annotations
 
-import json
-import os
-import sys
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, Optional
 
 import typer
 
-from cnilab import __version__
-from cnilab.errors import CnilabError, LabError, Unavailable
+from cnilab.cli.options import Json, Out, Quiet, columns, print_json
+from cnilab.errors import LabError, Unavailable
 
-app = typer.Typer(
-    help="What each Kubernetes CNI mode costs, and which differences between modes are real.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-lab_app = typer.Typer(
-    help="The embedded cluster: look at a mode, prove it, go inside.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
-app.add_typer(lab_app, name="lab")
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for a program to read.")]
-Out = Annotated[Optional[Path], typer.Option("-o", "--out", help="Run directory [default: runs/NAME-TIME].")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bar.")]
-
-
-def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, indent=1, ensure_ascii=False, default=str))
-
-
-def _version(asked: bool) -> None:
-    if asked:
-        typer.echo(f"cnilab {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _root(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
-    ] = False,
-) -> None:
-    """What each Kubernetes CNI mode costs, and which differences between modes are real."""
-
+app = typer.Typer()
 
 # ---- looking ------------------------------------------------------------------------------------------------
 
@@ -64,7 +22,7 @@ def doctor(as_json: Json = False) -> None:
     from cnilab.doctor import examine
 
     found = examine()
-    _print_json(found.to_dict()) if as_json else typer.echo(repr(found))
+    print_json(found.to_dict()) if as_json else typer.echo(repr(found))
     if not found.can_run_lab:
         raise typer.Exit(1)
 
@@ -78,7 +36,7 @@ def modes_(as_json: Json = False) -> None:
 
     if as_json:
         extra = [asdict(m) | {"header_bytes": m.header_bytes, "pod_mtu": m.pod_mtu()} for m in MODES.values()]
-        _print_json({"schema_version": 1, "rows": extra})
+        print_json({"schema_version": 1, "rows": extra})
         return
     rows: list[tuple[str, ...]] = [
         ("mode", "encapsulation", "bytes", "pod MTU", "routes by", "crosses subnets", "encrypted")
@@ -102,12 +60,7 @@ def modes_(as_json: Json = False) -> None:
                 "yes" if m.encrypted else "no",
             )
         )
-    typer.echo(_columns(rows))
-
-
-def _columns(rows: list[tuple[str, ...]]) -> str:
-    widths = [max(len(r[i]) for r in rows) for i in range(len(rows[0]))]
-    return "\n".join("  ".join(c.ljust(w) for c, w in zip(row, widths)).rstrip() for row in rows)
+    typer.echo(columns(rows))
 
 
 # ---- measuring ----------------------------------------------------------------------------------------------
@@ -262,102 +215,3 @@ def report(
     from cnilab.report import pipeline
 
     typer.echo(str(pipeline.render(run_dir, out)))
-
-
-# ---- the lab ------------------------------------------------------------------------------------------------
-
-ModeArgument = Annotated[str, typer.Argument(metavar="MODE", help="A mode of `cnilab modes`.")]
-
-
-@lab_app.command(epilog="Example: cnilab lab verify --mode flannel-vxlan --mode calico-ipip")
-def verify(
-    mode: Annotated[Optional[list[str]], typer.Option(help="Only these modes [default: all].")] = None,
-    underlay: Annotated[str, typer.Option(help="plain, or routed: the router takes part in BGP.")] = "plain",
-    path: Annotated[str, typer.Option(help="pod_to_pod, pod_to_service or host_to_host.")] = "pod_to_pod",
-    as_json: Json = False,
-    verbose: Annotated[
-        bool, typer.Option("-v", "--verbose", help="Every check, not only those that fail.")
-    ] = False,
-) -> None:
-    """Build each mode and prove it on the wire in every placement."""
-    from cnilab.testbeds.lab.verify import verify_modes
-
-    verdict = verify_modes(mode, underlay=underlay, path=path, progress=not as_json)
-    _print_json(verdict.to_dict()) if as_json else typer.echo(verdict.table(verbose=verbose))
-    if not verdict.ok:
-        raise typer.Exit(1)
-
-
-@lab_app.command(epilog="Example: cnilab lab script calico-bgp-mesh > lab.sh && sudo sh lab.sh")
-def script(mode: ModeArgument, nodes: Annotated[int, typer.Option(help="3 to 250.")] = 3) -> None:
-    """Print a shell script that builds the same lab by hand."""
-    from cnilab.testbeds.lab import Lab
-
-    typer.echo(Lab(mode, nodes=nodes).script())
-
-
-@lab_app.command(epilog="Example: cnilab lab shell flannel-vxlan p1      (then: ip route; ping 10.244.2.2)")
-def shell(
-    mode: ModeArgument,
-    where: Annotated[
-        str, typer.Argument(metavar="[NODE|POD]", help="n1, n2, n3, p1, p1b, p2, p3, router.")
-    ] = "n1",
-    command: Annotated[
-        Optional[str], typer.Option("-c", help="Run this instead of an interactive shell.")
-    ] = None,
-) -> None:
-    """A shell inside: the mode is built, you are in it, and all is gone when you leave."""
-    import subprocess
-
-    from cnilab.setup.programs import search_path
-    from cnilab.testbeds.lab import Lab
-
-    with Lab(mode) as lab:
-        argv = lab.shell_argv(where)
-        if command is not None:
-            argv = [*argv[:-1], "-c", command]
-        else:
-            typer.echo(
-                f"{lab!r}\n\nyou are in {where}; `nsenter --net=/run/netns/n2 sh` goes elsewhere, `exit` ends the lab",
-                err=True,
-            )
-        environment = {**os.environ, "PATH": search_path(), "PS1": f"{where}# "}
-        code = subprocess.run(argv, env=environment).returncode
-    raise typer.Exit(code)
-
-
-@lab_app.command(epilog="Example: cnilab lab trace flannel-vxlan --from p1 --to p3")
-def trace(
-    mode: ModeArgument,
-    source: Annotated[
-        str, typer.Option("--from", help="p1, p1b, p2 or p3; a node where the mode has no pods.")
-    ] = "p1",
-    target: Annotated[str, typer.Option("--to", help="The same.")] = "p2",
-    length: Annotated[
-        int, typer.Option(min=72, max=65535, help="Bytes of the packet, IP header included.")
-    ] = 1000,
-    as_json: Json = False,
-) -> None:
-    """Follow one packet: every device it passes, in order, and how long it is there."""
-    from cnilab.testbeds.lab import Lab
-    from cnilab.testbeds.lab.trace import trace as follow
-
-    with Lab(mode) as lab:
-        found = follow(lab, source, target, length)
-    _print_json(found.to_dict()) if as_json else typer.echo(repr(found))
-
-
-def main() -> None:
-    """Entry point: an expected error is one sentence on standard error, not a traceback."""
-    try:
-        app()
-    except CnilabError as error:
-        typer.echo(f"cnilab: {error}", err=True)
-        sys.exit(1)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(1)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,5 @@
+"""`python -m cnilab.cli`."""
+
+from cnilab.cli import main
+
+main()
