@@ -66,8 +66,18 @@ class DataError(CnilabError, ValueError):
     """A table that breaks its contract: the message names the column or key and the first offending value."""
 
 
-class LabError(CnilabError, RuntimeError):
+class TestbedError(CnilabError, RuntimeError):
+    """A mode could not be put in place, or what held it has died: a failed row, and the matrix goes on."""
+
+    __test__ = False  # pytest, this is not one of yours
+
+
+class LabError(TestbedError):
     """The lab could not be built or has died; the message carries the kernel's or the program's own words."""
+
+
+class ClusterError(TestbedError):
+    """The cluster refused, lost or does not have what was asked; the message carries the server's own words."""
 
 
 class Unavailable(CnilabError, RuntimeError):

@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from cnilab import modes, proof, provenance, testbeds
 from cnilab.archive import RunDir
-from cnilab.errors import LabError, RunDirError, Unavailable
+from cnilab.errors import RunDirError, TestbedError, Unavailable
 from cnilab.study import Plan, Study, Trial, load
 from cnilab.tools import TOOLS
 from cnilab.tools.base import Call
@@ -170,13 +170,13 @@ class _Matrix:
             return Unavailable(why)
         try:
             return self.bed.deploy(trial.mode)
-        except (LabError, Unavailable) as error:
+        except (TestbedError, Unavailable) as error:
             return error
 
     @staticmethod
     def _close(deployment: Any) -> None:
         if deployment is not None and not isinstance(deployment, Exception):
-            with suppress(LabError):
+            with suppress(TestbedError):
                 deployment.close()
 
     def _deployment(self, deployment: Any, trials: list[Trial], following: list[Trial] | None) -> None:
@@ -197,7 +197,7 @@ class _Matrix:
         try:
             deployment.wait()
             proved = self._prove(deployment, trials)
-        except LabError as error:
+        except TestbedError as error:
             self._give_up(entry, trials, "failed", str(error))
             return
         entry |= {**deployment.timings, "ready_s": time.monotonic() - began}
@@ -269,7 +269,7 @@ class _Matrix:
         began = time.monotonic()
         try:
             done = deployment.run(trial, tool, call, folder, limit)
-        except LabError as error:
+        except TestbedError as error:
             self._record(trial, entry, {"status": "failed", "reason": str(error)})
             return
         self._record(

@@ -26,7 +26,7 @@ class Deployment(Protocol):
     timings: dict[str, float]
 
     def wait(self) -> Any:
-        """Return once traffic can flow; raise LabError if it does not come to that."""
+        """Return once traffic can flow; raise TestbedError if it does not come to that."""
         ...
 
     def prove(self, placements: list[str], path: str) -> tuple[list[Row], dict]:
