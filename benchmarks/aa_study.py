@@ -18,9 +18,9 @@ import pandas as pd
 from tqdm import tqdm
 
 from cnilab import design
-from cnilab.execute import pinned_cpus
 from cnilab.stats import compare, rank
 from cnilab.testbeds.lab import Lab
+from cnilab.testbeds.lab.testbed import pinned_cpus
 from cnilab.tools import iperf3, netperf
 from cnilab.tools.base import Call
 

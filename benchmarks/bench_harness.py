@@ -23,11 +23,11 @@ import numpy as np
 from tqdm import tqdm
 
 from cnilab import execute, modes
-from cnilab.execute import pinned_cpus
 from cnilab.setup.programs import search_path
 from cnilab.stats import hodges_lehmann
 from cnilab.study import parse
 from cnilab.testbeds.lab import Lab, kernel
+from cnilab.testbeds.lab.testbed import pinned_cpus
 from cnilab.tools import iperf3
 from cnilab.tools.base import Call
 

@@ -3,12 +3,12 @@
 Order and identity come from the plan; what a mode is from the catalogue; how it is put in place from the testbed.
 A deployment or trial that fails is a row with a status and a reason and never stops the matrix. While the last
 trial of a deployment runs, the next one already stands and waits for its BGP sessions, so that no time is spent
-on timers; it is *built* between trials, never during one.
+on timers; it is *built* between trials, never during one. A testbed of which there is only one, a real cluster,
+says that it cannot build ahead.
 """
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import time
@@ -121,7 +121,7 @@ class _Matrix:
         self.log: dict[str, dict] = dict(archive.manifest["deployments"])
         done = archive.done()
         self.groups = [g for g in ([t for t in d if t.trial_id not in done] for d in plan.deployments) if g]
-        self.cpus = pinned_cpus() if self.study.pin_cpus else (None, None)
+        self.cpus = bed.cpus() if self.study.pin_cpus else (None, None)
         self.next: Any = None  # what `_prepare` made: a deployment, or the error it died of
         seconds = plan.measuring_s(t for g in self.groups for t in g)
         self.bar = tqdm(
@@ -155,6 +155,10 @@ class _Matrix:
             self._close(current)
             self._close(self.next)
             self.bar.close()
+            left = self.bed.close()
+            if left:
+                self.archive.update_manifest(left_behind=left)
+                print(f"cnilab: {left}", file=sys.stderr)
         self.archive.update_manifest(
             state="complete",
             deployments=self.log,
@@ -203,7 +207,8 @@ class _Matrix:
         entry |= {**deployment.timings, "ready_s": time.monotonic() - began}
         reaching = [t for t in trials if proved[t.placement].reachable and proved[t.placement].status == "ok"]
         for trial in trials:
-            if self.next is None and following and (not reaching or trial is reaching[-1]):
+            last = not reaching or trial is reaching[-1]
+            if self.bed.builds_ahead and self.next is None and following and last:
                 self.next = self._prepare(following[0])
             row = proved[trial.placement]
             if row.status != "ok" or not row.reachable:
@@ -317,12 +322,6 @@ class _Matrix:
                 stopped={"before_block": block, "reason": found.reason, "half_widths": found.half_widths}
             )
         return found.stop
-
-
-def pinned_cpus() -> tuple[int | None, int | None]:
-    """CPU for the client and for the server: the last two this process may use; (None, None) if it has one."""
-    cpus = sorted(os.sched_getaffinity(0))
-    return (cpus[-1], cpus[-2]) if len(cpus) > 1 else (None, None)
 
 
 def _outcome(done: dict, tool: str, folder: Path, limit_s: float) -> dict:

@@ -86,6 +86,7 @@ class Deployment:
 
     def close(self):
         self.bed.closed.append(self.mode)
+        self.bed.standing -= 1
 
 
 class Bed:
@@ -100,10 +101,10 @@ class Bed:
         False,
         b"",
     )
-    absent, lacks = (), ()
+    absent, lacks, builds_ahead, left = (), (), True, ""
 
     def __init__(self, **faults):
-        self.ran, self.closed, self.deployed = [], [], []
+        self.ran, self.closed, self.deployed, self.standing, self.ended = [], [], [], 0, 0
         vars(self).update(faults)
 
     def output(self, trial):
@@ -115,8 +116,17 @@ class Bed:
     def has_program(self, program):
         return program not in self.absent
 
+    def cpus(self):
+        return 1, 0
+
+    def close(self):
+        self.ended += 1
+        return self.left
+
     def deploy(self, mode):
         self.deployed.append(mode)
+        self.standing += 1
+        self.most = max(getattr(self, "most", 0), self.standing)
         return Deployment(self, mode)
 
     def provenance(self):
@@ -282,3 +292,17 @@ def test_the_study_stops_on_precision_and_never_before_the_first_look(go):
     assert done == set(range(1, 11))
     assert run.manifest["stopped"]["reason"] == "precision_reached"
     assert "p" not in run.manifest["stopped"]
+
+
+@pytest.mark.parametrize(("ahead", "most"), [(True, 2), (False, 1)])
+def test_only_a_testbed_that_can_holds_two_deployments_at_once(tmp_path, ahead, most):
+    bed = Bed(builds_ahead=ahead)
+    execute.run(study.parse(STUDY), tmp_path / "r", progress=False, testbed=bed)
+    assert (bed.most, bed.standing, bed.ended) == (most, 0, 1)
+
+
+def test_what_a_testbed_leaves_behind_is_told_and_recorded(tmp_path, capsys):
+    bed = Bed(left="namespace cnilab-1 is still Terminating")
+    run = execute.run(study.parse(STUDY), tmp_path / "r", progress=False, testbed=bed)
+    assert "still Terminating" in run.manifest["left_behind"]
+    assert "still Terminating" in capsys.readouterr().err

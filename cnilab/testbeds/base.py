@@ -49,9 +49,17 @@ class Deployment(Protocol):
 
 
 class Testbed(Protocol):
-    """Where modes are put in place."""
+    """Where modes are put in place.
+
+    ``builds_ahead`` says whether a second deployment may stand while the first is measured.
+    """
 
     name: str
+    builds_ahead: bool
+
+    def cpus(self) -> tuple[int | None, int | None]:
+        """CPU to bind the client to, and the server; (None, None) leaves both free."""
+        ...
 
     def has_program(self, program: str) -> bool:
         """Whether a tool's program is there to be run."""
@@ -67,4 +75,8 @@ class Testbed(Protocol):
 
     def provenance(self) -> dict:
         """What about this machine or cluster a reader needs to know."""
+        ...
+
+    def close(self) -> str:
+        """End the testbed after its last deployment; return what could not be put away, or nothing."""
         ...

@@ -63,6 +63,7 @@ class ReplayTestbed:
     """Fulfils :class:`cnilab.testbeds.base.Testbed` from a run directory."""
 
     name = "replay"
+    builds_ahead = True
 
     def __init__(self, study: Study, recording: Path = RECORDING) -> None:
         self.study, self.recording = study, RunDir.open(recording)
@@ -74,6 +75,13 @@ class ReplayTestbed:
 
     def has_program(self, program: str) -> bool:
         return True
+
+    def cpus(self) -> tuple[None, None]:
+        """What was bound stands in the recording."""
+        return None, None
+
+    def close(self) -> str:
+        return ""
 
     def _deployments(self, mode: str) -> list[tuple[str, dict]]:
         entries = self.recording.manifest["deployments"]

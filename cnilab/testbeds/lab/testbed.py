@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,7 @@ class LabTestbed:
     """Fulfils :class:`cnilab.testbeds.base.Testbed` with :class:`Lab`."""
 
     name = "lab"
+    builds_ahead = True
 
     def __init__(self, study: Study) -> None:
         self.study = study
@@ -72,3 +74,16 @@ class LabTestbed:
         except LabError as error:
             missing = {"lab": str(error)}
         return {"testbed": "lab", "kernel_lacks": missing}
+
+    def cpus(self) -> tuple[int | None, int | None]:
+        return pinned_cpus()
+
+    def close(self) -> str:
+        """Nothing outlives a deployment."""
+        return ""
+
+
+def pinned_cpus() -> tuple[int | None, int | None]:
+    """CPU for the client and for the server: the last two this process may use; (None, None) if it has one."""
+    found = sorted(os.sched_getaffinity(0))
+    return (found[-1], found[-2]) if len(found) > 1 else (None, None)
