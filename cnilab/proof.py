@@ -76,7 +76,10 @@ def rows(mode: Mode, kernel_path: str, evidence: dict) -> list[Row]:
     kernel_path
         Which implementation was put in place.
     evidence
-        ``nodes``, ``topology``, ``placements``, ``underlay``, ``path`` as a testbed gathers them.
+        ``nodes``, ``topology``, ``placements``, ``underlay``, ``path`` as a testbed gathers them;
+        ``underlay_mtu`` and a node's ``uplink`` where they are not the lab's 1500 and eth0. A testbed that may
+        not look (no rights on the nodes) gives None for a node or for ``packets`` and says so in its notes:
+        what was not looked at is not checked, and MTU and TTL still are.
     """
     return [_row(mode, kernel_path, evidence, placement) for placement in evidence["placements"]]
 
@@ -95,7 +98,7 @@ def _row(mode: Mode, kernel_path: str, evidence: dict, placement: str) -> Row:
         if placement != "same_node":
             checks += _routes(mode, evidence, seen, placement)
         if reachable:
-            checks += _packets(mode, seen, placement)
+            checks += _packets(mode, seen, placement, _underlay_mtu(evidence))
     else:
         checks.append(
             _check("a packet does not arrive", "unreachable or lost", _outcome(first), reachable is False)
@@ -126,6 +129,10 @@ def _check(name: str, expected: object, found: object, ok: bool | None = None) -
     return Check(name, str(expected), str(found), expected == found if ok is None else ok)
 
 
+def _underlay_mtu(evidence: dict) -> int:
+    return evidence.get("underlay_mtu", UNDERLAY_MTU)
+
+
 def _outcome(probe: dict) -> str:
     detail = probe.get("error") or (f"mtu {probe['mtu']}" if probe.get("mtu") else "")
     return probe["result"] + (f" ({detail})" if detail else "")
@@ -137,6 +144,8 @@ def _outcome(probe: dict) -> str:
 def _devices(mode: Mode, kernel_path: str, evidence: dict, seen: dict) -> Iterable[Check]:
     """The tunnel is there with its kind, MTU and identifiers, and no other mode's tunnel is up."""
     for node in dict.fromkeys((seen["client_node"], seen["server_node"])):
+        if evidence["nodes"][node] is None:
+            continue
         links = {link["ifname"]: link for link in evidence["nodes"][node]["links"] or ()}
         strangers = sorted(
             name for name in _TUNNELS & set(links) - {mode.device} if "UP" in links[name].get("flags", ())
@@ -150,7 +159,7 @@ def _devices(mode: Mode, kernel_path: str, evidence: dict, seen: dict) -> Iterab
         yield _check(f"{node}: {mode.device} is a {kind}", kind, info.get("info_kind", "missing"))
         if link is None:
             continue
-        yield _check(f"{node}: MTU of {mode.device}", mode.pod_mtu(), link["mtu"])
+        yield _check(f"{node}: MTU of {mode.device}", mode.pod_mtu(_underlay_mtu(evidence)), link["mtu"])
         data = info.get("info_data", {})
         if mode.encapsulation == "vxlan":
             found = (data.get("id"), data.get("port"), data.get("local"))
@@ -182,6 +191,8 @@ def _routes(mode: Mode, evidence: dict, seen: dict, placement: str) -> Iterable[
         return
     node = seen["client_node"]
     state, peer = evidence["nodes"][node], evidence["topology"][seen["server_node"]]
+    if state is None:
+        return
     if state["routes"] is None:
         yield _check(f"{node}: routes", "readable", "not readable")
         return
@@ -198,7 +209,7 @@ def _routes(mode: Mode, evidence: dict, seen: dict, placement: str) -> Iterable[
         return
     yield _check(
         f"{node}: route to {seen['server_pod']} leaves by",
-        mode.device if tunnelled else "eth0",
+        mode.device if tunnelled else evidence["topology"][node].get("uplink", "eth0"),
         route.get("dev"),
     )
     expected = mode.route_protocol
@@ -252,6 +263,8 @@ def _bgp(mode: Mode, evidence: dict, seen: dict) -> Iterable[Check]:
     if not mode.bgp:
         return
     for node in dict.fromkeys((seen["client_node"], seen["server_node"])):
+        if evidence["nodes"][node] is None:
+            continue
         sessions = evidence["nodes"][node]["bgp"]
         if sessions is None:
             yield _check(f"{node}: BGP", "readable", "birdc gave no answer")
@@ -278,6 +291,8 @@ def _carried(seen: dict) -> list[dict]:
 def _outer(seen: dict, placement: str) -> str:
     if placement == "same_node":
         return "stays on the node"
+    if not seen["packets"]:
+        return "not captured"
     carriers = {
         f"{p['carrier']} {p['port']}" if p["carrier"] in ("vxlan", "udp", "wireguard") else p["carrier"]
         for p in _carried(seen)
@@ -286,7 +301,7 @@ def _outer(seen: dict, placement: str) -> str:
     return ", ".join(sorted(names.get(c, c) for c in carriers)) or "-"
 
 
-def _packets(mode: Mode, seen: dict, placement: str) -> Iterable[Check]:
+def _packets(mode: Mode, seen: dict, placement: str, underlay_mtu: int) -> Iterable[Check]:
     """Carrier, ports, lengths, DF, TTL and MTU are the mode's own."""
     probes = {p["length"]: p for p in seen["probes"]}
     local = placement == "same_node"
@@ -297,6 +312,8 @@ def _packets(mode: Mode, seen: dict, placement: str) -> Iterable[Check]:
         yield _check(f"one of {seen['mtu'] + 1} B does not", "too_long", longer["result"])
     ttls = sorted({r["ttl"] for r in seen["received"]})
     yield _check("TTL at the receiver", [mode.ttl(placement)], ttls)
+    if not seen["packets"]:
+        return
     sent = _carried(seen)
     if local:
         yield _check("nothing on the underlay", 0, len(sent))
@@ -332,7 +349,7 @@ def _packets(mode: Mode, seen: dict, placement: str) -> Iterable[Check]:
         )
         yield _check("outer DF and TTL are the inner packet's", True, same)
     longest = max(p["outer"]["length"] for p in sent)
-    yield _check("the longest fits the underlay", f"<= {UNDERLAY_MTU}", longest, longest <= UNDERLAY_MTU)
+    yield _check("the longest fits the underlay", f"<= {underlay_mtu}", longest, longest <= underlay_mtu)
 
 
 def _wireguard_length(mode: Mode, seen: dict, sent: list[dict]) -> Check:
