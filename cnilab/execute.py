@@ -212,7 +212,8 @@ class _Matrix:
                 self.next = self._prepare(following[0])
             row = proved[trial.placement]
             if row.status != "ok" or not row.reachable:
-                self._record(trial, entry, {"status": "failed", "reason": row.reason})
+                status = "skipped" if row.status == "skipped" else "failed"
+                self._record(trial, entry, {"status": status, "reason": row.reason})
             else:
                 self._trial(deployment, trial, entry)
             self.bar.update(self.plan.measuring_s([trial]))

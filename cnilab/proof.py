@@ -38,7 +38,8 @@ class Row:
     Parameters
     ----------
     status
-        ``ok`` if every check holds (also when the mode is rightly unreachable here), else ``failed``.
+        ``ok`` if every check holds (also when the mode is rightly unreachable here), else ``failed``;
+        ``skipped`` where the testbed has no such placement.
     reason
         The first check that does not hold, or why no packet arrives, or None.
     reachable
@@ -64,6 +65,11 @@ class Row:
 
     def to_dict(self) -> dict:
         return asdict(self) | {"checks": [asdict(c) for c in self.checks]}
+
+
+def absent(mode: str, placement: str, kernel_path: str, reason: str) -> Row:
+    """A placement the testbed does not have."""
+    return Row(mode, placement, kernel_path, "skipped", reason, False, "-", None, None, ())
 
 
 def rows(mode: Mode, kernel_path: str, evidence: dict) -> list[Row]:
