@@ -93,7 +93,16 @@ class Authority:
         key, request, crt = (self.folder / f"{name}.{end}" for end in ("key", "csr", "crt"))
         _openssl("req", "-new", *_new_key(key), "-subj", subject, "-out", request)
         _openssl(
-            *("x509", "-req", "-in", request, "-CA", self.folder / "ca.crt", "-CAkey", self.folder / "ca.key"),
+            *(
+                "x509",
+                "-req",
+                "-in",
+                request,
+                "-CA",
+                self.folder / "ca.crt",
+                "-CAkey",
+                self.folder / "ca.key",
+            ),
             # A random serial: a serial file would be shared by certificates that are issued at the same time.
             *("-set_serial", f"0x{secrets.token_hex(16)}", "-days", DAYS, "-out", crt),
             *("-extfile", "/dev/stdin"),
@@ -208,9 +217,13 @@ def _openssl(*argv: object, stdin: str = "") -> None:
     program = find("openssl")
     if program is None:
         package = package_for("openssl")
-        raise Unavailable(f"no openssl, which issues the certificates; try: {package.remedy if package else 'install openssl'}")
+        raise Unavailable(
+            f"no openssl, which issues the certificates; try: {package.remedy if package else 'install openssl'}"
+        )
     done = subprocess.run(
         [str(program), *map(str, argv)], input=stdin, capture_output=True, text=True, timeout=60
     )
     if done.returncode:
-        raise ClusterError(f"openssl {argv[0]} failed: {done.stderr.strip().splitlines()[-1:] or done.returncode}")
+        raise ClusterError(
+            f"openssl {argv[0]} failed: {done.stderr.strip().splitlines()[-1:] or done.returncode}"
+        )

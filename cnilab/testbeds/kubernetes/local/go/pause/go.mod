@@ -1,0 +1,3 @@
+module cnilab.local/pause
+
+go 1.26

@@ -1,0 +1,32 @@
+"""What the cluster's tests share: a real control plane, and, when asked for, a real cluster."""
+
+import os
+
+import pytest
+
+from cnilab.errors import Unavailable
+from cnilab.testbeds.kubernetes.local.apiserver import ControlPlane
+
+
+@pytest.fixture(scope="module")
+def control_plane(tmp_path_factory):
+    """A real API server without nodes, for the module's tests; skipped, with the command, where it is not built."""
+    plane = ControlPlane(tmp_path_factory.mktemp("control-plane"))
+    try:
+        plane.start()
+    except Unavailable as error:
+        pytest.skip(str(error))
+    yield plane
+    plane.close()
+
+
+@pytest.fixture(scope="session")
+def cluster():
+    """A cluster of three nodes, raised once for the session; only where the tests were asked to (root, minutes)."""
+    if os.environ.get("CNILAB_CLUSTER_TEST") != "1":
+        pytest.skip("raises a cluster as root: set CNILAB_CLUSTER_TEST=1, or type: make cluster-test")
+    from cnilab.testbeds.kubernetes.local.cluster import Cluster
+    from cnilab.testbeds.kubernetes.local.settings import Settings
+
+    with Cluster(Settings(name="test", lifetime_s=3600)) as made:
+        yield made
