@@ -19,6 +19,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from cnilab import design, modes
+from cnilab.cluster import ClusterSettings
 from cnilab.errors import StudyError, UnknownKey
 from cnilab.modes import AA_SUFFIX
 from cnilab.samples import PATHS, PLACEMENTS
@@ -104,6 +105,8 @@ class Study(_Strict):
         Set at both ends of every trial, so that a machine's default does not slip in.
     stop
         Optional early stop on precision; ``blocks`` is then the most there will be.
+    cluster
+        What a run on a real cluster needs besides; see :class:`cnilab.cluster.ClusterSettings`.
     """
 
     name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
@@ -126,6 +129,7 @@ class Study(_Strict):
     pin_cpus: bool = True
     rest_s: float = Field(default=0, ge=0, le=600)
     stop: Stop | None = None
+    cluster: ClusterSettings | None = None
 
     @field_validator("modes", mode="before")
     @classmethod
@@ -180,7 +184,9 @@ class Study(_Strict):
     @property
     def digest(self) -> str:
         """SHA-256 over every value; two studies are the same study if this is."""
-        return hashlib.sha256(json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
+        unset = {"cluster"} if self.cluster is None else None
+        told = self.model_dump(mode="json", exclude=unset)
+        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
     def plan(self) -> Plan:
         """Lay out every trial in order."""

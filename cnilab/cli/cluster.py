@@ -2,10 +2,201 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+from typing import Annotated, Any, Optional
+
 import typer
+
+from cnilab.cli.options import Json, Out, Quiet, print_json
 
 app = typer.Typer(
     help="A real Kubernetes: read its mode, prove it, measure it; or raise one on this machine.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
+
+Kubeconfig = Annotated[
+    Optional[str], typer.Option(help="A kubeconfig file [default: KUBECONFIG, ~/.kube/config].")
+]
+Context = Annotated[Optional[str], typer.Option(help="A context of it [default: the current one].")]
+Image = Annotated[
+    Optional[str], typer.Option(help="The pods' image: iperf3, netperf, ip, ping, tcpdump, sh.")
+]
+Yes = Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")]
+Routed = Annotated[
+    bool,
+    typer.Option("--routed-underlay", help="The routers between the nodes' subnets know the pods' routes."),
+]
+
+
+def _api(kubeconfig: str | None, context: str | None) -> Any:
+    from cnilab.testbeds.kubernetes.api import Api
+
+    return Api.load(kubeconfig, context)
+
+
+def _say(text: str) -> None:
+    typer.echo(f"cnilab: {text}", err=True)
+
+
+@app.command(
+    epilog="Example: cnilab cluster verify   or, after a switch by hand: cnilab cluster verify --mode flannel-host-gw"
+)
+def verify(
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+    image: Image = None,
+    mode: Annotated[
+        Optional[str], typer.Option(help="The mode that should be on [default: the one detected].")
+    ] = None,
+    path: Annotated[str, typer.Option(help="pod_to_pod, pod_to_service or host_to_host.")] = "pod_to_pod",
+    as_json: Json = False,
+    verbose: Annotated[
+        bool, typer.Option("-v", "--verbose", help="Every check, not only those that fail.")
+    ] = False,
+) -> None:
+    """Prove on the wire that the mode that is on carries the packets. Makes its own pods and removes them."""
+    from cnilab.cluster import settle
+    from cnilab.testbeds.kubernetes.verify import verify as prove
+
+    settings = settle(kubeconfig=kubeconfig, context=context, image=image)
+    verdict = prove(
+        _api(settings.kubeconfig or None, settings.context or None), settings, path=path, expected=mode
+    )
+    print_json(verdict.to_dict()) if as_json else typer.echo(verdict.table(verbose=verbose))
+    if not verdict.ok:
+        raise typer.Exit(1)
+
+
+@app.command(
+    epilog="Example: cnilab cluster switch flannel-host-gw       (put it back: cnilab cluster restore)"
+)
+def switch(
+    mode: Annotated[str, typer.Argument(metavar="MODE", help="A mode of `cnilab modes`.")],
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+    image: Image = None,
+    yes: Yes = False,
+    at_once: Annotated[
+        bool, typer.Option("--at-once", help="Roll all nodes together, not as the DaemonSet's strategy says.")
+    ] = False,
+    routed_underlay: Routed = False,
+    prove: Annotated[
+        bool, typer.Option("--verify/--no-verify", help="Prove the new mode on the wire.")
+    ] = True,
+) -> None:
+    """Change the cluster's CNI mode: says what it will do, asks, saves what is there, proves the new mode.
+
+    If anything fails, what was there is put back.
+    """
+    from cnilab.cluster import settle
+    from cnilab.testbeds.kubernetes import switching
+    from cnilab.testbeds.kubernetes.detect import detect as look
+    from cnilab.testbeds.kubernetes.verify import verify as prove_it
+
+    settings = settle(kubeconfig=kubeconfig, context=context, image=image)
+    api = _api(settings.kubeconfig or None, settings.context or None)
+    found = look(api)
+    steps = switching.plan(api, found, mode, routed_underlay=routed_underlay)
+    typer.echo(f"{api.context} ({api.server}): {found.mode or found.plugin} -> {mode}", err=True)
+    for number, step in enumerate(steps, 1):
+        typer.echo(f"  {number}. {step}", err=True)
+    if not yes:
+        typer.confirm("Do this? Pods lose each other while it happens.", abort=True, err=True)
+    done = switching.switch(api, found, mode, progress=_say, at_once=at_once, routed_underlay=routed_underlay)
+    if prove:
+        verdict = prove_it(api, settings, expected=mode)
+        typer.echo(verdict.table())
+        if not verdict.ok:
+            switching.restore(api, progress=_say)
+            typer.echo(f"cnilab: {mode} is not in effect; {found.mode} was put back", err=True)
+            raise typer.Exit(1)
+    typer.echo(f"{mode} after {done.seconds:.0f} s; put {found.mode} back with: cnilab cluster restore")
+
+
+@app.command(epilog="Example: cnilab cluster restore")
+def restore(kubeconfig: Kubeconfig = None, context: Context = None) -> None:
+    """Put back the mode that was there before cnilab's first switch."""
+    from cnilab.testbeds.kubernetes import switching
+
+    saved = switching.restore(_api(kubeconfig, context), progress=_say)
+    typer.echo(
+        f"{saved.mode} is back, as it was at {saved.at}" if saved else "nothing was saved: no switch to undo"
+    )
+
+
+@app.command(epilog="Example: cnilab cluster cleanup")
+def cleanup(
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+    run_id: Annotated[
+        Optional[str], typer.Option("--run", help="Only this run's [default: every run's].")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Remove everything a run has left in the cluster, found by its label."""
+    from cnilab.testbeds.kubernetes.cleanup import clean_up
+
+    found = clean_up(_api(kubeconfig, context), run_id)
+    print_json(found.to_dict()) if as_json else typer.echo(repr(found))
+    if not found.ok:
+        raise typer.Exit(1)
+
+
+@app.command(epilog="Example: cnilab cluster run data/studies/cluster.yaml --switch -o runs/mine")
+def run(
+    study: Annotated[Path, typer.Argument(help="The study's YAML file; the lab's will do.")],
+    out: Out = None,
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+    image: Image = None,
+    may_switch: Annotated[
+        bool,
+        typer.Option("--switch", help="The cluster's mode may be changed between blocks, and is put back."),
+    ] = False,
+    routed_underlay: Routed = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Run only what is missing in -o DIR.")] = False,
+    report: Annotated[
+        bool, typer.Option("--report/--no-report", help="Also the notebooks and report.html.")
+    ] = True,
+    quiet: Quiet = False,
+) -> None:
+    """Run a study on the cluster your kubeconfig names; with --report the last line is the report's path."""
+    import tempfile
+
+    from cnilab import execute
+    from cnilab import study as studies
+    from cnilab.cli.study import interrupted, run_place
+    from cnilab.cluster import environment
+    from cnilab.report import pipeline
+
+    wanted = studies.load(study)
+    where = run_place(study, out, resume)
+    os.environ.update(
+        environment(
+            kubeconfig=str(Path(kubeconfig).resolve()) if kubeconfig else None,
+            context=context,
+            image=image,
+            may_switch=may_switch or None,
+            routed_underlay=routed_underlay or None,
+        )
+    )
+    again = f"cnilab cluster run {study} -o {where} --resume"
+    with tempfile.TemporaryDirectory() as folder:
+        # The same study on another testbed: the notebooks read it from a file, so it gets one.
+        real = Path(folder) / study.name
+        real.write_text(wanted.model_copy(update={"testbed": "kubernetes"}).to_yaml())
+        typer.echo(f"{wanted.plan()!r}", err=True)
+        if not report:
+            try:
+                finished = execute.run(real, where, resume=resume, progress=not quiet)
+            except execute.Interrupted as stop:
+                interrupted(again, stop)
+            typer.echo(repr(finished))
+            return
+        try:
+            typer.echo(str(pipeline.run_notebooks(str(real), str(where), resume=resume, progress=not quiet)))
+        except KeyboardInterrupt:
+            typer.echo(f"\nstopped; what was measured is in {where}. Continue with: {again}", err=True)
+            raise typer.Exit(130) from None

@@ -80,11 +80,11 @@ def run(
     """Run the matrix: measurements only, no report."""
     from cnilab import execute
 
-    place = _place(study, out, resume)
+    place = run_place(study, out, resume)
     try:
         finished = execute.run(study, place, resume=resume, progress=not quiet)
     except execute.Interrupted as stop:
-        _interrupted(f"cnilab run {study} -o {place} --resume", stop)
+        interrupted(f"cnilab run {study} -o {place} --resume", stop)
     samples = finished.samples()
     trials = samples.drop_duplicates("trial_id")["status"].value_counts()
     typer.echo(f"{finished.path}: " + ", ".join(f"{n} {status}" for status, n in trials.items()))
@@ -102,7 +102,7 @@ def study_(
     from cnilab.study import load
 
     plan = load(study).plan()  # a wrong study is told before a notebook server starts
-    place = _place(study, out, resume)
+    place = run_place(study, out, resume)
     notice = _why_no_lab() if plan.study.testbed == "lab" else ""
     if notice:
         typer.echo(f"cnilab: {notice}", err=True)
@@ -120,7 +120,7 @@ def study_(
     typer.echo(str(report))
 
 
-def _place(study: Path, out: Path | None, resume: bool) -> Path:
+def run_place(study: Path, out: Path | None, resume: bool) -> Path:
     if resume and out is None:
         raise typer.BadParameter("--resume needs -o DIR, the run to be continued")
     place = out or _default_out(study)
@@ -140,7 +140,7 @@ def _why_no_lab() -> str:
     return ""
 
 
-def _interrupted(command: str, stop: Any) -> NoReturn:
+def interrupted(command: str, stop: Any) -> NoReturn:
     typer.echo(f"\nstopped after {stop.done} of {stop.total} trials; continue with: {command}", err=True)
     raise typer.Exit(130)
 

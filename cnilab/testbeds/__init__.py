@@ -13,6 +13,7 @@ from cnilab.errors import UnknownKey
 #: name in a study file -> where its class lives
 TESTBEDS = {
     "lab": "cnilab.testbeds.lab.testbed:LabTestbed",
+    "kubernetes": "cnilab.testbeds.kubernetes.testbed:KubernetesTestbed",
     "replay": "cnilab.testbeds.replay:ReplayTestbed",
 }
 

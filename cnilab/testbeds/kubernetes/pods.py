@@ -11,10 +11,10 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from cnilab.cluster import ClusterSettings
 from cnilab.errors import ClusterError
 from cnilab.testbeds.kubernetes.api import Api, Conflict, Forbidden, NotFound
 from cnilab.testbeds.kubernetes.placing import Node
-from cnilab.testbeds.kubernetes.settings import ClusterSettings
 
 RUN = "cnilab.io/run"
 ROLE = "cnilab.io/role"

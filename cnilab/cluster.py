@@ -30,6 +30,8 @@ class ClusterSettings(BaseModel):
         wire, ``tcpdump``.
     may_switch
         Whether the cluster's CNI mode may be changed. Off: its one mode is measured against the host network.
+    routed_underlay
+        The user's word that the routers between the nodes' subnets know the pods' routes.
     host_network
         Whether pods on the host's network may be made, in a privileged namespace of their own: for the ``host``
         baseline and for the proof.
@@ -50,6 +52,7 @@ class ClusterSettings(BaseModel):
     image: str = IMAGE
     pull_policy: Literal["IfNotPresent", "Always", "Never"] = "IfNotPresent"
     may_switch: bool = False
+    routed_underlay: bool = False
     host_network: bool = True
     subnets: tuple[str, ...] = ()
     node_selector: str = ""

@@ -1,0 +1,363 @@
+"""A cluster as a testbed: one mode at a time, trials as programs in pods that live as long as the deployment.
+
+Fulfils the same protocol as the lab, so a study runs unchanged. The namespaces are the run's own; the mode is
+changed only where the settings allow it, between deployments, and put back at the end. A pod that is lost in
+mid-trial makes that trial a failed row with the reason, and the pods are placed again before the next.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from cnilab import modes, proof
+from cnilab.cluster import ClusterSettings, settle
+from cnilab.errors import ClusterError, TestbedError
+from cnilab.study import Study, Trial
+from cnilab.testbeds.kubernetes import detect, evidence, executing, placing, switching
+from cnilab.testbeds.kubernetes.api import Api
+from cnilab.testbeds.kubernetes.pods import Pod, Pods, Want
+from cnilab.tools import http_server
+
+#: Ports and protocols a Service of ours carries: every tool's own and their data connections.
+SERVICE_PORTS = tuple(
+    (port, kind) for port in (5201, 12865, 12866, 8080, 11111, 19765, 19766) for kind in ("TCP", "UDP")
+)
+LISTEN_S = 10.0
+_ROLE = {
+    "same_node": "server-same-node",
+    "same_subnet": "server-same-subnet",
+    "cross_subnet": "server-cross-subnet",
+}
+
+#: In a pod: wait until a port listens (TCP state 0A, or any UDP socket), by what every shell can read.
+_LISTENING = """\
+p=$(printf ':%04X ' "$1"); i=0
+while [ $i -lt 200 ]; do
+  cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | grep "$p" | grep -q ' 0A ' && exit 0
+  cat /proc/net/udp /proc/net/udp6 2>/dev/null | grep -q "$p" && exit 0
+  i=$((i+1)); sleep 0.05 2>/dev/null || sleep 1
+done
+exit 1"""
+
+
+class KubernetesTestbed:
+    """Fulfils :class:`cnilab.testbeds.base.Testbed` on the cluster a kubeconfig names.
+
+    Parameters
+    ----------
+    study
+        Its ``cluster`` key holds settings; the environment's ``CNILAB_CLUSTER_*`` come on top.
+    api, settings
+        For callers that have made them already.
+    """
+
+    name = "kubernetes"
+    builds_ahead = False
+
+    def __init__(self, study: Study, api: Api | None = None, settings: ClusterSettings | None = None) -> None:
+        self.study = study
+        self.settings = settings or settle(study.cluster)
+        self.api = api or Api.load(self.settings.kubeconfig or None, self.settings.context or None)
+        self.run = secrets.token_hex(4)
+        self.found = detect.detect(self.api)
+        self.current = self.found.mode
+        self.switched = False
+        nodes = placing.read(
+            self.api.items("/api/v1/nodes", labels=self.settings.node_selector), self.settings.subnets
+        )
+        self.placing = placing.place(nodes, study.placements)
+        self.pods = Pods(self.api, self.run, self.settings)
+        self.no_host = self.pods.open(host=self.settings.host_network)
+        self.watchers: dict[str, Pod] = {}
+        self.ends: dict[str, Pod] = {}
+        self._programs: dict[str, bool] = {}
+        self._services: dict[str, str] = {}
+
+    # ---- what can be done -----------------------------------------------------------------------------
+
+    def can(self, mode: str) -> tuple[str | None, str]:
+        wanted = modes.get(mode)
+        if wanted.wiring == "host":
+            return (None, self.no_host) if self.no_host else ("native", "")
+        if wanted.wiring == "docker":
+            return None, "docker-compose's bridge is no mode of a cluster; measure it in the lab"
+        if wanted.id == self.current:
+            return "native", ""
+        if not self.settings.may_switch:
+            return None, (
+                f"this cluster runs {self.found.mode or self.found.plugin or 'an unknown CNI'} and may not be "
+                "switched; allow it with: cnilab cluster run --switch, or cluster: {may_switch: true}"
+            )
+        why = switching.why_not(
+            self.api, self.found, wanted.id, routed_underlay=self.settings.routed_underlay
+        )
+        return (None, why) if why else ("native", "")
+
+    def has_program(self, program: str) -> bool:
+        """Whether the pods' image holds a program; asked once each."""
+        if program not in self._programs:
+            pod = next(iter([*self.ends.values(), *self.watchers.values()]))
+            argv = ["sh", "-c", 'command -v "$1"', "sh", program]
+            self._programs[program] = executing.run(self.api, pod.namespace, pod.name, argv).code == 0
+        return self._programs[program]
+
+    def cpus(self) -> tuple[None, None]:
+        """Which CPUs a pod gets is the kubelet's to say."""
+        return None, None
+
+    def provenance(self) -> dict:
+        version = self.api.get("/version")
+        return {
+            "testbed": "kubernetes",
+            "cluster": {
+                "context": self.api.context,
+                "version": version.get("gitVersion"),
+                "run": self.run,
+                "image": self.settings.image,
+                "detected": self.found.to_dict(),
+                "nodes": [
+                    {"name": n.name, "ip": n.ip, "subnet": n.subnet, "subnet_told_by": n.told}
+                    for n in self.placing.nodes
+                ],
+                "host_network": self.no_host or "yes",
+            },
+        }
+
+    # ---- pods -----------------------------------------------------------------------------------------
+
+    def watch(self) -> Mapping[str, Pod]:
+        """Pods on the nodes' own network, by node; made once, placed again when lost; none where not allowed."""
+        if self.no_host:
+            return {}
+        if not self.watchers or any(self.pods.lost(p) for p in self.watchers.values()):
+            self.pods.remove([f"host-{n.name}" for n in self.placing.nodes])
+            made = self.pods.make(Want(f"host-{n.name}", n, host=True) for n in self.placing.nodes)
+            self.watchers = {pod.node: pod for pod in made.values()}
+        return self.watchers
+
+    def place(self) -> None:
+        """Make the benchmark pods afresh: a pod keeps the MTU it was born with."""
+        roles = ["client", *_ROLE.values()]
+        self.pods.remove(roles)
+        wants = [Want("client", self.placing.client)]
+        wants += [Want(_ROLE[p], node) for p, node in self.placing.servers.items()]
+        self.ends = self.pods.make(wants)
+        if self.study.path == "pod_to_service":
+            self._services = {p: self.pods.service(_ROLE[p], SERVICE_PORTS) for p in self.placing.servers}
+
+    def pair(self, mode: str, placement: str) -> evidence.Ends:
+        """Who talks to whom, and at which address."""
+        if placement in self.placing.missing:
+            raise ClusterError(self.placing.missing[placement])
+        server_node = self.placing.servers[placement]
+        if modes.get(mode).wiring == "host" or self.study.path == "host_to_host":
+            client, server = self.watchers[self.placing.client.name], self.watchers[server_node.name]
+            return evidence.Ends(client, server, server.ip)
+        server = self.ends[_ROLE[placement]]
+        return evidence.Ends(self.ends["client"], server, self._services.get(placement, server.ip))
+
+    def deploy(self, mode: str) -> KubernetesDeployment:
+        return KubernetesDeployment(self, modes.get(mode).id)
+
+    def close(self) -> str:
+        """Delete the run's namespaces and put the mode back; return what could not be."""
+        left = []
+        try:
+            if left_there := self.pods.close():
+                left.append(left_there)
+        except TestbedError as error:
+            left.append(f"{error}; clean up with: cnilab cluster cleanup")
+        if self.switched:
+            try:
+                switching.restore(self.api, progress=_say)
+                self.current, self.switched = self.found.mode, False
+            except TestbedError as error:
+                left.append(
+                    f"the mode is still {self.current}: {error}; put it back with: cnilab cluster restore"
+                )
+        return "; ".join(left)
+
+
+class KubernetesDeployment:
+    """One mode in place on the cluster; fulfils :class:`cnilab.testbeds.base.Deployment`."""
+
+    kernel_path, substitute = "native", ""
+
+    def __init__(self, bed: KubernetesTestbed, mode: str) -> None:
+        self.bed, self.mode = bed, mode
+        self.timings: dict[str, float] = {}
+        self.notes: tuple[str, ...] = ()
+        self._lost = ""
+
+    @property
+    def on_host(self) -> bool:
+        return modes.get(self.mode).wiring == "host" or self.bed.study.path == "host_to_host"
+
+    def wait(self) -> None:
+        """Switch if need be, place the pods, and return once they run."""
+        bed = self.bed
+        if not (modes.get(self.mode).wiring == "host" or self.mode == bed.current):
+            bed.pods.remove(["client", *_ROLE.values()])
+            bed.ends = {}
+            bed.switched = True  # even if it fails half-way: restoring what is as it was does no harm
+            switched = switching.switch(
+                bed.api,
+                bed.found,
+                self.mode,
+                progress=_say,
+                routed_underlay=bed.settings.routed_underlay,
+            )
+            self.timings["switch_s"] = switched.seconds
+            bed.current = self.mode
+        watchers = bed.watch()
+        if not self.on_host:
+            bed.place()
+        if not watchers:
+            self.notes = (
+                f"devices, routes and packets of the nodes were not read ({bed.no_host}); "
+                "the proof rests on MTU and TTL",
+            )
+
+    def prove(self, placements: list[str], path: str) -> tuple[list[proof.Row], dict]:
+        bed = self.bed
+        there = [p for p in placements if p in bed.placing.servers]
+        ends = {p: bed.pair(self.mode, p) for p in there}
+        found: dict = {"placements": {}, "underlay": "plain", "path": path}
+        rows = []
+        if there:
+            found = evidence.gather(
+                bed.api,
+                modes.get(self.mode),
+                ends,
+                bed.watchers,
+                {n.name: (n.ip, n.subnet) for n in bed.placing.nodes},
+                path=path,
+                bgp=switching.bgp_sessions(bed.api, self.mode, [n.name for n in bed.placing.nodes]),
+            )
+            rows = proof.rows(modes.get(self.mode), self.kernel_path, found)
+        wrong = _misplaced(found, ends)
+        rows = [
+            replace(r, status="failed", reason=f"not placed as asked: {wrong[r.placement]}")
+            if r.placement in wrong
+            else r
+            for r in rows
+        ]
+        rows += [
+            proof.absent(self.mode, p, self.kernel_path, bed.placing.missing[p])
+            for p in placements
+            if p not in bed.placing.servers
+        ]
+        return rows, found
+
+    def run(self, trial: Trial, tool: Any, call: Any, folder: Path, timeout_s: float) -> dict:
+        bed = self.bed
+        if self._lost:
+            self._again()
+        ends = bed.pair(self.mode, trial.placement)
+        server_argv = _in_image(tool.server_argv(call, "0.0.0.0"))
+        client_argv = tool.client_argv(call, ends.address)
+        try:
+            with _Server(bed.api, ends.server, server_argv, tool.PORT, folder):
+                done = _client(bed.api, ends.client, client_argv, folder, timeout_s)
+        except ClusterError as error:
+            why = bed.pods.lost(ends.client) or bed.pods.lost(ends.server)
+            self._lost = why or str(error)
+            raise ClusterError(f"{why}; {error}" if why else str(error)) from None
+        if done["timed_out"]:
+            self._lost = "a client is still running"
+        return {**done, "client_argv": client_argv, "server_argv": server_argv}
+
+    def _again(self) -> None:
+        """Place the pods again; the mode is the same, so what was proven of the nodes still holds."""
+        self.bed.watch()
+        if not self.on_host:
+            self.bed.place()
+        self._lost = ""
+
+    def close(self) -> None:
+        """The pods stay until the next deployment needs fresh ones: nothing of a mode is in them but their MTU."""
+
+
+class _Server:
+    """A tool's server for the time of one trial; leaves ``server.out`` and ``server.err`` behind."""
+
+    def __init__(self, api: Api, pod: Pod, argv: list[str], port: int, folder: Path) -> None:
+        self.api, self.pod, self.argv, self.port, self.folder = api, pod, argv, port, folder
+
+    def __enter__(self) -> _Server:
+        script = 'echo "$$" >&2; exec "$@"'
+        argv = ["sh", "-c", script, "sh", *self.argv]
+        self.stream = executing.start(
+            self.api, self.pod.namespace, self.pod.name, argv, stdout=self.folder / "server.out"
+        )
+        self.pid = self.stream.line(executing.STDERR_CHANNEL, LISTEN_S).decode(errors="replace").strip()
+        if not self.pid.isdigit():
+            self.stream.close()
+            raise ClusterError(
+                f"{self.argv[0]} does not start in pod {self.pod.name}: {self.pid or 'no answer'}"
+            )
+        listening = ["sh", "-c", _LISTENING, "sh", str(self.port)]
+        if self.port and executing.run(self.api, self.pod.namespace, self.pod.name, listening).code:
+            self.__exit__()
+            said = (self.folder / "server.err").read_text(errors="replace").strip()
+            raise ClusterError(
+                f"{self.argv[0]} in pod {self.pod.name} does not listen on {self.port}: {said or 'it said nothing'}"
+            )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            kill = ["sh", "-c", f"kill -TERM {self.pid} 2>/dev/null || true"]
+            executing.run(self.api, self.pod.namespace, self.pod.name, kill)
+            done = self.stream.finish(5)
+            if done:
+                (self.folder / "server.err").write_bytes(done.stderr)
+        except ClusterError as error:
+            (self.folder / "server.err").write_text(f"cnilab: the server's stream was lost: {error}\n")
+        finally:
+            self.stream.close()
+
+
+def _client(api: Api, pod: Pod, argv: list[str], folder: Path, timeout_s: float) -> dict:
+    stream = executing.start(
+        api, pod.namespace, pod.name, argv, stdout=folder / "client.out", stderr=folder / "client.err"
+    )
+    try:
+        done = stream.finish(timeout_s)
+    finally:
+        stream.close()
+    ended = {"started_at": stream.started_at, "timed_out": done is None}
+    if done is None:
+        return {**ended, "code": None, "wall_s": timeout_s}
+    return {**ended, "code": done.code, "wall_s": done.wall_s}
+
+
+def _in_image(argv: list[str]) -> list[str]:
+    """A server that is this package's own Python file goes along as its text: the image has no cnilab."""
+    if argv[0] != sys.executable:
+        return argv
+    return ["python3", "-I", "-c", Path(http_server.__file__).read_text(), *argv[3:]]
+
+
+def _misplaced(found: dict, ends: Mapping[str, evidence.Ends]) -> dict[str, str]:
+    """Placements whose nodes' real subnets are not what was asked for, by the nodes' own prefix lengths."""
+    wrong = {}
+    for placement, pair in ends.items():
+        one, other = (found["topology"][p.node] for p in (pair.client, pair.server))
+        same = one["subnet"] == other["subnet"]
+        if (placement == "same_subnet" and not same) or (placement == "cross_subnet" and same):
+            wrong[placement] = (
+                f"{pair.client.node} is in {one['subnet']}, {pair.server.node} in {other['subnet']}"
+            )
+    return wrong
+
+
+def _say(text: str) -> None:
+    tqdm.write(f"cnilab: {text}", file=sys.stderr)

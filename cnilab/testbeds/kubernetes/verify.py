@@ -1,0 +1,72 @@
+"""The proof on a live cluster: is the mode that is detected the mode that carries the packets?
+
+Makes the run's own pods, looks, and removes them; changes nothing of the cluster's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cnilab.cluster import ClusterSettings
+from cnilab.errors import ClusterError, TestbedError, Unavailable
+from cnilab.samples import PLACEMENTS
+from cnilab.study import Study
+from cnilab.testbeds.kubernetes.api import Api
+from cnilab.testbeds.kubernetes.testbed import KubernetesTestbed
+from cnilab.testbeds.verification import Verification
+
+
+def verify(
+    api: Api,
+    settings: ClusterSettings,
+    *,
+    path: str = "pod_to_pod",
+    placements: Sequence[str] = PLACEMENTS,
+    expected: str | None = None,
+) -> Verification:
+    """Prove the mode that is on, in every placement the cluster has.
+
+    Parameters
+    ----------
+    expected
+        The mode that should be on; None takes the detected one.
+
+    Raises
+    ------
+    Unavailable
+        If no mode of the catalogue is detected.
+    ClusterError
+        If the pods do not come to run.
+    """
+    # A testbed is made for a study; this one only looks, so its test is never run.
+    looking = Study.model_validate(
+        {
+            "name": "verify",
+            "testbed": "kubernetes",
+            "modes": ["host", "flannel-vxlan"],
+            "placements": list(placements),
+            "path": path,
+            "tests": [{"name": "tcp_stream", "tool": "iperf3"}],
+            "primary": {"test": "tcp_stream", "metric": "goodput_bps"},
+        }
+    )
+    bed = KubernetesTestbed(looking, api, settings)
+    try:
+        mode = expected or bed.current
+        if mode is None or mode == "mixed":
+            raise Unavailable(
+                f"no one mode to verify: detected {bed.found.plugin or 'no known CNI'}, mode {mode or 'unknown'}; "
+                "see: cnilab cluster detect"
+            )
+        bed.current = mode  # look for it; do not switch to it
+        deployment = bed.deploy(mode)
+        deployment.wait()
+        rows, _ = deployment.prove(list(placements), path)
+    finally:
+        try:
+            left = bed.close()
+        except TestbedError as error:
+            left = str(error)
+    if left:
+        raise ClusterError(left)
+    return Verification(tuple(row.to_dict() for row in rows))
