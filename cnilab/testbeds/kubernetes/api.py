@@ -9,6 +9,7 @@ It knows no kind of object; running programs in pods is :mod:`.executing`'s busi
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -51,7 +52,8 @@ class ApiError(ClusterError):
 
     def __init__(self, status: int, reason: str, message: str, verb: str, path: str) -> None:
         self.status, self.reason, self.message, self.verb, self.path = status, reason, message, verb, path
-        super().__init__(f"{verb} {path}: {status or 'no answer'} {reason}: {message}".rstrip(": "))
+        answer = f"{status} {reason}".strip() if status else "no answer"
+        super().__init__(f"{verb} {path}: {answer}: {message}".rstrip(": "))
 
 
 class NotFound(ApiError):
@@ -296,10 +298,12 @@ class Api:
 
 
 def _plain(error: BaseException) -> str:
-    """Say what broke without the client's object reprs."""
+    """Say what broke without the HTTP library's object reprs."""
     inner = getattr(error, "reason", None)
     text = str(inner if isinstance(inner, BaseException) else error)
-    return text.rsplit(">: ", 1)[-1].rsplit("(', ", 1)[-1]
+    return re.sub(
+        r"^.*(?:Failed to establish a new connection|Connection aborted\.', \w+\()[:(]? ?", "", text
+    )
 
 
 def _error(status: int, data: bytes, verb: str, path: str, retry_after: str | None) -> ApiError:

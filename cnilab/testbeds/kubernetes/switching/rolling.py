@@ -34,11 +34,22 @@ def patch_locked(api: Api, path: str, seen: dict, change: dict, still: Callable[
             return api.patch(path, locked)
         except Conflict:
             seen = api.get(path)
+            if _holds(seen, change):
+                return seen  # our own patch, whose answer was lost
             if not still(seen):
                 raise ClusterError(
                     f"{path} was changed by somebody else in the meantime; nothing more was done"
                 ) from None
     raise ClusterError(f"{path} is being changed by somebody else all the time; nothing was done")
+
+
+def _holds(now: object, change: object) -> bool:
+    """Whether a merge patch would change nothing any more."""
+    if not isinstance(change, dict):
+        return now == change
+    return isinstance(now, dict) and all(
+        key not in now if value is None else _holds(now.get(key), value) for key, value in change.items()
+    )
 
 
 def wait_rolled(api: Api, path: str, timeout_s: float = ROLLED_S) -> dict:
