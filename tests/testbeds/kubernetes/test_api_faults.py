@@ -12,7 +12,6 @@ from cnilab.testbeds.kubernetes.api import Api, ApiError, Conflict, Gone
 from cnilab.testbeds.kubernetes.cleanup import clean_up
 from cnilab.testbeds.kubernetes.pods import RUN, remove_namespaces
 from cnilab.testbeds.kubernetes.switching.rolling import patch_locked
-
 from tests.testbeds.kubernetes.proxy import Fault, Proxy
 
 CONFIGMAPS = "/api/v1/namespaces/default/configmaps"
@@ -74,7 +73,7 @@ def test_what_will_not_pass_is_not_asked_again(api, proxy, status):
 
 def test_a_server_that_stays_broken_is_given_up_in_bounded_time(api, proxy):
     proxy.faults.append(Fault(is_get, times=1000, status=503, body=b"no endpoints"))
-    with pytest.raises(ApiError, match="503.*no endpoints"):
+    with pytest.raises(ApiError, match=r"503.*no endpoints"):
         api.get("/version")
     assert 2 <= len(proxy.seen) <= 60
 
