@@ -17,6 +17,8 @@ from cnilab.setup.programs import find, search_path
 
 #: Lines of a log that an error shows.
 SHOWN = 12
+#: What a program gets of this process's environment, beside the PATH that programs are looked up in.
+KEPT = ("HOME", "PYTHONPATH", "XDG_CACHE_HOME", "XDG_STATE_HOME")
 
 
 class Programs:
@@ -33,8 +35,18 @@ class Programs:
         self.running: dict[str, subprocess.Popen] = {}
         logs.mkdir(parents=True, exist_ok=True)
 
-    def start(self, name: str, argv: Sequence[str]) -> subprocess.Popen:
-        """Start one program in a session of its own, so that no signal to a terminal's group ends it."""
+    def start(self, name: str, argv: Sequence[str], inherit: Sequence[int] = ()) -> subprocess.Popen:
+        """Start one program in a session of its own, so that no signal to a terminal's group ends it.
+
+        Parameters
+        ----------
+        name
+            For its log and for errors.
+        argv
+            Its command line.
+        inherit
+            File descriptors it is to get.
+        """
         setpriv = find("setpriv")
         if setpriv is None:
             raise Unavailable(
@@ -46,7 +58,8 @@ class Programs:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={"PATH": search_path(), "HOME": os.environ.get("HOME", "/")},
+                env={k: os.environ[k] for k in KEPT if k in os.environ} | {"PATH": search_path()},
+                pass_fds=inherit,
                 start_new_session=True,
             )
         self.running[name] = process

@@ -25,6 +25,8 @@ POD_CIDR = "10.244.0.0/16"
 SERVICE_CIDR = "10.96.0.0/16"
 #: First address of SERVICE_CIDR: the Service named ``kubernetes``.
 API_SERVICE = "10.96.0.1"
+#: Where distributions put the CNI project's own plugins.
+CNI_FOLDERS = (Path("/usr/lib/cni"), Path("/usr/libexec/cni"), Path("/opt/cni/bin"))
 CNIS = ("flannel", "calico")
 MAX_NODES = 9
 DEFAULT_LIFETIME_S = 8 * 3600
