@@ -204,7 +204,7 @@ class _Matrix:
         except TestbedError as error:
             self._give_up(entry, trials, "failed", str(error))
             return
-        entry |= {**deployment.timings, "ready_s": time.monotonic() - began}
+        entry |= {**deployment.timings, "ready_s": time.monotonic() - began, "notes": list(deployment.notes)}
         reaching = [t for t in trials if proved[t.placement].reachable and proved[t.placement].status == "ok"]
         for trial in trials:
             last = not reaching or trial is reaching[-1]

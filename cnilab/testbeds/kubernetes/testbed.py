@@ -242,6 +242,8 @@ class KubernetesDeployment:
                 bgp=switching.bgp_sessions(bed.api, self.mode, [n.name for n in bed.placing.nodes]),
             )
             rows = proof.rows(modes.get(self.mode), self.kernel_path, found)
+        if bed.watchers and there and found["placements"][there[0]]["packets"] is None:
+            self.notes = ("packets were not captured: the image has no tcpdump",)
         wrong = _misplaced(found, ends)
         rows = [
             replace(r, status="failed", reason=f"not placed as asked: {wrong[r.placement]}")
