@@ -8,6 +8,7 @@ from typing import Annotated, Any, Optional
 
 import typer
 
+from cnilab.cli import local_cluster
 from cnilab.cli.options import Json, Out, Quiet, print_json
 
 app = typer.Typer(
@@ -15,6 +16,7 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
+app.registered_commands += local_cluster.app.registered_commands
 
 Kubeconfig = Annotated[
     Optional[str], typer.Option(help="A kubeconfig file [default: KUBECONFIG, ~/.kube/config].")

@@ -234,7 +234,7 @@ class Cluster:
         found = []
         for node in self.api.items("/api/v1/nodes"):
             status = node["status"]
-            ready = next((c for c in status.get("conditions", ()) if c["type"] == "Ready"), {})
+            ready: dict = next((c for c in status.get("conditions", ()) if c["type"] == "Ready"), {})
             address = next(
                 (a["address"] for a in status.get("addresses", ()) if a["type"] == "InternalIP"), ""
             )
