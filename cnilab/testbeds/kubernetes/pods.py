@@ -19,9 +19,10 @@ from cnilab.testbeds.kubernetes.placing import Node
 RUN = "cnilab.io/run"
 ROLE = "cnilab.io/role"
 NAMESPACES = "/api/v1/namespaces"
-#: Ports a ClusterIP carries: those of the tools, see ``PORT`` of each.
 READY_S = 120.0
 GONE_S = 90.0
+#: What looking at a node's network takes; tcpdump sets its own user even to the one it is.
+HOST_CAPABILITIES = ["NET_ADMIN", "NET_RAW", "SETGID", "SETUID"]
 #: The container's waiting reasons that no patience mends.
 _HOPELESS = {
     "ErrImageNeverPull", "InvalidImageName", "ImagePullBackOff", "ErrImagePull", "CreateContainerConfigError",
@@ -152,7 +153,7 @@ class Pods:
             spec |= {"hostNetwork": True, "tolerations": [{"operator": "Exists"}]}
             container["securityContext"] = {
                 "runAsUser": 0,
-                "capabilities": {"drop": ["ALL"], "add": ["NET_ADMIN", "NET_RAW"]},
+                "capabilities": {"drop": ["ALL"], "add": HOST_CAPABILITIES},
                 "allowPrivilegeEscalation": False,
             }
         else:
