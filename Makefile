@@ -44,9 +44,9 @@ test: setup ## set-up, then every test
 .PHONY: setup
 setup: system-lab $(VENV)/.setup $(VENV)/.netperf ## system packages, .venv, the package; does nothing where all is done
 
-# One rule a set of packages.txt: system-lab, system-bench, system-browser, system-native. The stamp is written only
-# when nothing more can be done, so a machine that gets sudo or a network later gets its packages then.
-SETS := lab bench browser native
+# One rule a set of packages.txt: system-lab, system-bench, system-browser, system-cluster, system-native. The stamp is
+# written only when nothing more can be done, so a machine that gets sudo or a network later gets its packages then.
+SETS := lab bench browser cluster native
 .PHONY: $(SETS:%=system-%)
 ifeq ($(SYSTEM_DEPS),no)
 $(SETS:%=system-%): ;
@@ -56,7 +56,7 @@ $(SETS:%=$(STAMPS)/%): $(STAMPS)/%: $(SETUP)/packages.txt $(SETUP)/system.sh
 	@mkdir -p $(STAMPS)
 	@$(SETUP)/system.sh $* && touch $@ || [ $$? -eq 3 ]
 # apt has one lock: sets are installed one after the other, and before python3-venv is needed.
-$(STAMPS)/bench $(STAMPS)/browser $(STAMPS)/native: | $(STAMPS)/lab
+$(STAMPS)/bench $(STAMPS)/browser $(STAMPS)/cluster $(STAMPS)/native: | $(STAMPS)/lab
 endif
 
 $(VENV)/.setup: constraints.txt pyproject.toml $(SETUP)/venv.sh | system-lab
@@ -109,6 +109,17 @@ native: native-kernel ## every mode with native devices, on Debian's own kernel 
 
 native-kernel: setup system-native ## what that takes (70 MB, once); `make test` then includes it
 	@$(BIN)/python -m tests.native.machine || echo 'setup: the tests in tests/native will be skipped' >&2
+
+.PHONY: cluster cluster-down cluster-build
+AS_ROOT = $(if $(filter-out 0,$(shell id -u)),sudo)
+cluster: cluster-build ## a real Kubernetes cluster on this machine (root); prints the line that points kubectl at it
+	@$(AS_ROOT) $(BIN)/cnilab cluster up
+
+cluster-down: ## end that cluster; nothing of it stays
+	@$(AS_ROOT) $(BIN)/cnilab cluster down
+
+cluster-build: setup system-cluster ## compile its programs, once (Go 1.26; a quarter of an hour, 5 GB)
+	@$(BIN)/python -m cnilab.testbeds.kubernetes.local.build
 
 .PHONY: fuzz
 fuzz: setup ## broken, cut and foreign output thrown at every parser

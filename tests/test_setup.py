@@ -378,7 +378,7 @@ def test_clean_keeps_runs_and_the_environment(checkout):
 
 def test_the_package_list_is_readable_and_without_doubles():
     rows = packages()
-    assert {row.set for row in rows} == {"lab", "bench", "browser", "native"}
+    assert {row.set for row in rows} == {"lab", "bench", "browser", "cluster", "native"}
     names = [name for row in rows for name in row.names]
     assert len(set(names)) == len(names)
     assert all(re.fullmatch(r"[a-z0-9][a-z0-9+.-]+", name) for name in names)
@@ -665,7 +665,7 @@ def test_an_unknown_set_is_refused_with_the_known_ones(machine):
     result = machine.run("system.sh", "lba")
     assert result.returncode == 2
     assert "'lba'" in result.stderr
-    assert "bench browser lab" in result.stderr
+    assert "bench browser cluster lab" in result.stderr
 
 
 # ---- netperf.sh ---------------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ from cnilab.errors import ClusterError, CnilabError, Unavailable
 from cnilab.setup.programs import find
 from cnilab.testbeds.kubernetes.local import flannel
 from cnilab.testbeds.kubernetes.local.progress import Progress
-from cnilab.testbeds.kubernetes.local.settings import FLANNEL, KUBERNETES, cache_root
+from cnilab.testbeds.kubernetes.local.settings import FLANNEL, KUBERNETES, cache_root, make_folder
 
 SOURCES = Path(__file__).parent / "go"
 #: The oldest Go that the modules accept.
@@ -188,7 +188,7 @@ def require_go() -> Path:
 @contextmanager
 def _locked(module: Module, progress: Progress) -> Iterator[None]:
     """Let one process build a module; a second one waits and then finds it done."""
-    module.result.mkdir(parents=True, exist_ok=True)
+    make_folder(module.result)
     with (module.result / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

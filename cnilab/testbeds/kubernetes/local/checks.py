@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +17,7 @@ DISK_BYTES = 8 << 30
 #: Of it, while nothing has to be compiled.
 DISK_BUILT_BYTES = 2 << 30
 PROGRAMS = (
-    *("containerd", "ctr", "runc", "conntrack", "openssl", "iptables", "ip"),
+    *("containerd", "ctr", "runc", "openssl", "iptables", "ip"),
     *("unshare", "nsenter", "setpriv", "mount"),
 )
 PLUGINS = ("bridge", "host-local", "loopback", "portmap")
@@ -38,7 +39,7 @@ def require(settings: Settings) -> None:
 def problems(settings: Settings) -> Iterator[str]:
     """Yield what is missing, each with its remedy."""
     if os.geteuid():
-        yield "a cluster needs root (namespaces, mounts, cgroups); type: sudo cnilab cluster up"
+        yield f"a cluster needs root (namespaces, mounts, cgroups); type: sudo {sys.argv[0]} cluster up"
     if not cgroups.version():
         yield f"no cgroups are mounted at {cgroups.ROOT}, neither version 1 nor 2"
     yield from _missing_programs()

@@ -34,6 +34,8 @@ from cnilab.testbeds.kubernetes.local.settings import (
     API_SERVICE,
     CONTROL_PLANE,
     Settings,
+    caller,
+    make_folder,
     state_root,
 )
 
@@ -125,7 +127,7 @@ class Cluster:
     def _start(self, archive: Path) -> None:
         """Make everything that is outside of the namespaces, and the namespaces with their pid 1."""
         settings = self.settings
-        settings.folder.mkdir(parents=True, mode=0o700)
+        make_folder(settings.folder, 0o711)  # whoever may read the kubeconfig must get to it
         settings.save()
         (settings.folder / "images").write_text(str(archive))
         settings.logs.mkdir()
@@ -140,6 +142,8 @@ class Cluster:
         ):
             self._server = f"https://{LOOPBACK}:{listener.getsockname()[1]}"
             authority.kubeconfig("admin", self._server, settings.kubeconfig)
+            if user := caller():
+                os.chown(settings.kubeconfig, *user)
             package = str(Path(cnilab.__file__).parents[1])
             first = subprocess.Popen(
                 [

@@ -22,7 +22,13 @@ from pathlib import Path
 from cnilab.errors import Unavailable
 from cnilab.setup.programs import find, package_for
 from cnilab.testbeds.kubernetes.local.build import binary
-from cnilab.testbeds.kubernetes.local.settings import BENCH_IMAGE, FLANNEL_IMAGE, PAUSE_IMAGE, cache_root
+from cnilab.testbeds.kubernetes.local.settings import (
+    BENCH_IMAGE,
+    FLANNEL_IMAGE,
+    PAUSE_IMAGE,
+    cache_root,
+    make_folder,
+)
 
 #: What a benchmark pod must have, and what it has where this machine has it.
 BENCH_NEEDED = ("iperf3", "ip", "ss", "ping", "tcpdump", "ethtool", "taskset")
@@ -160,7 +166,7 @@ def archive() -> Path:
     digest = hashlib.sha256(json.dumps(facts).encode() + code).hexdigest()[:12]
     path = cache_root() / f"images-{digest}.tar"
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         for old in path.parent.glob("images-*.tar"):
             old.unlink()
         partial = path.with_suffix(f".{os.getpid()}")

@@ -18,7 +18,7 @@ from cnilab.setup.programs import find, search_path
 #: Lines of a log that an error shows.
 SHOWN = 12
 #: What a program gets of this process's environment, beside the PATH that programs are looked up in.
-KEPT = ("HOME", "PYTHONPATH", "XDG_CACHE_HOME", "XDG_STATE_HOME")
+KEPT = ("HOME", "PYTHONPATH", "SUDO_UID", "XDG_CACHE_HOME", "XDG_STATE_HOME")
 
 
 class Programs:

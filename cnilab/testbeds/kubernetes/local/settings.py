@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -53,14 +54,35 @@ def gateway(address: str) -> str:
 
 def state_root() -> Path:
     """Return the folder that holds one folder a cluster (XDG state)."""
-    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state"
-    return Path(base) / "cnilab" / "cluster"
+    return Path(os.environ.get("XDG_STATE_HOME") or _home() / ".local/state") / "cnilab" / "cluster"
 
 
 def cache_root() -> Path:
     """Return the folder of what was built (XDG cache)."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "cnilab" / "cluster"
+    return Path(os.environ.get("XDG_CACHE_HOME") or _home() / ".cache") / "cnilab" / "cluster"
+
+
+def caller() -> tuple[int, int] | None:
+    """Return the user and group id of whoever called sudo; None without sudo."""
+    if os.geteuid() == 0 and os.environ.get("SUDO_UID", "0") != "0":
+        return int(os.environ["SUDO_UID"]), int(os.environ.get("SUDO_GID", "0"))
+    return None
+
+
+def make_folder(path: Path, mode: int = 0o755) -> None:
+    """Make a folder and those above it; under sudo they belong to the caller, in whose home they may lie."""
+    missing = [p for p in (path, *path.parents) if not p.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    path.chmod(mode)
+    if user := caller():
+        for made in missing:
+            os.chown(made, *user)
+
+
+def _home() -> Path:
+    """Return the caller's home: what a user built, root finds; what root raised, the user sees."""
+    user = caller()
+    return Path(pwd.getpwuid(user[0]).pw_dir) if user else Path.home()
 
 
 @dataclass(frozen=True, slots=True)
