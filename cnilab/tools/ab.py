@@ -17,9 +17,11 @@ NAME = "ab"
 
 _VERSION = re.compile(r"This is ApacheBench, Version (\S+)")
 _FIELD = re.compile(r"^(?P<name>[A-Z][\w\- ]+?):\s+(?P<amount>\S+)(?: (?P<unit>.*?))?\s*$")
-_KINDS = re.compile(r"^\s+\(Connect: (\d+), Receive: (\d+), Length: (\d+), Exceptions: (\d+)\)")
-_PERCENT = re.compile(r"^\s*(\d{1,3})%\s+(\d+)(?: \(longest request\))?\s*$")
-_TOTAL = re.compile(r"^Total:\s+(\d+)\s+(\d+)\s+\d+\.\d+\s+\d+\s+(\d+)\s*$")
+_KINDS = re.compile(
+    r"^\s+\(Connect: (\d{1,15}), Receive: (\d{1,15}), Length: (\d{1,15}), Exceptions: (\d{1,15})\)"
+)
+_PERCENT = re.compile(r"^\s*(\d{1,3})%\s+(\d{1,15})(?: \(longest request\))?\s*$")
+_TOTAL = re.compile(r"^Total:\s+(\d{1,15})\s+(\d{1,15})\s+\d+\.\d+\s+\d+\s+(\d{1,15})\s*$")
 _ERROR = re.compile(
     r"(apr_\w+(?:\(\))?: .+|Test aborted after \d+ failures.*|ab: (?:invalid|bad|cannot|Could not|illegal).*"
     r"|Total of \d+ requests completed.*|.*: bad hostname.*)$"

@@ -23,6 +23,9 @@ NEVER_ZERO = ("goodput_bps", "transaction_rate_per_s", "connection_rate_per_s", 
 
 _ROUNDED = ("latency_s", "one_way_delay_s")
 
+#: What no network and no test of this decade reaches, by the unit a metric's name ends in.
+CEILINGS = (("_bps", 1e15), ("_per_s", 1e12), ("_s", 1e9))
+
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 #: Rounding in the last printed digit may turn two equal values round; more than this is an error.
 _SLACK = 1e-3
@@ -32,8 +35,8 @@ def number(value: object) -> float | None:
     """Return ``value`` as a finite float, or None where it is no number (``null``, ``nan``, a word)."""
     if type(value) is float and -math.inf < value < math.inf:
         return value
-    if isinstance(value, bool) or value is None:
-        return None
+    if isinstance(value, bool) or value is None or (isinstance(value, str) and "_" in value):
+        return None  # Python would read 1_5 as 15
     try:
         found = float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
@@ -119,7 +122,11 @@ def fault(samples: Iterable[Sample]) -> str | None:
             return f"{name} was printed as 0: nothing ran or nothing arrived"
         if name.endswith("loss_ratio") and value > 1:
             return f"impossible value: {name} = {value!r} is above 1"
-        ordered.setdefault(name, {})[stat] = value
+        if value > 1e9 and value > next((most for end, most in CEILINGS if name.endswith(end)), math.inf):
+            return f"impossible value: {name} = {value!r}"
+        known_stats = ordered.setdefault(name, {})
+        if known_stats.setdefault(stat, value) != value:
+            return f"{name} stands twice in one result, as {known_stats[stat]!r} and as {value!r}"
     for name, stats in ordered.items():
         if len(stats) == 1:
             continue
@@ -139,7 +146,7 @@ def fault(samples: Iterable[Sample]) -> str | None:
 
 def reading(samples: Iterable[Sample], intervals: Iterable[Interval] = (), **rest) -> Reading:
     """Build a Reading from samples that were found, failed where they are impossible or none are there."""
-    found = tuple(samples)
+    found = tuple(dict.fromkeys(samples))  # what a file says twice is one value
     # A time printed as 0 by rounding is smaller than the tool can print, not nothing: it is left out.
     timed = tuple(s for s in found if s.value or s.stat == "stddev" or s.metric not in _ROUNDED)
     if len(timed) < len(found):
@@ -148,13 +155,30 @@ def reading(samples: Iterable[Sample], intervals: Iterable[Interval] = (), **res
         why = fault(timed)
     else:
         why = "every time is below what the tool can print" if found else "no result in this output"
+    if wrong := _impossible_duration(rest):
+        why = why or wrong
     found = timed
-    good = tuple([i for i in intervals if i.value >= 0 and i.t_end_s > i.t_start_s])
+    good = series(intervals)
     if why:
         return Reading(status="failed", reason=why, intervals=good, **rest)
     return Reading(samples=found, intervals=good, **rest)
 
 
+def series(intervals: Iterable[Interval]) -> tuple[Interval, ...]:
+    """Return the intervals that can be: a finite value that is no less than zero, over a time that passes."""
+    return tuple([i for i in intervals if 0 <= i.value < math.inf and i.t_end_s > i.t_start_s])
+
+
+def _impossible_duration(rest: dict) -> str | None:
+    """Take a duration that cannot be out of ``rest``, and say so."""
+    duration = rest.get("duration_s")
+    if duration is None or 0 <= duration <= 1e9:
+        return None
+    rest["duration_s"] = None
+    return f"impossible value: a duration of {duration!r} s"
+
+
 def failed(reason: str, **rest) -> Reading:
     """Build the Reading of a test that gave no result, with the tool's own words (at most 500 characters)."""
+    _impossible_duration(rest)
     return Reading(status="failed", reason=" ".join(reason.split())[:500] or "failed without a word", **rest)

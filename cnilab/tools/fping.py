@@ -16,7 +16,7 @@ NAME = "fping"
 
 _SUMMARY = re.compile(
     r"^(?:\[[\d.:]+\] )?(?P<host>\S+) *: (?:\[\d+\], )?xmt/rcv/%(?:loss|return) = "
-    r"(?P<sent>\d+)/(?P<got>\d+)/(?P<percent>\d+)%"
+    r"(?P<sent>\d{1,15})/(?P<got>\d{1,15})/(?P<percent>\d+)%"
     r"(?:, min/avg/max = (?P<min>[\d.]+)/(?P<mean>[\d.]+)/(?P<max>[\d.]+))?\s*$"
 )
 _REPLY = re.compile(

@@ -16,8 +16,8 @@ NAME = "hey"
 
 _FIELD = re.compile(r"^ {2}(Total|Slowest|Fastest|Average|Requests/sec|Total data):\s+(\S+)(?: (\S+))?\s*$")
 _PERCENT = re.compile(r"^ {2}(\d{1,2})%{1,2} in (\S+) (\S+)\s*$")
-_STATUS = re.compile(r"^ {2}\[(\d{3})\]\s+(\d+) responses\s*$")
-_ERROR = re.compile(r"^ {2}\[(\d+)\]\s+(\S.*)$")
+_STATUS = re.compile(r"^ {2}\[(\d{3})\]\s+(\d{1,15}) responses\s*$")
+_ERROR = re.compile(r"^ {2}\[(\d{1,15})\]\s+(\S.*)$")
 _HEADER = "response-time,DNS+dialup,DNS,Request-write,Response-delay,Response-read,status-code,offset"
 _SNIFF = re.compile(
     rb"^  Requests/sec:\s+\S+\s*$(?=[\s\S]*(?:Response time histogram|Latency distribution|Details \(average"

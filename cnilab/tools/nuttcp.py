@@ -20,9 +20,9 @@ _ROW = re.compile(
     r"^\s*(?:nuttcp-[rt]: )?(?P<size>\d+(?:\.\d+)?) +(?:KB|MB|GB|TB) / +(?P<seconds>\d+(?:\.\d+)?) +sec ="
     r" +(?P<rate>\d+(?:\.\d+)?) (?P<unit>[A-Za-z]+)(?P<rest>(?: .*)?)$"
 )
-_DROPS = re.compile(r"(\d+) / +(\d+) (?:~?drop/pkt)\b")
-_CPU = re.compile(r"(\d+) %TX +(\d+) %RX")
-_RETRANS = re.compile(r"(\d+) (?:host-)?retrans\b")
+_DROPS = re.compile(r"(\d{1,15}) / +(\d{1,15}) (?:~?drop/pkt)\b")
+_CPU = re.compile(r"(\d{1,15}) %TX +(\d{1,15}) %RX")
+_RETRANS = re.compile(r"(\d{1,15}) (?:host-)?retrans\b")
 _RTT = re.compile(r"(\d+(?:\.\d+)?) msRTT\b")
 _PAIR = re.compile(r"(\w+)=(\S+)")
 _ERROR = re.compile(
@@ -56,7 +56,7 @@ def parse(raw: bytes) -> list[Reading]:
         if len(line) > 2000:
             continue
         if line.startswith("megabytes="):
-            found.append(_pairs(dict(_PAIR.findall(line)), at))
+            found.append(_pairs(_PAIR.findall(line), at))
         elif row := _ROW.match(line):
             final = _CPU.search(row["rest"]) is not None
             reading, span = _row(row, at, series)
@@ -72,7 +72,9 @@ def parse(raw: bytes) -> list[Reading]:
         found.append(checks.failed(error, line=1))
     elif series:
         reason = "no final row: the output was cut short"
-        found.append(Reading(status="failed", reason=reason, intervals=tuple(series), notes=("truncated",)))
+        found.append(
+            Reading(status="failed", reason=reason, intervals=checks.series(series), notes=("truncated",))
+        )
     if not found:
         raise ParseError("no nuttcp row in this text")
     return found
@@ -119,8 +121,11 @@ def _cpu(sender: float, receiver: float, bps: float) -> list[Sample]:
     return found
 
 
-def _pairs(values: dict[str, str], line: int) -> Reading:
+def _pairs(pairs: list[tuple[str, str]], line: int) -> Reading:
     """Read ``-fparse``."""
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        return checks.failed("two rows have run into one line: a key stands twice", line=line)
     rate = number(values.get("rate_Mbps"))
     context: dict = {"test": "udp_stream" if "pkt" in values else "tcp_stream", "line": line}
     if rate is None:

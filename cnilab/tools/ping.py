@@ -25,7 +25,7 @@ _REPLY = re.compile(
     r"^\d+ bytes from \S.*[ :](?:icmp_)?seq=\d+ .*\btime[=<](\d+(?:\.\d+)?) (\S+)( \(DUP!\))?\s*$"
 )
 _COUNTS = re.compile(
-    r"^(\d+) packets transmitted, (\d+)(?: packets)? received,(?: \+\d+ (?:duplicates|errors|corrupted),?)*"
+    r"^(\d{1,15}) packets transmitted, (\d{1,15})(?: packets)? received,(?: \+\d+ (?:duplicates|errors|corrupted),?)*"
     r"(?: \+\d+ \w+,)* ?(\d+(?:\.\d+)?)% packet loss(?:, time (\d+)\s?ms)?"
 )
 _TIMES = re.compile(

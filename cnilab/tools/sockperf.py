@@ -21,17 +21,17 @@ PORT = 11111
 
 _VERSION = re.compile(r"== version #(\S+) ==|sockperf, version (\S+)")
 _RUN = re.compile(
-    r"\[(Total Run|Valid Duration)\] RunTime=([\d.]+) sec;.*SentMessages=(\d+); ReceivedMessages=(\d+)"
+    r"\[(Total Run|Valid Duration)\] RunTime=([\d.]+) sec;.*SentMessages=(\d{1,15}); ReceivedMessages=(\d{1,15})"
 )
 _MEAN = re.compile(r"====> avg-(?:lat|latency|rtt)=\s*([\d.]+) \(std-dev=\s*([\d.]+)")
 _COUNTS = re.compile(
-    r"# dropped messages = (\d+); # duplicated messages = (\d+); # out-of-order messages = (\d+)"
+    r"# dropped messages = (\d{1,15}); # duplicated messages = (\d{1,15}); # out-of-order messages = (\d{1,15})"
 )
 _POINT = re.compile(r"---> (?:<(MAX|MIN)> observation|percentile ([\d.]+)) =\s*([\d.]+)\s*$")
 _RATE = re.compile(r"Summary: Message Rate is (\S+) \[msg/sec\]")
 _WIDTH = re.compile(r"Summary: BandWidth is (\S+) (\S+)")
 _SENT = re.compile(r"Total of \d+ messages sent in ([\d.]+) sec")
-_OBSERVED = re.compile(r"Total (\d+) observations")
+_OBSERVED = re.compile(r"Total (\d{1,15}) observations")
 _LOG_HEADER = re.compile(r"^(?:packet, *)?txTime(?:\(sec\))?, *rxTime")
 _ERROR = re.compile(r"ERROR: *(.+)|(No messages were received from the server\b.*)|errno=\d+ (.+)")
 _STATS = {"MAX": "max", "MIN": "min", "50": "p50", "90": "p90", "99": "p99", "99.9": "p999"}

@@ -28,11 +28,13 @@ _TIME = r"(\d+(?:\.\d+)?)(us|ms|s|m|h)\b"
 _BEGINS = re.compile(r"^Running \S+ test @ (\S+)")
 _LATENCY = re.compile(rf"^\s+Latency\s+{_TIME}\s+{_TIME}\s+{_TIME}\s+\S+%\s*$")
 _PERCENTILE = re.compile(rf"^\s*(\d{{1,3}}(?:\.\d+)?)%\s+{_TIME}\s*$")
-_TOTAL = re.compile(rf"^\s+(\d+) requests in {_TIME}, (\d+(?:\.\d+)?)([KMGT]?B) read\s*$")
+_TOTAL = re.compile(rf"^\s+(\d{{1,15}}) requests in {_TIME}, (\d+(?:\.\d+)?)([KMGT]?B) read\s*$")
 _RATE = re.compile(r"^Requests/sec:\s*(\S+)\s*$")
 _TRANSFER = re.compile(r"^Transfer/sec:\s*(\d+(?:\.\d+)?)([KMGT]?B)\s*$")
-_ERRORS = re.compile(r"^\s+Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)")
-_NON_2XX = re.compile(r"^\s+Non-2xx or 3xx responses: (\d+)")
+_ERRORS = re.compile(
+    r"^\s+Socket errors: connect (\d{1,15}), read (\d{1,15}), write (\d{1,15}), timeout (\d{1,15})"
+)
+_NON_2XX = re.compile(r"^\s+Non-2xx or 3xx responses: (\d{1,15})")
 _TRAILER = re.compile(r"^p(\d+(?:\.\d+)?) latency,(\d+(?:\.\d+)?),(us|ms|s)\s*$")
 _FAILED = re.compile(
     r"^unable to (?:connect|resolve|create|record).*|^unable to connect to \S+ .*|^invalid URL.*"

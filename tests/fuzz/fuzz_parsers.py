@@ -1,43 +1,44 @@
 """Coverage-guided fuzzing of every reader of :mod:`cnilab.tools`, seeded with the recordings.
 
-    python tests/fuzz/fuzz_parsers.py                       a million inputs for each reader
+    make fuzz                                               a million inputs for each reader
     python tests/fuzz/fuzz_parsers.py --runs 20000 --tool qperf
+    python tests/fuzz/fuzz_parsers.py --table               what has been done so far, as Markdown
 
-Needs atheris (``pip install atheris``). A crash is any exception but ParseError, an answer that breaks the
-invariants of ``tests/tools/invariants.py`` (a failure without a reason, an impossible number), or an input of
-more than ten seconds; the input is kept and its path printed. Without atheris the same inputs are mutated
-blindly.
+An input fails if the reader raises anything but ParseError, takes more than five CPU seconds, or answers with
+something that cannot be so (``oracle.py``). It is kept in ``build/fuzz/crashes`` and its path printed; the exit
+code is then 1. Work is done in slices: stopped at any moment, the same command goes on from the last one, with the
+inputs found so far (``build/fuzz/corpus``). A reader whose code has changed begins its count anew.
+
+Guided by atheris (``pip install 'cnilab[fuzz]'``); without it, inputs are mutated blindly, and that is said.
 """
 
 from __future__ import annotations
 
 import argparse
-import gzip
+import hashlib
+import json
 import os
 import random
 import re
+import signal
 import subprocess
 import sys
-import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-DATA = ROOT / "tests" / "data" / "tools"
-CRASHES = ROOT / "build" / "fuzz"
-MAX_LENGTH = 4096
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "tools"), str(HERE)]
+
+from mutate import MAX_LENGTH, Mutator, dictionary, seeds  # noqa: E402
+
+WORK = ROOT / "build" / "fuzz"
+SLICE = 100_000
 
 
-def seeds(tool: str) -> list[bytes]:
-    """Recordings of one tool, unpacked, cut to the length that is mutated."""
-    found = []
-    for path in sorted((DATA / tool).iterdir()):
-        raw = path.read_bytes()
-        if raw[:2] == b"\x1f\x8b":
-            raw = gzip.decompress(raw)
-        found += [raw[:MAX_LENGTH], raw[-MAX_LENGTH:]]
-    return found
+# ---- one slice, in a process of its own ------------------------------------------------------------------------
 
 
 def guided(tool: str, runs: int) -> None:
@@ -45,93 +46,159 @@ def guided(tool: str, runs: int) -> None:
     import atheris
 
     with atheris.instrument_imports(include=["cnilab.tools", "cnilab.units", "cnilab.errors"]):
-        from invariants import read
+        import oracle
+    signal.signal(signal.SIGPROF, oracle.ring)
+    folder = WORK / "corpus" / tool
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, raw in enumerate(seeds(tool)):
+        (folder / f"seed{number}").write_bytes(raw)
+    tokens = WORK / f"{tool}.dict"
+    tokens.write_text(dictionary(tool))
+    change = Mutator(tool)
 
-    with tempfile.TemporaryDirectory() as folder:
-        for number, raw in enumerate(seeds(tool)):
-            Path(folder, f"seed{number}").write_bytes(raw)
-        CRASHES.mkdir(parents=True, exist_ok=True)
-        options = [
-            f"-runs={runs}",
-            f"-max_len={MAX_LENGTH}",
-            "-timeout=10",
-            f"-artifact_prefix={CRASHES}/{tool}-",
-        ]
-        atheris.Setup(
-            [sys.argv[0], *options, "-print_final_stats=1", folder], lambda raw: read(tool, raw) and None
-        )
-        atheris.Fuzz()
+    def mutate(raw: bytes, longest: int, seed: int) -> bytes:
+        rng = random.Random(seed)
+        return change(raw, rng)[:longest] if raw and rng.random() < 0.5 else atheris.Mutate(raw, longest)
+
+    def one(raw: bytes) -> None:
+        with oracle.no_hang():
+            oracle.check(tool, raw)
+
+    options = {
+        "runs": runs,
+        "max_len": MAX_LENGTH,
+        "dict": tokens,
+        "artifact_prefix": f"{WORK / 'crashes' / tool}-",
+        "reload": 0,
+        "timeout": 3600,  # wall time; hangs are found by the oracle's CPU time
+        "print_final_stats": 1,
+        "verbosity": 1,
+    }
+    arguments = [f"-{key}={value}" for key, value in options.items()]
+    atheris.Setup([sys.argv[0], *arguments, str(folder)], one, custom_mutator=mutate)
+    atheris.Fuzz()
 
 
 def blind(tool: str, runs: int) -> None:
-    """Mutate seeds without looking at coverage; reproducible by its seed."""
-    from invariants import read
+    """Mutate seeds without looking at coverage."""
+    import oracle
 
-    rng = random.Random(tool)
-    start = seeds(tool)
+    signal.signal(signal.SIGPROF, oracle.ring)
+    rng, change, start = random.Random(), Mutator(tool), seeds(tool)
     for _ in range(runs):
-        raw = bytearray(rng.choice(start))
-        for _ in range(rng.randint(1, 6)):
-            at = rng.randrange(len(raw) + 1)
-            raw[at : at + rng.randint(0, 8)] = rng.choice(
-                (rng.randbytes(rng.randint(0, 4)), raw[at : at + 40])
-            )
-        began = time.perf_counter()
+        raw = change(rng.choice(start), rng)
         try:
-            read(tool, bytes(raw[:MAX_LENGTH]))
-            assert time.perf_counter() - began < 10, "took longer than ten seconds"
+            with oracle.no_hang():
+                oracle.check(tool, raw)
         except Exception:
-            CRASHES.mkdir(parents=True, exist_ok=True)
-            (CRASHES / f"{tool}-blind").write_bytes(raw)
+            kept = WORK / "crashes" / f"{tool}-{hashlib.sha1(raw).hexdigest()}"
+            kept.write_bytes(raw)
+            print(f"Test unit written to {kept}", file=sys.stderr)
             raise
     print(f"stat::number_of_executed_units: {runs}")
 
 
-def one(tool: str, runs: int, how: str) -> tuple[str, bool, str]:
-    """Fuzz one reader in a process of its own."""
-    began = time.monotonic()
-    env = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests" / "tools")])}
-    command = [sys.executable, __file__, "--child", how, "--tool", tool, "--runs", str(runs)]
-    done = subprocess.run(command, capture_output=True, text=True, env=env, cwd=ROOT, check=False)
-    said = done.stdout + done.stderr
-    count = re.search(r"number_of_executed_units: *(\d+)", said)
-    kept = re.search(r"Test unit written to (\S+)", said)
-    took = time.monotonic() - began
-    text = f"{tool:12} {count[1] if count else '?':>9} inputs {took:7.1f} s  "
-    if done.returncode == 0:
-        return tool, True, text + "no crash"
-    return tool, False, text + (f"CRASH, kept in {kept[1]}" if kept else "CRASH") + "\n" + said[-1500:]
+# ---- the campaign ----------------------------------------------------------------------------------------------
+
+
+def version(tool: str) -> str:
+    """Return a fingerprint of all the code that reads this tool's output."""
+    folder = ROOT / "cnilab" / "tools"
+    own = sorted((folder / tool).glob("*.py")) or [folder / f"{tool}.py"]
+    shared = [folder / "base.py", folder / "checks.py", ROOT / "cnilab" / "units.py"]
+    return hashlib.sha1(b"".join(path.read_bytes() for path in [*own, *shared])).hexdigest()[:10]
+
+
+def done_so_far(tool: str) -> dict:
+    """Return what this version of the reader has been through."""
+    fresh = {
+        "tool": tool,
+        "version": version(tool),
+        "inputs": 0,
+        "seconds": 0.0,
+        "coverage": 0,
+        "features": 0,
+    }
+    try:
+        state = json.loads((WORK / f"{tool}.json").read_text())
+    except (OSError, ValueError):
+        return fresh
+    return state if state["version"] == fresh["version"] else fresh
+
+
+def campaign(tool: str, runs: int, how: str) -> bool:
+    """Fuzz one reader, slice by slice, until it has had ``runs`` inputs; return whether it held."""
+    while (state := done_so_far(tool))["inputs"] < runs:
+        began = time.monotonic()
+        wanted = min(SLICE, runs - state["inputs"])
+        command = [sys.executable, __file__, "--child", how, "--tool", tool, "--runs", str(wanted)]
+        done = subprocess.run(
+            command, capture_output=True, text=True, errors="replace", cwd=ROOT, check=False
+        )
+        said = done.stdout + done.stderr
+        state["seconds"] = round(state["seconds"] + time.monotonic() - began, 1)
+        if count := re.search(r"number_of_executed_units: *(\d+)", said):
+            state["inputs"] += int(count[1])
+        if reached := re.findall(r"cov: (\d+) ft: (\d+)", said):
+            state["coverage"], state["features"] = map(int, reached[-1])
+        (WORK / f"{tool}.json").write_text(json.dumps(state))
+        line = f"{tool:12} {state['inputs']:>9,} of {runs:,} inputs  {state['seconds']:8.1f} s  "
+        print(f"{line}coverage {state['coverage']}/{state['features']}", flush=True)
+        if done.returncode:
+            kept = re.search(r"Test unit written to (\S+)", said)
+            told = re.search(r"Uncaught Python exception: ===\n(.*?)\n(?:\n|INFO|==|MS:)", said, re.DOTALL)
+            print(
+                f"{tool}: FAILED; the input is {kept[1] if kept else 'lost'}\n{told[1] if told else said[-2000:]}"
+            )
+            return False
+        if not count:
+            print(f"{tool}: the fuzzer ended without a count\n{said[-2000:]}")
+            return False
+    return True
+
+
+def table(tools: list[str]) -> str:
+    """Return what has been done as a Markdown table."""
+    rows = ["| reader | inputs | seconds | edges / features | code |", "|---|--:|--:|--:|---|"]
+    for state in map(done_so_far, tools):
+        cover = f"{state['coverage']} / {state['features']}"
+        rows.append(
+            f"| {state['tool']} | {state['inputs']:,} | {state['seconds']:.0f} | {cover} | {state['version']} |"
+        )
+    return "\n".join(rows)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--runs", type=int, default=1_000_000, help="inputs for each reader")
+    parser.add_argument(
+        "--runs", type=int, default=1_000_000, help="inputs for each reader, all slices together"
+    )
     parser.add_argument("--tool", action="append", help="only this reader (may be repeated)")
+    parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)), help="readers at a time")
+    parser.add_argument("--table", action="store_true", help="print what has been done, and end")
     parser.add_argument("--child", choices=["guided", "blind"], help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
         {"guided": guided, "blind": blind}[options.child](options.tool[0], options.runs)
         return 0
-    try:
-        import atheris  # noqa: F401
-    except ImportError:
-        how = "blind"
-        print("atheris is not installed, so mutation is blind; for coverage guidance: pip install atheris")
-    else:
-        how = "guided"
-    sys.path.insert(0, str(ROOT))
-    from cnilab.tools import TOOLS
+    from cnilab.tools import TOOLS, get
 
-    names = options.tool or list(TOOLS)
-    failed = 0
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        for _, fine, text in pool.map(lambda name: one(name, options.runs, how), names):
-            print(text, flush=True)
-            failed += not fine
-    print(f"{len(names) - failed} of {len(names)} readers without a crash")
-    return 1 if failed else 0
+    names = [name for name in options.tool or TOOLS if get(name)]
+    if options.table:
+        print(table(names))
+        return 0
+    (WORK / "crashes").mkdir(parents=True, exist_ok=True)
+    how = "guided" if find_spec("atheris") else "blind"
+    if how == "blind":
+        print(
+            "atheris is not installed: inputs are mutated blindly. For coverage: pip install 'cnilab[fuzz]'"
+        )
+    with ThreadPoolExecutor(options.jobs) as pool:
+        held = list(pool.map(lambda name: campaign(name, options.runs, how), names))
+    print(f"{sum(held)} of {len(names)} readers held")
+    return 0 if all(held) else 1
 
 
 if __name__ == "__main__":

@@ -245,3 +245,54 @@ def test_faults_are_told(samples, words):
 
 def test_equal_values_rounded_apart_are_no_fault():
     assert checks.fault([Sample("rtt_s", 1.0005, "p99"), Sample("rtt_s", 1.0, "max")]) is None
+
+
+@pytest.mark.parametrize(
+    "value", ["1_5", "nan", "inf", "-inf", "", "1,5", "0x10", True, None, [], "9" * 400, 10**400]
+)
+def test_what_is_no_number_is_none(value):
+    assert checks.number(value) is None
+
+
+def test_two_values_under_one_name_are_a_failure_and_one_value_told_twice_is_one():
+    twice = checks.reading([Sample("goodput_bps", 2.0), Sample("goodput_bps", 3.0)])
+    assert twice.status == "failed"
+    assert "stands twice" in twice.reason
+    assert len(checks.reading([Sample("goodput_bps", 2.0)] * 2).samples) == 1
+
+
+@pytest.mark.parametrize("duration", [-1.0, float("nan"), 1e12])
+def test_an_impossible_duration_fails_the_reading(duration):
+    found = checks.reading([Sample("goodput_bps", 2.0)], duration_s=duration)
+    assert (found.status, found.duration_s) == ("failed", None)
+
+
+@pytest.mark.parametrize(
+    ("metric", "value"), [("goodput_bps", 1e16), ("packet_rate_per_s", 1e13), ("rtt_s", 1e10)]
+)
+def test_beyond_what_any_network_does_is_impossible(metric, value):
+    assert "impossible" in checks.fault([Sample(metric, value)])
+    assert checks.fault([Sample("sent_bytes", 1e16)]) is None
+
+
+#: Inputs that coverage-guided fuzzing found (tests/fuzz), each with what it did before.
+FOUND = {
+    "iperf3": [
+        b"Connecting to host a, port 5201\nCPU Utilization: local/sender 1.5.2% (x), remote/receiver 2%\n"
+    ],
+    "ping": [
+        b"PING a (b) 56(84) bytes of data.\n"
+        + b"9" * 400
+        + b" packets transmitted, 1 received, 0% packet loss\n"
+    ],
+    "fping": [b"a : xmt/rcv/%loss = " + b"9" * 400 + b"/1/0%, min/avg/max = 1/1/1\n"],
+    "nuttcp": [
+        b"  1.0 MB /  " + b"9" * 30 + b" sec = 1.0 Mbps     0 retrans\n  1.0 MB /   0.25 sec = 1.0 Mbps\n",
+        b"megabytes=1 real_seconds=1 rate_Mbps=1 rate_Mbps=5 tx_cpu=1 rx_cpu=1 retrans=0\n",
+    ],
+}
+
+
+@pytest.mark.parametrize(("name", "raw"), [(name, raw) for name, raws in FOUND.items() for raw in raws])
+def test_what_fuzzing_found_gives_no_value(name, raw):
+    assert not values(read(name, raw))

@@ -23,9 +23,13 @@ _ROW = re.compile(
 )
 _LOOKS_LIKE_ROW = re.compile(r"\[ *(?:\d+|SUM)\](?:\[[TR]X-[CS]\])? +\d+\.\d+- *\d+\.\d+ +sec +")
 _HEADER = re.compile(r"\[ ?ID\](?:\[Role\])? +Interval\b")
-_LOSS = re.compile(r"(?P<jitter>\d+\.\d+) ms +(?P<lost>-?\d+)/ *(?P<total>\d+) +\((?P<percent>[^)]*)%\)")
-_RETRANSMITS = re.compile(r"^ +(?P<count>\d+)(?: +-?[\d.]+ [KMG]?Bytes)?(?: +(?:sender|\(omitted\)))? *$")
-_CPU = re.compile(r"CPU Utilization: local/\w+ ([\d.]+)%.*remote/\w+ ([\d.]+)%")
+_LOSS = re.compile(
+    r"(?P<jitter>\d+\.\d+) ms +(?P<lost>-?\d{1,15})/ *(?P<total>\d{1,15}) +\((?P<percent>[^)]*)%\)"
+)
+_RETRANSMITS = re.compile(
+    r"^ +(?P<count>\d{1,15})(?: +-?[\d.]+ [KMG]?Bytes)?(?: +(?:sender|\(omitted\)))? *$"
+)
+_CPU = re.compile(r"CPU Utilization: local/\w+ (\d+(?:\.\d+)?)%.*remote/\w+ (\d+(?:\.\d+)?)%")
 _ERROR = re.compile(r"iperf3?: (?:(?:parameter )?error|interrupt|unrecognized|the client)\b[ -]*(.*)")
 _SNIFF = re.compile(
     rb"^iperf 3\.|^iperf3: |^Connecting to host \S+, port \d+|^Accepted connection from"

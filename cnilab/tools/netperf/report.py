@@ -147,7 +147,7 @@ class _Walk:
 
     def _add(self, reading: Reading) -> None:
         if reading.status == "ok" and self.pending.intervals:
-            reading = Reading(**{**vars(reading), "intervals": tuple(self.pending.intervals)})
+            reading = Reading(**{**vars(reading), "intervals": checks.series(self.pending.intervals)})
         self.found.append(reading)
         self.pending = _Pending()
         self.table = self.titles = None
