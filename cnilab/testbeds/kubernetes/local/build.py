@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TextIO
 
 from cnilab.errors import ClusterError, CnilabError, Unavailable
 from cnilab.setup.programs import find
@@ -87,6 +88,10 @@ class Module:
         """Folder of the finished programs."""
         return cache_root() / f"{self.folder}-{self.digest}"
 
+    @property
+    def done(self) -> bool:
+        return (self.result / "done").exists()
+
 
 MODULES = {
     "pause": Module("pause", {"pause": "."}),
@@ -135,7 +140,7 @@ def binary(program: str) -> Path:
 
 def missing() -> list[str]:
     """Return the modules that are not built."""
-    return [name for name, module in MODULES.items() if not (module.result / "done").exists()]
+    return [name for name, module in MODULES.items() if not module.done]
 
 
 def build(progress: Progress | None = None, only: Sequence[str] = ()) -> None:
@@ -150,11 +155,12 @@ def build(progress: Progress | None = None, only: Sequence[str] = ()) -> None:
     """
     progress = progress or Progress()
     for name in only or MODULES:
-        if name in missing():
+        module = MODULES[name]
+        if not module.done:
             go = require_go()
-            with _locked(MODULES[name], progress):
-                if name in missing():
-                    _build(MODULES[name], go, progress)
+            with _locked(module, progress):
+                if not module.done:
+                    _build(module, go, progress)
 
 
 def require_go() -> Path:
@@ -245,28 +251,27 @@ def _run(
     command: Sequence[str],
     folder: Path,
     environment: Mapping[str, str],
-    log: object,
+    log: TextIO,
     each: Callable[[str], None],
 ) -> None:
     """Run a Go command, its output into the log and line by line to ``each``."""
     last: list[str] = []
-    process = subprocess.Popen(
+    with subprocess.Popen(
         command, cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
-    assert process.stdout
-    try:
-        for line in process.stdout:
-            log.write(line)  # type: ignore[attr-defined]
-            log.flush()  # type: ignore[attr-defined]
-            last = [*last[-5:], line.rstrip()]
-            each(line.rstrip())
-        code = process.wait()
-    finally:
-        process.kill()
-        process.wait()
+    ) as process:
+        try:
+            for line in process.stdout or ():
+                log.write(line)
+                log.flush()
+                last = [*last[-5:], line.rstrip()]
+                each(line.rstrip())
+        except BaseException:  # Ctrl-C: Go shall not compile on
+            process.kill()
+            raise
+    code = process.returncode
     if code:
         shown = "\n  ".join(last)
-        raise ClusterError(f"{' '.join(command[:2])} failed with status {code}; log: {log.name}\n  {shown}")  # type: ignore[attr-defined]
+        raise ClusterError(f"{' '.join(command[:2])} failed with status {code}; log: {log.name}\n  {shown}")
 
 
 def main() -> int:

@@ -91,8 +91,12 @@ def _on_overlay(path: Path) -> bool:
     """Look up the file system of a path's mount."""
     device = os.stat(_existing(path)).st_dev
     wanted = f"{os.major(device)}:{os.minor(device)}"
-    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+    for line in _mounts():
         before, _, after = line.partition(" - ")
         if before.split()[2] == wanted:
             return after.split()[0] == "overlay"
     return False
+
+
+def _mounts() -> list[str]:
+    return Path("/proc/self/mountinfo").read_text().splitlines()

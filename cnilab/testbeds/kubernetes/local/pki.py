@@ -224,6 +224,5 @@ def _openssl(*argv: object, stdin: str = "") -> None:
         [str(program), *map(str, argv)], input=stdin, capture_output=True, text=True, timeout=60
     )
     if done.returncode:
-        raise ClusterError(
-            f"openssl {argv[0]} failed: {done.stderr.strip().splitlines()[-1:] or done.returncode}"
-        )
+        said = "; ".join(done.stderr.strip().splitlines()[-3:]) or f"status {done.returncode}"
+        raise ClusterError(f"openssl {' '.join(map(str, argv))} failed: {said}")
