@@ -50,7 +50,8 @@ def guided(tool: str, runs: int) -> None:
     signal.signal(signal.SIGPROF, oracle.ring)
     folder = WORK / "corpus" / tool
     folder.mkdir(parents=True, exist_ok=True)
-    for number, raw in enumerate(seeds(tool)):
+    start = seeds(tool)
+    for number, raw in enumerate(start):
         (folder / f"seed{number}").write_bytes(raw)
     tokens = WORK / f"{tool}.dict"
     tokens.write_text(dictionary(tool))
@@ -66,7 +67,7 @@ def guided(tool: str, runs: int) -> None:
 
     options = {
         "runs": runs,
-        "max_len": MAX_LENGTH,
+        "max_len": min(MAX_LENGTH, max(512, max(map(len, start)) * 3 // 2)),  # longer ones only cost time
         "dict": tokens,
         "artifact_prefix": f"{WORK / 'crashes' / tool}-",
         "reload": 0,
