@@ -27,7 +27,7 @@ from cnilab.errors import ClusterError, Unavailable
 from cnilab.testbeds.kubernetes.api import Api, ApiError
 from cnilab.testbeds.kubernetes.local import build, cgroups, checks, flannel, images, pki
 from cnilab.testbeds.kubernetes.local.apiserver import LOOPBACK, not_ready
-from cnilab.testbeds.kubernetes.local.processes import excerpt
+from cnilab.testbeds.kubernetes.local.processes import SHOWN, excerpt
 from cnilab.testbeds.kubernetes.local.progress import Progress
 from cnilab.testbeds.kubernetes.local.settings import (
     API_PORT,
@@ -160,6 +160,7 @@ class Cluster:
                 pass_fds=(listener.fileno(),),
                 start_new_session=True,
             )
+        first.returncode = 0  # it is to outlive this process; without this, Popen warns of that
         (settings.folder / "pid").write_text(f"{first.pid} {_started(first.pid)}")
 
     @cached_property
@@ -228,7 +229,8 @@ class Cluster:
         ended = folder / "ended"
         if ended.exists() and (lines := ended.read_text().split("\n")[:-1]):
             name, code = lines[0].split()
-            text = f"{name} ended with status {code}; {excerpt(logs / f'{name}.log')}"
+            # A node's log holds the end of the log of what ended in it.
+            text = f"{name} ended with status {code}; {excerpt(logs / f'{name}.log', 2 * SHOWN)}"
             raise ClusterError(text.replace("/run/cnilab/", f"{folder}/"))
         if not self.alive:
             raise ClusterError(f"the cluster has ended; {excerpt(logs / 'router.log')}")
@@ -304,15 +306,20 @@ class Cluster:
         ClusterError
             If something cannot be removed, with its name.
         """
-        outer = self._outer()
+        outer, first = self._outer(), self.first_process()
         if outer is not None:
+            if os.geteuid():
+                raise ClusterError(
+                    f"cluster {self.settings.name!r} is root's; type: sudo {sys.argv[0]} cluster down"
+                )
             with contextlib.suppress(ProcessLookupError):
                 os.kill(outer, signal.SIGKILL)
             end = time.monotonic() + DOWN_S
-            while self._outer() is not None and time.monotonic() < end:
-                with contextlib.suppress(ChildProcessError):
-                    os.waitpid(outer, os.WNOHANG)  # it is our child where one process does up and down
-                time.sleep(0.05)
+            # The first process is gone when every other of its namespace is.
+            while any(_started(pid) for pid in (outer, first) if pid) and time.monotonic() < end:
+                time.sleep(0.02)
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(outer, os.WNOHANG)  # it is our child where one process does up and down
         folder = self.settings.folder
         controllers = folder / "controllers"
         added = controllers.read_text().split() if controllers.exists() else []
