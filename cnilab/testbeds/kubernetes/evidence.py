@@ -304,7 +304,7 @@ def gather(
         inside = mode.wiring != "host" and path != "host_to_host"
         device = {n: "eth0" if inside else told[n].get("uplink", "eth0") for n in (client, server)}
         reaches = mode.reaches(placement) or not inside
-        found["placements"][placement] = {
+        seen = found["placements"][placement] = {
             "end_mtus": {p.name: mtu_of(api, p, device[p.node]) for p in (pair.client, pair.server)},
             "client": pair.client.name,
             "server": pair.server.name,
@@ -323,4 +323,8 @@ def gather(
                 tries=5 if reaches else 1,
             ),
         }
+        if not reaches and seen["probes"][0]["result"] == "lost" and client in watchers:
+            # A pod may hear nothing, where the router cannot answer an address it does not know; its node does.
+            from_node = Ends(watchers[client], pair.server, pair.address)
+            seen["from_node"] = _ping(api, from_node, [100], 1)[0]
     return found

@@ -20,31 +20,19 @@ from cnilab import modes, proof
 from cnilab.cluster import ClusterSettings, settle
 from cnilab.errors import ClusterError, TestbedError
 from cnilab.study import Study, Trial
-from cnilab.testbeds.kubernetes import detect, evidence, executing, placing, switching
+from cnilab.testbeds.kubernetes import detect, evidence, executing, placing, switching, trials
 from cnilab.testbeds.kubernetes.api import Api
 from cnilab.testbeds.kubernetes.pods import Pod, Pods, Want
-from cnilab.tools import http_server
 
 #: Ports and protocols a Service of ours carries: every tool's own and their data connections.
 SERVICE_PORTS = tuple(
     (port, kind) for port in (5201, 12865, 12866, 8080, 11111, 19765, 19766) for kind in ("TCP", "UDP")
 )
-LISTEN_S = 10.0
 _ROLE = {
     "same_node": "server-same-node",
     "same_subnet": "server-same-subnet",
     "cross_subnet": "server-cross-subnet",
 }
-
-#: In a pod: wait until a port listens (TCP state 0A, or any UDP socket), by what every shell can read.
-_LISTENING = """\
-p=$(printf ':%04X ' "$1"); i=0
-while [ $i -lt 200 ]; do
-  cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | grep "$p" | grep -q ' 0A ' && exit 0
-  cat /proc/net/udp /proc/net/udp6 2>/dev/null | grep -q "$p" && exit 0
-  i=$((i+1)); sleep 0.05 2>/dev/null || sleep 1
-done
-exit 1"""
 
 
 class KubernetesTestbed:
@@ -78,6 +66,7 @@ class KubernetesTestbed:
         self.watchers: dict[str, Pod] = {}
         self.ends: dict[str, Pod] = {}
         self._programs: dict[str, bool] = {}
+        self._congestion: tuple[list[str], str] | None = None
         self._services: dict[str, str] = {}
 
     # ---- what can be done -----------------------------------------------------------------------------
@@ -111,6 +100,28 @@ class KubernetesTestbed:
     def cpus(self) -> tuple[None, None]:
         """Which CPUs a pod gets is the kubelet's to say."""
         return None, None
+
+    def congestion_control(self, wanted: str | None) -> tuple[str | None, str]:
+        """What both ends of a trial can be given of what the study asks for, and a note where that is less.
+
+        A program without privilege may only choose among ``tcp_allowed_congestion_control`` (tcp(7)); the
+        privileged pods of the baseline are held to the same, or the two would differ.
+        """
+        if wanted is None:
+            return None, ""
+        if self._congestion is None:
+            pod = next(iter([*self.ends.values(), *self.watchers.values()]))
+            names = ("tcp_allowed_congestion_control", "tcp_congestion_control")
+            argv = ["cat", *(f"/proc/sys/net/ipv4/{n}" for n in names)]
+            told = executing.run(self.api, pod.namespace, pod.name, argv).text.splitlines()
+            self._congestion = (told[0].split(), told[1].strip()) if len(told) == 2 else ([], "unknown")
+        allowed, default = self._congestion
+        if wanted in allowed:
+            return wanted, ""
+        return None, (
+            f"congestion control {wanted} is not allowed to pods here (allowed: {', '.join(allowed) or 'none'}); "
+            f"both ends keep their network's own, {default}"
+        )
 
     def provenance(self) -> dict:
         version = self.api.get("/version")
@@ -219,8 +230,10 @@ class KubernetesDeployment:
         watchers = bed.watch()
         if not self.on_host:
             bed.place()
+        if note := bed.congestion_control(bed.study.congestion_control)[1]:
+            self.notes += (note,)
         if not watchers:
-            self.notes = (
+            self.notes += (
                 f"devices, routes and packets of the nodes were not read ({bed.no_host}); "
                 "the proof rests on MTU and TTL",
             )
@@ -243,7 +256,7 @@ class KubernetesDeployment:
             )
             rows = proof.rows(modes.get(self.mode), self.kernel_path, found)
         if bed.watchers and there and found["placements"][there[0]]["packets"] is None:
-            self.notes = ("packets were not captured: the image has no tcpdump",)
+            self.notes += ("packets were not captured: the image has no tcpdump",)
         wrong = _misplaced(found, ends)
         rows = [
             replace(r, status="failed", reason=f"not placed as asked: {wrong[r.placement]}")
@@ -263,11 +276,12 @@ class KubernetesDeployment:
         if self._lost:
             self._again()
         ends = bed.pair(self.mode, trial.placement)
-        server_argv = _in_image(tool.server_argv(call, "0.0.0.0"))
+        call = replace(call, congestion_control=bed.congestion_control(call.congestion_control)[0])
+        server_argv = trials.in_image(tool.server_argv(call, "0.0.0.0"))
         client_argv = tool.client_argv(call, ends.address)
         try:
-            with _Server(bed.api, ends.server, server_argv, tool.PORT, folder):
-                done = _client(bed.api, ends.client, client_argv, folder, timeout_s)
+            with trials.Server(bed.api, ends.server, server_argv, tool.PORT, folder):
+                done = trials.client(bed.api, ends.client, client_argv, folder, timeout_s)
         except ClusterError as error:
             why = bed.pods.lost(ends.client) or bed.pods.lost(ends.server)
             self._lost = why or str(error)
@@ -285,67 +299,6 @@ class KubernetesDeployment:
 
     def close(self) -> None:
         """The pods stay until the next deployment needs fresh ones: nothing of a mode is in them but their MTU."""
-
-
-class _Server:
-    """A tool's server for the time of one trial; leaves ``server.out`` and ``server.err`` behind."""
-
-    def __init__(self, api: Api, pod: Pod, argv: list[str], port: int, folder: Path) -> None:
-        self.api, self.pod, self.argv, self.port, self.folder = api, pod, argv, port, folder
-
-    def __enter__(self) -> _Server:
-        script = 'echo "$$" >&2; exec "$@"'
-        argv = ["sh", "-c", script, "sh", *self.argv]
-        self.stream = executing.start(
-            self.api, self.pod.namespace, self.pod.name, argv, stdout=self.folder / "server.out"
-        )
-        self.pid = self.stream.line(executing.STDERR_CHANNEL, LISTEN_S).decode(errors="replace").strip()
-        if not self.pid.isdigit():
-            self.stream.close()
-            raise ClusterError(
-                f"{self.argv[0]} does not start in pod {self.pod.name}: {self.pid or 'no answer'}"
-            )
-        listening = ["sh", "-c", _LISTENING, "sh", str(self.port)]
-        if self.port and executing.run(self.api, self.pod.namespace, self.pod.name, listening).code:
-            self.__exit__()
-            said = (self.folder / "server.err").read_text(errors="replace").strip()
-            raise ClusterError(
-                f"{self.argv[0]} in pod {self.pod.name} does not listen on {self.port}: {said or 'it said nothing'}"
-            )
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        try:
-            kill = ["sh", "-c", f"kill -TERM {self.pid} 2>/dev/null || true"]
-            executing.run(self.api, self.pod.namespace, self.pod.name, kill)
-            done = self.stream.finish(5)
-            if done:
-                (self.folder / "server.err").write_bytes(done.stderr)
-        except ClusterError as error:
-            (self.folder / "server.err").write_text(f"cnilab: the server's stream was lost: {error}\n")
-        finally:
-            self.stream.close()
-
-
-def _client(api: Api, pod: Pod, argv: list[str], folder: Path, timeout_s: float) -> dict:
-    stream = executing.start(
-        api, pod.namespace, pod.name, argv, stdout=folder / "client.out", stderr=folder / "client.err"
-    )
-    try:
-        done = stream.finish(timeout_s)
-    finally:
-        stream.close()
-    ended = {"started_at": stream.started_at, "timed_out": done is None}
-    if done is None:
-        return {**ended, "code": None, "wall_s": timeout_s}
-    return {**ended, "code": done.code, "wall_s": done.wall_s}
-
-
-def _in_image(argv: list[str]) -> list[str]:
-    """A server that is this package's own Python file goes along as its text: the image has no cnilab."""
-    if argv[0] != sys.executable:
-        return argv
-    return ["python3", "-I", "-c", Path(http_server.__file__).read_text(), *argv[3:]]
 
 
 def _misplaced(found: dict, ends: Mapping[str, evidence.Ends]) -> dict[str, str]:

@@ -37,7 +37,7 @@ class Saved:
     plugin: str
     mode: str | None
     at: str
-    objects: dict[str, dict | None] = field(default_factory=dict)
+    objects: dict[str, dict | None] = field(default_factory=dict, repr=False)
 
     def to_json(self) -> str:
         return json.dumps(
@@ -73,7 +73,8 @@ def save(api: Api, plugin: str, mode: str | None, objects: dict[str, dict | None
         return kept
     labels = {"app.kubernetes.io/managed-by": "cnilab", "cnilab.io/state": "saved"}
     _ensure(api, NAMESPACES, {"kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": labels}})
-    saved = Saved(plugin, mode, datetime.now(UTC).isoformat(timespec="seconds"), objects)
+    kept_parts = {path: item and _kept(item) for path, item in objects.items()}
+    saved = Saved(plugin, mode, datetime.now(UTC).isoformat(timespec="seconds"), kept_parts)
     body = {
         "kind": "ConfigMap",
         "metadata": {"name": NAME, "labels": labels},
@@ -84,6 +85,12 @@ def save(api: Api, plugin: str, mode: str | None, objects: dict[str, dict | None
     if kept is None:
         raise ClusterError(f"what was saved in {NAMESPACE}/{NAME} cannot be read back; nothing was changed")
     return kept
+
+
+def _kept(item: dict) -> dict:
+    """An object without what only the server writes."""
+    metadata = {k: v for k, v in item["metadata"].items() if k != "managedFields"}
+    return {**{k: v for k, v in item.items() if k != "status"}, "metadata": metadata}
 
 
 def _ensure(api: Api, path: str, body: dict) -> None:
