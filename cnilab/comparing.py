@@ -1,11 +1,13 @@
-"""Comparisons of whatever people have: a run directory, a samples table, or a bare CSV.
+"""Comparisons of whatever people have: a run directory, a samples table, a bare CSV, or raw output.
 
 Chooses what the study declared (baseline, margin, primary family, planned modes) where there is a study, and
-says so where there is none. The numbers are :mod:`cnilab.stats`' own.
+says so where there is none. Raw output is loaded first (:mod:`cnilab.load`); which mode a file belongs to has to
+come from a pattern, a mapping or the output itself. The numbers are :mod:`cnilab.stats`' own.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,44 +16,106 @@ import pandas as pd
 from cnilab import samples as tables
 from cnilab.archive import RunDir
 from cnilab.errors import DataError
+from cnilab.load import Loaded, load
+from cnilab.loading.places import FIELDS, read_mapping
+from cnilab.loading.table import DEFAULTS
 from cnilab.stats import Comparisons, compare
 
 BARE = ("block", "mode", "value")
 
 
 def compare_source(
-    source: str | Path, *, baseline: str | None = None, margin: float | None = None, **view: str | None
+    source: str | Path | list[str],
+    *,
+    baseline: str | None = None,
+    margin: float | None = None,
+    pattern: str | None = None,
+    mapping: str | Path | Mapping | None = None,
+    tell: Callable[[str], object] = lambda remark: None,
+    **view: str | None,
 ) -> Comparisons:
     """Compare the modes in ``source``.
 
     Parameters
     ----------
     source
-        A run directory, a samples table (parquet or CSV), or a CSV with the columns ``block, mode, value``.
+        A run directory, a samples table (parquet or CSV), a CSV with the columns ``block, mode, value``, or raw
+        output: files, folders, globs and archives, one or several.
     baseline, margin
         Override what the study declared; a margin chosen now is marked as such.
+    pattern, mapping
+        Which mode and block a file of raw output belongs to, as :func:`cnilab.load.load` takes them.
+    tell
+        Called with what a reader of the result should know of raw output: what was left out, and why.
     view
         ``metric``, ``test``, ``placement``: which rows to show; no number depends on it.
 
     Raises
     ------
     DataError
-        If the table breaks its contract, or the baseline is not to be had.
+        If the table breaks its contract, raw output names no mode, or the baseline is not to be had.
     """
-    path = Path(source)
     chosen: dict[str, Any] = {k: v for k, v in view.items() if v is not None}
-    if path.is_dir():
+    sources = [str(one) for one in (source if isinstance(source, list) else [source])]
+    path = Path(sources[0])
+    raw = pattern is not None or mapping is not None or len(sources) > 1
+    if not raw and path.is_dir() and (path / "study.yaml").exists():
         return compare_run(RunDir.open(path), baseline=baseline, margin=margin, **chosen)
-    if not path.exists():
-        raise DataError(f"nothing at {path}; give a run directory, a .parquet or a .csv")
-    frame = pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
-    bare = not set(tables.COLUMNS) <= set(frame.columns)
-    if bare and not set(BARE) <= set(frame.columns):
-        raise DataError(
-            f"{path} has the columns {', '.join(map(str, frame.columns))}; needed are {', '.join(BARE)}"
-        )
-    data = frame if bare else tables.read(path)
+    data = None if raw else _table(path)
+    if data is None:
+        data = _loaded(sources, pattern, mapping, tell)
     return compare(data, _baseline(data, baseline), margin=0.05 if margin is None else margin, **chosen)
+
+
+def _table(path: Path) -> pd.DataFrame | None:
+    """Return the samples or the bare table in a file, or None where it is something else."""
+    if not path.is_file() or path.suffix not in (".csv", ".parquet"):
+        return None
+    try:
+        frame = pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
+    except ValueError as problem:  # CSV of a tool: rows of different lengths, or bytes that are no text
+        if path.suffix == ".csv":
+            return None
+        raise DataError(f"{path} is no parquet file: {problem}") from problem
+    if set(tables.COLUMNS) <= set(frame.columns):
+        return tables.read(path)
+    return frame if set(BARE) <= set(frame.columns) else None
+
+
+def _loaded(
+    sources: list[str], pattern: str | None, mapping: Any, tell: Callable[[str], object]
+) -> pd.DataFrame:
+    """Load raw output, and refuse it where it does not say which mode it is of."""
+    if len(sources) == 1 and not any(c in sources[0] for c in "*?[") and not Path(sources[0]).exists():
+        raise DataError(f"nothing at {sources[0]}; give a run directory, a .parquet, a .csv or raw output")
+    found = load([*sources], pattern=pattern, mapping=mapping)
+    table = found.samples
+    if not (table["status"] == "ok").any():
+        raise DataError(
+            f"no value to compare in {', '.join(sources)}{_why(found)}. "
+            f"A CSV of your own needs the columns {', '.join(BARE)}"
+        )
+    if set(table["mode"]) == {DEFAULTS["mode"]}:
+        example = str(found.files.loc[found.files["samples"] > 0, "path"].iloc[0])
+        raise DataError(
+            f"this output does not say which mode it is of (for example {example}); add --pattern "
+            f"'{{mode}}/{{block}}/*' for where that stands in the path, or --mapping FILE. Fields: {', '.join(FIELDS)}"
+        )
+    tell(repr(found))
+    if not _says_block(pattern, mapping):
+        tell("  note     no {block} is given: the k-th file of each mode and test is taken for block k")
+    return table
+
+
+def _says_block(pattern: str | None, mapping: Any) -> bool:
+    if pattern is not None and "{block}" in pattern:
+        return True
+    return mapping is not None and all("block" in fields for _, fields in read_mapping(mapping))
+
+
+def _why(found: Loaded) -> str:
+    reasons = found.files["reason"].dropna()
+    return f": {reasons.value_counts().index[0]}; see `cnilab load`" if len(reasons) else ""
 
 
 def compare_run(

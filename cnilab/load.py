@@ -57,7 +57,8 @@ def load(
         Where mode, block and test stand in a path: ``results/{mode}/{block}/{test}.json``. Files it does not
         fit are left out and counted.
     mapping
-        The same by globs: a dict ``{glob: {"mode": …, "block": …}}`` or a CSV, YAML or JSON file of one.
+        The same by globs: a dict ``{glob: {"mode": …, "block": …}}`` or a CSV, YAML or JSON file of one
+        (:mod:`cnilab.loading.places` shows one). A later line overrides an earlier one, and the pattern.
     workers
         Processes; as many as there are CPUs by default, 1 reads here.
     progress
@@ -93,6 +94,7 @@ def load(
             bar.update(min(len(files) - bar.n, _CHUNK))
     ordered = [answer for first in sorted(answers) for answer in answers[first]]
     frame, listed, series, notes = table.build(ordered, places, intervals)
+    notes += [{"path": glob, "line": None, "note": f"mapping fits no file: {glob}"} for glob in places.unused]
     return Loaded(frame, listed, series, notes)
 
 

@@ -148,8 +148,21 @@ def interrupted(command: str, stop: Any) -> NoReturn:
 # ---- reading ------------------------------------------------------------------------------------------------
 
 
+_Pattern = Annotated[
+    Optional[str],
+    typer.Option(help="Where mode, block and test stand in a path: 'results/{mode}/{block}/{test}.json'."),
+]
+_Mapping = Annotated[
+    Optional[Path],
+    typer.Option(
+        help="A CSV (columns file, mode, block, test, placement; file is a glob) or YAML (glob: {mode: …, block: …})."
+    ),
+]
+
+
 @app.command(
     epilog="Example: cnilab load results/ -o samples.parquet --pattern 'results/{mode}/{block}/{test}.json'"
+    "   or: --mapping files.csv"
 )
 def load(
     paths: Annotated[
@@ -161,9 +174,8 @@ def load(
     as_tool: Annotated[
         Optional[str], typer.Option("--as", help="Read everything as this tool's output.")
     ] = None,
-    pattern: Annotated[
-        Optional[str], typer.Option(help="Where mode, block and test stand in the path.")
-    ] = None,
+    pattern: _Pattern = None,
+    mapping: _Mapping = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -171,7 +183,7 @@ def load(
     from cnilab import samples
     from cnilab.load import load as load_
 
-    loaded = load_(paths, as_tool=as_tool, pattern=pattern, progress=not quiet)
+    loaded = load_(paths, as_tool=as_tool, pattern=pattern, mapping=mapping, progress=not quiet)
     if out:
         samples.write(loaded.samples, out)
     typer.echo(loaded.to_json() if as_json else repr(loaded))
@@ -181,10 +193,14 @@ def load(
 
 @app.command(
     epilog="Example: cnilab compare runs/mine --metric goodput_bps   or: cnilab compare my.csv --baseline host"
+    "   or: cnilab compare archive.tar.gz --pattern '{mode}/{block}/*.json' --baseline host"
 )
 def compare(
-    source: Annotated[
-        Path, typer.Argument(help="A run directory, a samples table, or a CSV with block, mode, value.")
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            help="A run directory, a samples table, a CSV with block, mode, value, or raw output."
+        ),
     ],
     baseline: Annotated[Optional[str], typer.Option(help="The mode all others are compared with.")] = None,
     margin: Annotated[
@@ -193,13 +209,23 @@ def compare(
     metric: Annotated[Optional[str], typer.Option()] = None,
     test: Annotated[Optional[str], typer.Option()] = None,
     placement: Annotated[Optional[str], typer.Option()] = None,
+    pattern: _Pattern = None,
+    mapping: _Mapping = None,
     as_json: Json = False,
 ) -> None:
     """Each mode against the baseline: ratio, exact interval, exact test, verdict."""
     from cnilab.comparing import compare_source
 
     found = compare_source(
-        source, baseline=baseline, margin=margin, metric=metric, test=test, placement=placement
+        sources,
+        baseline=baseline,
+        margin=margin,
+        pattern=pattern,
+        mapping=mapping,
+        tell=lambda remark: typer.echo(remark, err=True),
+        metric=metric,
+        test=test,
+        placement=placement,
     )
     typer.echo(found.to_json(indent=1) if as_json else repr(found))
 

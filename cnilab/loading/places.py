@@ -2,8 +2,14 @@
 
 A pattern is a path with names in braces, ``results/{mode}/{block}/{test}.json``; it is laid over the end of a
 file's path, folder by folder, ``*`` stands for anything within one name and ``**/`` for any folders. For a
-member of an archive the archive's own path may fit instead. A mapping gives the same by globs. Neither
-guesses: a file that fits neither is left out, and the summary says so.
+member of an archive the archive's own path may fit instead. A mapping gives the same by globs, a line each:
+
+    file,mode,block,test
+    monday/vxlan*.json,flannel-vxlan,1,tcp_stream
+    monday/host*.json,host,1,tcp_stream
+
+or, as YAML, ``monday/vxlan*.json: {mode: flannel-vxlan, block: 1, test: tcp_stream}``. Neither guesses: a file
+that fits neither is left out, and the summary says so.
 """
 
 from __future__ import annotations
@@ -14,12 +20,24 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import yaml
 
+from cnilab import samples
 from cnilab.errors import DataError
 
 FIELDS = ("mode", "block", "placement", "path", "test", "kernel_path", "run_id")
+#: Fields that take only these words.
+ALLOWED = {
+    "placement": samples.PLACEMENTS,
+    "path": samples.PATHS,
+    "kernel_path": samples.KERNEL_PATHS,
+}
+FORM = (
+    "a mapping is glob: {mode: …, block: …} in YAML or JSON, or a CSV whose column 'file' has the glob; "
+    f"fields: {', '.join(FIELDS)}"
+)
 
 
 def compile_pattern(pattern: str) -> re.Pattern[str]:
@@ -67,34 +85,48 @@ def read_mapping(
     DataError
         Naming what is wrong with it.
     """
+    table: list[tuple[Any, Any]]
     if isinstance(mapping, Mapping):
-        table: object = mapping
+        where, table = "the mapping", [*mapping.items()]
     else:
-        file = Path(mapping)
-        try:
-            text = file.read_text(encoding="utf-8-sig")
-        except OSError as problem:
-            raise DataError(f"the mapping {file} cannot be read: {problem.strerror}") from problem
-        if file.suffix.lower() == ".csv":
-            rows = list(csv.DictReader(text.splitlines()))
-            if rows and "file" not in rows[0]:
-                raise DataError(f"the mapping {file} has no column 'file'; it has {', '.join(rows[0])}")
-            table = {row["file"]: {k: v for k, v in row.items() if k != "file" and v} for row in rows}
-        else:
-            try:
-                table = json.loads(text) if file.suffix.lower() == ".json" else yaml.safe_load(text)
-            except (ValueError, yaml.YAMLError) as problem:
-                raise DataError(f"the mapping {file} is not readable: {problem}") from problem
-    if not isinstance(table, Mapping) or not all(isinstance(v, Mapping) for v in table.values()):
-        raise DataError(
-            "a mapping is glob: {mode: …, block: …}, or a CSV with the columns file, mode, block …"
-        )
+        where, table = f"the mapping {mapping}", _table(Path(mapping))
     pairs = []
-    for key, fields in table.items():
-        if unknown := [name for name in fields if name not in FIELDS]:
-            raise DataError(f"mapping of {key!r}: unknown field {unknown[0]!r}; fields: {', '.join(FIELDS)}")
-        pairs.append((str(key), {str(k): str(v) for k, v in fields.items()}))
+    for key, fields in table:
+        if not isinstance(fields, Mapping):
+            raise DataError(f"{where}: {key!r} has {fields!r}; {FORM}")
+        for name, value in fields.items():
+            if name not in FIELDS:
+                raise DataError(f"{where}, {key!r}: unknown field {name!r}; fields: {', '.join(FIELDS)}")
+            if value is None or isinstance(value, (Mapping, list)) or not str(value).strip():
+                raise DataError(f"{where}, {key!r}: {name} has no value")
+            if name in ALLOWED and str(value) not in ALLOWED[name]:
+                raise DataError(f"{where}, {key!r}: {name} {value!r}; allowed: {', '.join(ALLOWED[name])}")
+        pairs.append((str(key).removeprefix("./"), {str(k): str(v).strip() for k, v in fields.items()}))
+    if not pairs:
+        raise DataError(f"{where} is empty; {FORM}")
     return pairs
+
+
+def _table(file: Path) -> list[tuple[Any, Any]]:
+    """Return what stands in a mapping file, in its order."""
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as problem:
+        raise DataError(f"the mapping {file} cannot be read: {problem}") from problem
+    if file.suffix.lower() == ".csv":
+        rows = csv.DictReader(text.splitlines(), restkey="more cells than columns", skipinitialspace=True)
+        if "file" not in (rows.fieldnames or ()):
+            raise DataError(
+                f"the mapping {file} has no column 'file'; it has {', '.join(rows.fieldnames or ['none'])}"
+            )
+        return [(row["file"], {k: v for k, v in row.items() if k != "file" and v}) for row in rows]
+    try:
+        table = json.loads(text) if file.suffix.lower() == ".json" else yaml.safe_load(text)
+    except (ValueError, yaml.YAMLError) as problem:
+        raise DataError(f"the mapping {file} is not readable: {problem}") from problem
+    if not isinstance(table, Mapping):
+        raise DataError(f"the mapping {file} holds no mapping; {FORM}")
+    return list(table.items())
 
 
 class Places:
@@ -103,6 +135,12 @@ class Places:
     def __init__(self, pattern: str | None, mapping: object | None) -> None:
         self._pattern = compile_pattern(pattern) if pattern else None
         self._mapping = read_mapping(mapping) if mapping is not None else None  # type: ignore[arg-type]
+        self._unused = {glob for glob, _ in self._mapping or ()}
+
+    @property
+    def unused(self) -> list[str]:
+        """Globs of the mapping that no file has fitted yet: a misspelt one looks like missing data."""
+        return [glob for glob, _ in self._mapping or () if glob in self._unused]
 
     def of(self, path: str, archive: str | None = None) -> dict[str, str] | None:
         """Return the fields of one shown path; the mapping's last match overrides the pattern."""
@@ -116,4 +154,5 @@ class Places:
         for key, values in self._mapping or ():
             if any(fnmatch.fnmatchcase(name, glob) for name in names for glob in (key, f"*/{key}")):
                 fields, fits = {**fields, **values}, True
+                self._unused.discard(key)
         return fields if fits else None

@@ -71,8 +71,13 @@ class Loaded:
         return lines + [f"  skipped  {count} files: {reason}" for reason, count in list(skipped.items())[:10]]
 
     def _remarks(self) -> list[str]:
-        counts = pd.Series([n["note"].split(":")[0] for n in self.notes], dtype="string").value_counts()
-        return [f"  note     {count} tests: {note}" for note, count in list(counts.items())[:10]]
+        of_files = [n["note"].split(":")[0] for n in self.notes if n["path"] in self._paths()]
+        counts = pd.Series(of_files, dtype="string").value_counts()
+        lines = [f"  note     {count} tests: {note}" for note, count in list(counts.items())[:10]]
+        return lines + [f"  note     {n['note']}" for n in self.notes if n["path"] not in self._paths()][:10]
+
+    def _paths(self) -> set[str]:
+        return set(self.files["path"])
 
     def _repr_html_(self) -> str:
         head = html.escape(self._headline()).replace("\n", "<br>")
