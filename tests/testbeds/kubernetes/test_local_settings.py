@@ -243,6 +243,8 @@ spec:
         "name": "a", "image": "localhost/flannel:v0.28.10", "args": ["-f"], "imagePullPolicy": "Never"
     }  # fmt: skip
     assert pod["containers"][0]["image"] == "localhost/flannel:v0.28.10"
+    assert pod["containers"][0]["volumeMounts"] == [{"name": "tun", "mountPath": "/dev/net/tun"}]
+    assert pod["volumes"] == [{"name": "tun", "hostPath": {"path": "/dev/net/tun"}}]
 
 
 # ---- programs ---------------------------------------------------------------------------------------------

@@ -2,7 +2,8 @@
 
 *Sources*: the program's own ``main.go`` less the imports of back ends that cannot be compiled here: Tencent Cloud's
 (its library cannot be had from every module proxy; it only serves their cloud) and, where there is no C compiler,
-``udp``. *Manifest*: the images made here, never pulled, and the configuration version of the CNI plugin made here.
+``udp``. *Manifest*: the images made here, never pulled; the configuration version of the CNI plugin made here; and
+the device that the udp back end opens, which the published manifest leaves to whoever wants that back end.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ MODULE = "github.com/flannel-io/flannel"
 MANIFEST = "kube-flannel.yml"
 #: The newest that containernetworking/plugins v0.9.1 speaks; later releases have flannel's plugin no more.
 CNI_VERSION = "0.3.1"
+_TUN = "/dev/net/tun"
 
 
 def prepare(work: Path, with_c: bool) -> None:
@@ -73,7 +75,7 @@ def without_backends(source: str, dropped: tuple[str, ...]) -> str:
 
 
 def adapt(manifest: str) -> list[dict]:
-    """Change the published manifest's images, pull policy and CNI version; the rest stays as it is.
+    """Change the published manifest's images, pull policy and CNI version, and add the TUN device; keep the rest.
 
     Parameters
     ----------
@@ -92,6 +94,8 @@ def adapt(manifest: str) -> list[dict]:
             for container in (*pod.get("initContainers", ()), *pod["containers"]):
                 container["image"] = FLANNEL_IMAGE
                 container["imagePullPolicy"] = "Never"
+            pod["containers"][0].setdefault("volumeMounts", []).append({"name": "tun", "mountPath": _TUN})
+            pod.setdefault("volumes", []).append({"name": "tun", "hostPath": {"path": _TUN}})
         elif obj["kind"] == "ConfigMap":
             chain = json.loads(obj["data"]["cni-conf.json"])
             chain["cniVersion"] = CNI_VERSION
