@@ -82,8 +82,20 @@ EXPECTED = {
     "iperf2_2.1.8_udp.txt": [
         ("udp_stream", "goodput_bps", "value", 21000000.0),
     ],
+    "iperf2_2.1.9_written_tcp_enhanced.csv": [
+        ("tcp_stream", "sent_bps", "value", 41392537840.0),
+    ],
+    "iperf2_2.2.0_written_tcp_enhanced.csv": [
+        ("tcp_stream", "retransmitted_segments", "value", 13.0),
+    ],
+    "iperf2_2.2.0_written_udp_server.csv": [
+        ("udp_stream", "loss_ratio", "value", 0.02),
+    ],
+    "iperf2_2.2.0_written_unknown_counters.csv": [
+        ("tcp_stream", "sent_bps", "value", 86754824.0),
+    ],
     "iperf2_2.1.8_udp_csv.csv": [
-        ("tcp_stream", "sent_bps", "value", 20992741.0),
+        ("udp_stream", "sent_bps", "value", 20992741.0),
     ],
     "iperf2_2.1.8_udp_enhanced.txt": [
         ("udp_stream", "goodput_bps", "value", 21000000.0),
@@ -354,3 +366,17 @@ def test_netperf_argv_fixes_the_data_port_and_names_the_test_last():
     assert argv[:6] == ["netperf", "-H", "192.0.2.7", "-p", "12865", "-t"]
     assert argv[argv.index("--") + 1 :][:2] == ["-P", ",12866"]
     assert argv[-1].endswith("COMMAND_LINE")
+
+
+def test_a_senders_counters_in_iperf2_csv_are_not_taken_for_loss_nor_minus_one_for_a_count():
+    """Without a header the ninth to fourteenth column are a server's loss or a sender's counters."""
+    for name, retransmitted in (
+        ("iperf2_2.1.9_written_tcp_enhanced.csv", False),
+        ("iperf2_2.2.0_written_unknown_counters.csv", False),
+        ("iperf2_2.2.0_written_tcp_enhanced.csv", True),
+    ):
+        (reading,) = TOOLS["iperf2"].parse((DATA / "iperf2" / name).read_bytes())
+        told = {s.metric for s in reading.samples}
+        assert "goodput_bps" not in told
+        assert "loss_ratio" not in told
+        assert ("retransmitted_segments" in told) == retransmitted, name
