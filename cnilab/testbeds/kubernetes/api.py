@@ -9,6 +9,7 @@ It knows no kind of object; running programs in pods is :mod:`.executing`'s busi
 from __future__ import annotations
 
 import json
+import os
 import re
 import time
 from collections.abc import Iterator
@@ -104,6 +105,8 @@ class Api:
         Unavailable
             If there is no cluster to talk to; the message says where it was looked for.
         """
+        # The client reads KUBECONFIG once, when it is imported; a notebook may set it later.
+        kubeconfig = kubeconfig or os.environ.get("KUBECONFIG")
         made = client.Configuration()
         contexts: list[dict] = []
         try:
