@@ -213,7 +213,7 @@ def test_the_end_of_its_life_and_a_kill(cluster, second, how):
     """At the end of its lifetime it removes everything itself; killed, it leaves files, which `down` removes."""
     before = host()
     second.up()
-    os.kill(second.first_process(), how)
+    os.kill(second.tree.first, how)
     end = time.monotonic() + 30
     while time.monotonic() < end and (second.alive or (how == signal.SIGALRM and host() != before)):
         time.sleep(0.2)

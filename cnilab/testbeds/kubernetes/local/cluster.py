@@ -9,12 +9,9 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import signal
 import socket
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,7 +19,6 @@ from types import TracebackType
 
 import yaml
 
-import cnilab
 from cnilab.errors import ClusterError, Unavailable
 from cnilab.testbeds.kubernetes.api import Api, ApiError
 from cnilab.testbeds.kubernetes.local import build, cgroups, checks, flannel, images, pki
@@ -38,6 +34,7 @@ from cnilab.testbeds.kubernetes.local.settings import (
     make_folder,
     state_root,
 )
+from cnilab.testbeds.kubernetes.local.tree import Tree
 
 API_READY_S = 120.0
 NODES_READY_S = 240.0
@@ -65,6 +62,7 @@ class Cluster:
 
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or Settings()
+        self.tree = Tree(self.settings.folder)
 
     @classmethod
     def find(cls, name: str = "default") -> Cluster:
@@ -117,9 +115,9 @@ class Cluster:
             progress.step("API server ready; installing flannel, nodes come up")
             self._apply(build.MODULES["flannel"].result / flannel.MANIFEST)
             self._wait("nodes Ready", self._nodes_lack, NODES_READY_S, progress)
-        except BaseException:
+        except BaseException as error:
             with contextlib.suppress(ClusterError):
-                self.down(keep_logs=True)
+                self.down(keep_logs=isinstance(error, Exception))
             raise
         progress.step(f"{settings.nodes} of {settings.nodes} nodes Ready")
         return self
@@ -136,32 +134,19 @@ class Cluster:
         authority = pki.make(settings.pki, servers=servers, nodes=settings.addresses, api=api)
         added = cgroups.create(settings.cgroup, settings.addresses)
         (settings.folder / "controllers").write_text(" ".join(added))
-        with (
-            socket.create_server((LOOPBACK, 0)) as listener,
-            (settings.logs / "router.log").open("ab") as log,
-        ):
+        with socket.create_server((LOOPBACK, 0)) as listener:
+            vars(self).pop("api", None)  # it would call the port of the time before
             self._server = f"https://{LOOPBACK}:{listener.getsockname()[1]}"
             authority.kubeconfig("admin", self._server, settings.kubeconfig)
             if user := caller():
                 os.chown(settings.kubeconfig, *user)
-            package = str(Path(cnilab.__file__).parents[1])
-            first = subprocess.Popen(
-                [
-                    *("unshare", "--mount", "--net", "--pid", "--uts", "--ipc"),
-                    *("--fork", "--kill-child", "--mount-proc", "--propagation", "private", "--"),
-                    *(sys.executable, "-m", "cnilab.testbeds.kubernetes.local.router"),
-                    *(str(settings.folder), str(listener.fileno())),
-                ],
-                cwd="/",
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env={**os.environ, "PYTHONPATH": package},
-                pass_fds=(listener.fileno(),),
-                start_new_session=True,
+            handed = listener.fileno()
+            self.tree.start(
+                "cnilab.testbeds.kubernetes.local.router",
+                (str(settings.folder), str(handed)),
+                settings.logs / "router.log",
+                inherit=(handed,),
             )
-        first.returncode = 0  # it is to outlive this process; without this, Popen warns of that
-        (settings.folder / "pid").write_text(f"{first.pid} {_started(first.pid)}")
 
     @cached_property
     def _authority(self) -> pki.Authority:
@@ -192,9 +177,9 @@ class Cluster:
         ]
         return "; ".join(waiting)
 
-    def _wait(self, what: str, why_not: object, timeout_s: float, progress: Progress) -> None:
+    def _wait(self, what: str, why_not: Callable[[], str], timeout_s: float, progress: Progress) -> None:
         end = time.monotonic() + timeout_s
-        while reason := why_not():  # type: ignore[operator]
+        while reason := why_not():
             self.check()
             if time.monotonic() > end:
                 log = self._log_of(reason)
@@ -215,7 +200,7 @@ class Cluster:
     @property
     def alive(self) -> bool:
         """Whether the cluster's process tree is there."""
-        return self._outer() is not None
+        return self.tree.outer is not None
 
     def check(self) -> None:
         """Raise if the cluster or one of its machines has ended.
@@ -259,7 +244,7 @@ class Cluster:
         known = (*self.settings.addresses, "control-plane", "router")
         if machine not in known:
             raise ClusterError(f"no machine {machine!r}; there are {', '.join(known)}")
-        first = self.first_process()
+        first = self.tree.first
         if first is None:
             raise ClusterError(
                 f"cluster {self.settings.name!r} is not up; raise it with: sudo cnilab cluster up"
@@ -271,25 +256,6 @@ class Cluster:
             return command
         pids = dict(line.split() for line in (self.settings.folder / "pids").read_text().splitlines())
         return [*command, "nsenter", "-t", pids[machine], "--mount", "--net", "--uts", "--"]
-
-    def first_process(self) -> int | None:
-        """Return the pid, seen from outside, of the cluster's pid 1; None if it is not up."""
-        outer = self._outer()
-        if outer is None:
-            return None
-        try:
-            children = Path(f"/proc/{outer}/task/{outer}/children").read_text().split()
-        except OSError:
-            return None
-        return int(children[0]) if children else None
-
-    def _outer(self) -> int | None:
-        """Return the pid of the process that holds the namespaces, if it still is the one we started."""
-        try:
-            pid, started = (self.settings.folder / "pid").read_text().split()
-        except (OSError, ValueError):
-            return None
-        return int(pid) if _started(int(pid)) == started else None
 
     # ---- down -----------------------------------------------------------------------------------------
 
@@ -306,20 +272,7 @@ class Cluster:
         ClusterError
             If something cannot be removed, with its name.
         """
-        outer, first = self._outer(), self.first_process()
-        if outer is not None:
-            if os.geteuid():
-                raise ClusterError(
-                    f"cluster {self.settings.name!r} is root's; type: sudo {sys.argv[0]} cluster down"
-                )
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(outer, signal.SIGKILL)
-            end = time.monotonic() + DOWN_S
-            # The first process is gone when every other of its namespace is.
-            while any(_started(pid) for pid in (outer, first) if pid) and time.monotonic() < end:
-                time.sleep(0.02)
-            with contextlib.suppress(ChildProcessError):
-                os.waitpid(outer, os.WNOHANG)  # it is our child where one process does up and down
+        self.tree.kill(DOWN_S)
         folder = self.settings.folder
         controllers = folder / "controllers"
         added = controllers.read_text().split() if controllers.exists() else []
@@ -341,15 +294,6 @@ class Cluster:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.down()
-
-
-def _started(pid: int) -> str:
-    """Return when a process started, in clock ticks since boot: with its pid, that names it for good."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return ""
-    return "" if fields[0] == "Z" else fields[19]
 
 
 def _collection(obj: dict) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -84,7 +83,7 @@ def status(cluster: Cluster) -> Status:
     settings, trouble = cluster.settings, ""
     nodes: tuple[Machine, ...] = ()
     backend = None
-    first = cluster.first_process()
+    first = cluster.tree.first
     try:
         cluster.check()
     except ClusterError as error:
@@ -98,7 +97,7 @@ def status(cluster: Cluster) -> Status:
             backend = network["Type"] + (" with DirectRouting" if network.get("DirectRouting") else "")
         except (ApiError, KeyError, ValueError) as error:
             trouble = trouble or str(error)
-    age = time.time() - (settings.folder / "pid").stat().st_mtime if first is not None else None
+    age = cluster.tree.age_s if first is not None else None
     return Status(
         name=settings.name,
         up=first is not None,
