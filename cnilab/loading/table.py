@@ -86,6 +86,7 @@ def _drop_second_views(answers: list[Answer]) -> None:
     summarised = {
         p.rpartition("/")[0] for p in told if re.search(r"-client\.(?:stdout|json)$|-p2[ps]-\d+\.log$", p)
     }
+    whole = {p.rpartition("/")[0] for p in told if p.rpartition("/")[2] == "all.results"}
     for answer in answers:
         folder, _, name = answer.path.rpartition("/")
         client = (f"{folder}/" if folder else "") + name.replace("server", "client")
@@ -96,6 +97,8 @@ def _drop_second_views(answers: list[Answer]) -> None:
             )
         elif answer.tool == "knb" and answer.status != "skipped" and folder in summarised:
             answer.status, answer.reason = "skipped", "knb's summary of the files beside it"
+        elif answer.tool == "knb" and answer.readings and name != "all.results" and folder in whole:
+            answer.status, answer.reason = "skipped", "stands in knb's all.results beside it too"
         else:
             continue
         answer.readings, answer.line = [], None

@@ -43,7 +43,9 @@ def parse(raw: bytes) -> list[Reading]:
         "grpc_load"
         if kind.upper().startswith("GRPC")
         else "tcp_load"
-        if kind.startswith("TCP")
+        if kind.upper().startswith("TCP")
+        else "udp_load"
+        if kind.upper().startswith("UDP")
         else "http_load"
     )
     version = document.get("Version")

@@ -1,7 +1,7 @@
 """k8s-netperf's results, as CSV and as the JSON it prints: one row a scenario, averaged over its samples.
 
-It names where a scenario ran, and that goes into ``path`` and ``placement``. The latency it prints for a
-stream is how long a send took, not a round trip, and is left out.
+A second CSV has its losses and retransmissions. It names where a scenario ran, and that goes into ``path`` and
+``placement``. The latency it prints for a stream is how long a send took, not a round trip, and is left out.
 """
 
 from __future__ import annotations
@@ -19,9 +19,16 @@ from cnilab.units import SECONDS, to_base
 
 NAME = "k8s_netperf"
 
-_SNIFF = re.compile(rb'^(?:Driver,)?Profile,Same node,|"tputMetric"\s*:|"ltcyMetric"\s*:', re.MULTILINE)
+_HEADER = re.compile(r"^(?:Type,)?(?:Driver,)?Profile,Same node,", re.MULTILINE)
+_SNIFF = re.compile(
+    rb'^(?:Type,)?(?:Driver,)?Profile,Same node,|"tputMetric"\s*:|"ltcyMetric"\s*:', re.MULTILINE
+)
 _RATES = {"Mb/s": 1e6, "Gb/s": 1e9, "Kb/s": 1e3}
 _COLUMNS = {
+    "Type": "type",
+    "Value": "value",
+    "UDN Info": "udnInfo",
+    "Bridge Info": "bridgeInfo",
     "Driver": "driver",
     "Profile": "profile",
     "Same node": "local",
@@ -53,7 +60,7 @@ def parse(raw: bytes) -> list[Reading]:
     text = checks.text(raw)
     if text.lstrip().startswith(("[", "{")):
         return _documents(text)
-    found = re.search(r"^(?:Driver,)?Profile,Same node,", text, re.MULTILINE)
+    found = _HEADER.search(text)
     if not found:
         raise ParseError("no k8s-netperf results in this text")
     begun = text.count("\n", 0, found.start()) + 1
@@ -93,7 +100,12 @@ def _reading(row: dict, line: int) -> Reading:
     parallel = number(row.get("parallelism"))
     if parallel and parallel != 1:
         test += f"_x{parallel:g}"
+    # The same profile by another program, or over a network of the user's own, is another test.
+    others = [str(row.get(key) or "").strip() for key in ("driver", "udnInfo", "bridgeInfo")]
+    test += "".join(f"_{word}" for word in others if word and word != "netperf")
     rest: dict = {"test": test, "line": line, "labels": labels, "duration_s": number(row.get("duration"))}
+    if "type" in row:
+        return _losses(str(row["type"]).strip(), row.get("value"), rest)
     rate, unit = number(row.get("throughput")), str(row.get("tputMetric", "")).strip()
     if rate is None:
         return checks.failed(f"unreadable throughput {row.get('throughput')!r}", **rest)
@@ -115,3 +127,15 @@ def _reading(row: dict, line: int) -> Reading:
     except ParseError as problem:
         return checks.failed(problem.what, **rest)
     return checks.reading(samples, **rest)
+
+
+def _losses(what: str, amount: object, rest: dict) -> Reading:
+    """Read a row of the second CSV, whose first column says what its value is."""
+    value = number(amount)
+    if value is None:
+        return checks.failed(f"unreadable value {amount!r} of {what!r}", **rest)
+    if what == "UDP Percent Loss":
+        return checks.reading([Sample("loss_ratio", value / 100)], **rest)
+    if what == "TCP Retransmissions":
+        return checks.reading([Sample("retransmitted_segments", value)], **rest)
+    return checks.failed(f"unknown type {what!r}; known here: UDP Percent Loss, TCP Retransmissions", **rest)

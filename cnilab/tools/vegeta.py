@@ -1,4 +1,4 @@
-"""vegeta's report, as JSON and as text. The lab does not run it.
+"""vegeta's report, as JSON and as text, and the single results of ``vegeta encode``. The lab does not run it.
 
 ``rate`` is what vegeta offered, ``throughput`` what was answered well in a second: the second is
 ``request_rate_per_s``, the first ``offered_rate_per_s``. Latencies are nanoseconds.
@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from datetime import datetime
 
 from cnilab.errors import ParseError
 from cnilab.tools import checks
@@ -17,11 +19,15 @@ from cnilab.units import SECONDS
 NAME = "vegeta"
 
 _SNIFF = re.compile(
-    rb'"latencies"\s*:\s*\{[^{}]*"(?:50th|99th|total)"|^Latencies\s+\[.*mean.*\]', re.MULTILINE
+    rb'"latencies"\s*:\s*\{[^{}]*"(?:50th|99th|total)"|^Latencies\s+\[.*mean.*\]'
+    rb'|^\{"attack":"[^"]*","seq":\d+,"code":\d+,"timestamp":"',
+    re.MULTILINE,
 )
 _STATS = {"min": "min", "mean": "mean", "50th": "p50", "50": "p50", "90th": "p90", "90": "p90", "99th": "p99"}
 _STATS |= {"99": "p99", "max": "max"}
 _ROW = re.compile(r"^(?P<name>[A-Z]\w*(?: \w+)?)\s+\[(?P<titles>[^\]]*)\]\s+(?P<values>.*?)\s*$")
+#: Go prints nanoseconds, Python reads microseconds.
+_MICROSECONDS = re.compile(r"(\.\d{6})\d+")
 _PART = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|us|µs|μs|ns|s)")
 
 
@@ -39,6 +45,8 @@ def parse(raw: bytes) -> list[Reading]:
         Where the bytes are not vegeta's.
     """
     text = checks.text(raw)
+    if re.match(r'\s*\{"attack"\s*:', text):
+        return [_results(text)]
     return [_document(raw) if text.lstrip().startswith("{") else _text(text)]
 
 
@@ -64,6 +72,35 @@ def _document(raw: bytes) -> Reading:
         return checks.failed(str(errors[0]), test="http_load", line=1)
     duration = number(document.get("duration"))
     return checks.reading(samples, test="http_load", line=1, duration_s=duration * 1e-9 if duration else None)
+
+
+def _results(text: str) -> Reading:
+    """Read one request a line; what vegeta's own report would say of them."""
+    latencies: list[float] = []
+    sent: list[float] = []
+    good = 0
+    rest: dict = {"test": "http_load", "line": 1}
+    for at, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            entry = json.loads(line)
+            code, latency = number(entry["code"]), number(entry["latency"])
+            sent.append(datetime.fromisoformat(_MICROSECONDS.sub(r"\1", entry["timestamp"])).timestamp())
+        except (ValueError, KeyError, TypeError, RecursionError, OverflowError):
+            return checks.failed("not a result of vegeta's, or a line cut short", test="http_load", line=at)
+        if code is None or latency is None or latency < 0:
+            return checks.failed("a result without its code or latency", test="http_load", line=at)
+        latencies.append(latency * 1e-9)
+        good += 200 <= code < 400 and not entry.get("error")
+    if not good:
+        return checks.failed(f"none of {len(latencies)} requests was answered well", **rest)
+    duration = max(sent) - min(sent)
+    last = duration + latencies[max(range(len(sent)), key=sent.__getitem__)]
+    samples = [Sample("error_ratio", 1 - good / len(latencies)), *checks.distribution("latency_s", latencies)]
+    if len(sent) > 1 and last > 0:
+        samples.append(Sample("request_rate_per_s", good / last))
+    return checks.reading(samples, duration_s=last, notes=("rate_from_rows",), **rest)
 
 
 def _text(text: str) -> Reading:

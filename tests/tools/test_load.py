@@ -296,3 +296,39 @@ def test_intervals_only_where_asked_for(tmp_path):
 def test_the_door_leads_here():
     assert cnilab.load is not None
     assert callable(cnilab.load)
+
+
+def test_a_tests_two_ends_in_one_file_are_one_test(tmp_path):
+    """Logs of client and server put together; a second run of the same pair has another cookie."""
+    client = json.loads(STREAM)
+    server = json.loads(STREAM)
+    server["start"]["accepted_connection"] = server["start"].pop("connecting_to")
+    again = json.loads(STREAM)
+    again["start"]["cookie"] = "z" * 36
+    (tmp_path / "log.json").write_text("\n".join(json.dumps(d, indent=1) for d in (client, server, again)))
+    loaded = load(tmp_path, progress=False)
+    assert loaded.samples["trial_id"].nunique() == 2
+    assert list(loaded.files["status"]) == ["ok"]
+
+
+def test_knbs_whole_summary_and_its_parts_are_counted_once(tmp_path):
+    whole = (DATA / "knb" / "knb_2024_written.results").read_bytes()
+    part = b"".join(line for line in whole.splitlines(keepends=True) if line.startswith(b"DTS"))
+    assert part
+    for name, raw in (("all.results", whole), ("dts.results", part)):
+        (tmp_path / name).write_bytes(raw)
+    loaded = load(tmp_path, progress=False)
+    assert (
+        dict(zip(loaded.files["path"].map(os.path.basename), loaded.files["status"]))["dts.results"]
+        == "skipped"
+    )
+    alone = load(tmp_path / "dts.results", progress=False)
+    assert (alone.files["status"] == "ok").all()
+
+
+@pytest.mark.parametrize("run_type", ["HTTP", "GRPC Ping", "TCP", "UDP"])
+def test_fortio_names_what_it_loaded(tmp_path, run_type):
+    document = json.loads((DATA / "fortio" / "fortio_1.63.9_http.json").read_bytes())
+    document["RunType"] = run_type
+    (tmp_path / "a.json").write_text(json.dumps(document))
+    assert set(load(tmp_path, progress=False).samples["test"]) == {run_type.split()[0].lower() + "_load"}

@@ -151,8 +151,22 @@ EXPECTED = {
         ("tcp_rr_1024_x2", "transaction_rate_per_s", "value", 6200.5),
         ("tcp_crr_1024", "connection_rate_per_s", "value", 2200.0),
     ],
+    "k8s_netperf_written_losses.csv": [
+        ("udp_stream_1024", "loss_ratio", "value", 0.025),
+        ("tcp_stream_1024_iperf3_layer3", "retransmitted_segments", "value", 31.0),
+    ],
+    "vegeta_12.12.0_written_encode.jsonl": [
+        ("http_load", "request_rate_per_s", "value", 2 / 1.002),
+    ],
+    "iperf3_3.19_written_stream_full_output.jsonl": [
+        ("tcp_stream", "goodput_bps", "value", 54307276099.4436),
+        (None, "the same test (by its cookie) stands before"),
+    ],
+    "iperf3_3.16_written_sctp.json": [
+        ("sctp_stream", "goodput_bps", "value", 54307276099.4436),
+    ],
     "k8s_netperf_written.json": [
-        ("udp_stream_1024", "goodput_bps", "value", 788900000.0),
+        ("udp_stream_1024_iperf3", "goodput_bps", "value", 788900000.0),
         ("tcp_rr_64", "transaction_rate_per_s", "value", 9000.5),
     ],
     "knb_2024_written.results": [

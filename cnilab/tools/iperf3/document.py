@@ -71,6 +71,7 @@ def _several(text: str) -> list[Reading]:
     decoder = json.JSONDecoder()
     readings: list[Reading] = []
     events: list[tuple[int, dict]] = []
+    told: dict[str, set] = {}
     patched = _NAN.sub("null", text)
     at, line, counted = 0, 1, 0
     for _ in range(MAX_DOCUMENTS):
@@ -100,10 +101,19 @@ def _several(text: str) -> list[Reading]:
                 readings += _stream(events)
                 events = []
             events.append((line, found))
+            if found.get("event") == "start":
+                _again(branch(found, "data"), told)
         elif isinstance(found, dict):
+            readings += _stream(events)
+            events = []
             if _twice_summed(patched[at:end].encode(), found):
                 found = _keep_both(patched[at:end])
-            readings.append(reading(found, line))
+            if _again(branch(found, "start"), told):
+                # --json-stream-full-output ends with what it has streamed; logs of both ends are put together
+                why = "the same test (by its cookie) stands before in this file"
+                readings.append(Reading(status="skipped", reason=why, line=line))
+            else:
+                readings.append(reading(found, line))
         at = end
     else:
         raise ParseError(f"more than {MAX_DOCUMENTS} JSON documents in one file")
@@ -111,6 +121,19 @@ def _several(text: str) -> list[Reading]:
     if not readings:
         raise ParseError("no iperf3 document in this text")
     return readings
+
+
+def _again(start: dict, told: dict[str, set]) -> bool:
+    """Note the test that ``start`` is of; return whether ``told`` had it: the same document, or the other end's."""
+    cookie = start.get("cookie")
+    if not isinstance(cookie, str) or len(cookie) < 30:
+        return False
+    served = "accepted_connection" in start and "connecting_to" not in start
+    name = (repr(branch(start, "timestamp").get("timesecs")), served)
+    before = told.setdefault(cookie, set())
+    again = name in before or (not served) in before
+    before |= {name, served}
+    return again
 
 
 def _next_brace(text: str, at: int) -> int:
