@@ -29,6 +29,7 @@ _RATES |= {f"{k}iB/sec": 8.0 * 2**p for k, p in (("K", 10), ("M", 20), ("G", 30)
 _RATES |= {f"{k}b/sec": 10.0**p for k, p in (("K", 3), ("M", 6), ("G", 9), ("T", 12))} | {"bits/sec": 1.0}
 _COUNTS = {"/sec": 1.0, "K/sec": 1e3, "M/sec": 1e6, "G/sec": 1e9}
 
+_BASE = ("bytes/sec", "bits/sec", "/sec")
 _SECTION = re.compile(r"^(?P<test>[a-z][a-z0-9_]{1,40}):\s*$")
 _VALUE = re.compile(r"^\s+(?P<key>[a-z_]+)\s+=\s*(?P<amount>\S+)\s*(?P<unit>.*?)\s*$")
 _FAILED = re.compile(r"^(?:\S+: )?(failed to \w+.*|server: .*|unable to .*|cannot .*|.*timed out.*)$")
@@ -107,9 +108,14 @@ def _reading(
 
 
 def _quantity(found: tuple[str, str], table: dict[str, float]) -> float:
-    """Read ``5,05`` style thousands and a unit; the exact count in brackets behind it is not needed."""
+    """Read a number and its unit.
+
+    qperf groups the digits of whole numbers by commas, and only in a base unit do numbers grow that long: in any
+    other, ``1,234`` may be the decimal comma of another locale.
+    """
     amount, unit = found
-    if not re.fullmatch(r"\d+(?:\.\d+)?|\d{1,3}(?:,\d{3})+", amount):
+    grouped = re.fullmatch(r"\d{1,3}(?:,\d{3})+", amount) and unit in _BASE
+    if not grouped and not re.fullmatch(r"\d+(?:\.\d+)?", amount):
         raise ParseError(f"unreadable number {amount!r}")
     value = number(amount.replace(",", ""))
     if value is None:

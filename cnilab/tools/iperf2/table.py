@@ -106,10 +106,11 @@ def _row(cells: list[str], at: int, titles: list[str] | None) -> Row | None:
             values = {k: v for k, v in values.items() if k not in ("jitter", "errors", "datagrams")}
     else:
         return None
+    stream = values.get("transferid")
     start, end, size, bps = (number(values.get(key)) for key in _NEEDED[1:])
-    if start is None or end is None or size is None or bps is None:
+    if stream is None or start is None or end is None or size is None or bps is None:
         return None
-    row = Row("SUM" if values["transferid"] == "-1" else values["transferid"], start, end, bps, at)
+    row = Row("SUM" if stream == "-1" else stream, start, end, bps, at)
     jitter, lost, total = (number(values.get(key)) for key in ("jitter", "errors", "datagrams"))
     row.jitter_s = None if jitter is None else jitter * 1e-3
     if total is not None and total > 0:  # a client writes -1 for what it does not know
