@@ -83,14 +83,15 @@ def _unpack(raw: bytes) -> bytes:
     return text
 
 
-def _series(name: str, values: list, units: object, times: list, rest: dict) -> Reading:
+def _series(name: str, values: list, told: object, times: list, rest: dict) -> Reading:
+    units = told if isinstance(told, str) else repr(told)[:80]
     if name.startswith("cpu_stats"):
         metric, factor = ("load_ratio" if name.endswith("::load") else "cpu_core_ratio"), 1.0
     elif units in _TIMES:
-        metric, factor = ("latency_s" if "HTTP" in name else "rtt_s"), _TIMES[str(units)]
+        metric, factor = ("latency_s" if "HTTP" in name else "rtt_s"), _TIMES[units]
     elif units in _RATES:
         kind = "goodput" if "download" in name else "sent" if "upload" in name else "total"
-        metric, factor = f"{kind}_bps", _RATES[str(units)]
+        metric, factor = f"{kind}_bps", _RATES[units]
     else:
         return checks.failed(
             f"series {name!r}: unknown unit {units!r}; known: {', '.join([*_RATES, *_TIMES])}", **rest

@@ -41,6 +41,11 @@ SLICE = 100_000
 # ---- one slice, in a process of its own ------------------------------------------------------------------------
 
 
+def kept(tool: str) -> list[bytes]:
+    """Inputs that failed before: they are run first, so that no later slice passes while one of them fails."""
+    return [path.read_bytes() for path in sorted((WORK / "crashes").glob(f"{tool}-*"))]
+
+
 def guided(tool: str, runs: int) -> None:
     """Fuzz in this process; atheris ends it."""
     import atheris
@@ -50,7 +55,7 @@ def guided(tool: str, runs: int) -> None:
     signal.signal(signal.SIGPROF, oracle.ring)
     folder = WORK / "corpus" / tool
     folder.mkdir(parents=True, exist_ok=True)
-    start = seeds(tool)
+    start = [*seeds(tool), *kept(tool)]
     for number, raw in enumerate(start):
         (folder / f"seed{number}").write_bytes(raw)
     tokens = WORK / f"{tool}.dict"
@@ -85,9 +90,9 @@ def blind(tool: str, runs: int) -> None:
     import oracle
 
     signal.signal(signal.SIGPROF, oracle.ring)
-    rng, change, start = random.Random(), Mutator(tool), seeds(tool)
-    for _ in range(runs):
-        raw = change(rng.choice(start), rng)
+    rng, change, start, known = random.Random(), Mutator(tool), seeds(tool), kept(tool)
+    for turn in range(runs):
+        raw = known[turn] if turn < len(known) else change(rng.choice(start), rng)
         try:
             with oracle.no_hang():
                 oracle.check(tool, raw)

@@ -277,6 +277,8 @@ def test_beyond_what_any_network_does_is_impossible(metric, value):
 
 #: Inputs that coverage-guided fuzzing found (tests/fuzz), each with what it did before.
 FOUND = {
+    "flent": [b'{"metadata":{"SERIES_META":{"a":{"UNITS":{"b":1}}}},"x_values":[0,1],"results":{"a":[1,2]}}'],
+    "iperf2": [b"time,srcaddress,srcport,dstaddr\n1,a,1,b,2,3,0.0,1.0,8,8\n"],
     "iperf3": [
         b"Connecting to host a, port 5201\nCPU Utilization: local/sender 1.5.2% (x), remote/receiver 2%\n"
     ],
