@@ -122,8 +122,10 @@ cluster-build: setup system-cluster ## compile its programs, once (Go 1.26; a qu
 	@$(BIN)/python -m cnilab.testbeds.kubernetes.local.build
 
 .PHONY: fuzz
-fuzz: setup ## broken, cut and foreign output thrown at every parser
-	@$(BIN)/python tests/fuzz/fuzz_parsers.py
+fuzz: setup ## broken, cut and foreign output thrown at every parser (FUZZ="--tool qperf --runs 20000")
+	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/uv pip install -q --python $(BIN)/python -r pyproject.toml --extra fuzz \
+	   || $(BIN)/python -m pip install -q -e '.[fuzz]' || true
+	@$(BIN)/python tests/fuzz/fuzz_parsers.py $(FUZZ)
 
 .PHONY: lint
 lint: setup ## ruff and mypy
