@@ -8,6 +8,15 @@ from cnilab.errors import Unavailable
 from cnilab.testbeds.kubernetes.local.apiserver import ControlPlane
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Keep all that use the cluster on one worker: a session's fixture is a worker's, and there is one cluster."""
+    for item in items:
+        if "cluster" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.cluster)
+            item.add_marker(pytest.mark.xdist_group("cluster"))
+
+
 @pytest.fixture(scope="module")
 def control_plane(tmp_path_factory):
     """A real API server without nodes, for the module's tests; skipped, with the command, where it is not built."""

@@ -15,7 +15,7 @@ from cnilab.testbeds.kubernetes.local.cluster import Cluster
 from cnilab.testbeds.kubernetes.local.settings import BENCH_IMAGE, Settings
 from cnilab.testbeds.kubernetes.local.status import status
 
-pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.xdist_group("cluster")]
+pytestmark = pytest.mark.slow
 
 PODS = "/api/v1/namespaces/default/pods"
 
