@@ -14,7 +14,7 @@ app = typer.Typer()
 Name = Annotated[str, typer.Option(help="Of the cluster; another name is another cluster beside it.")]
 
 
-@app.command(epilog="Example: sudo cnilab cluster up --nodes 3 --lifetime 7200")
+@app.command(epilog="Example: cnilab cluster up --nodes 3 --lifetime 7200      (as root)")
 def up(
     nodes: Annotated[int, typer.Option(help="1 to 9; every third one is in the second subnet.")] = 3,
     cni: Annotated[str, typer.Option(help="flannel.")] = "flannel",
@@ -35,7 +35,7 @@ def up(
     typer.echo("next: cnilab cluster detect", err=True)
 
 
-@app.command(epilog="Example: sudo cnilab cluster down")
+@app.command(epilog="Example: cnilab cluster down      (as root)")
 def down(name: Name = "default") -> None:
     """End a cluster raised by `up`; no process, mount, link, cgroup or file of it stays."""
     from cnilab.testbeds.kubernetes.local.cluster import Cluster
@@ -67,7 +67,7 @@ def status(
         raise typer.Exit(1)
 
 
-@app.command(epilog="Example: sudo cnilab cluster shell n1 -c 'ip route'")
+@app.command(epilog="Example: cnilab cluster shell n1 -c 'ip route'      (as root)")
 def shell(
     node: Annotated[str, typer.Argument(metavar="NODE", help="n1, n2, …, control-plane or router.")],
     command: Annotated[
