@@ -48,7 +48,7 @@ def compare_source(
     tell
         Called with what a reader of the result should know of raw output: what was left out, and why.
     view
-        ``metric``, ``test``, ``placement``: which rows to show; no number depends on it.
+        ``metric``, ``test``, ``placement``, ``path``: which rows to show; no number depends on it.
 
     Raises
     ------

@@ -209,6 +209,7 @@ def compare(
     metric: Annotated[Optional[str], typer.Option()] = None,
     test: Annotated[Optional[str], typer.Option()] = None,
     placement: Annotated[Optional[str], typer.Option()] = None,
+    path: Annotated[Optional[str], typer.Option(help="pod_to_pod, pod_to_service or host_to_host.")] = None,
     pattern: _Pattern = None,
     mapping: _Mapping = None,
     as_json: Json = False,
@@ -226,6 +227,7 @@ def compare(
         metric=metric,
         test=test,
         placement=placement,
+        path=path,
     )
     typer.echo(found.to_json(indent=1) if as_json else repr(found))
 
