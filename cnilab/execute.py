@@ -20,7 +20,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from cnilab import modes, proof, provenance, testbeds
+from cnilab import proof, provenance, testbeds
 from cnilab.archive import RunDir
 from cnilab.errors import RunDirError, TestbedError, Unavailable
 from cnilab.study import Plan, Study, Trial, load
@@ -265,7 +265,7 @@ class _Matrix:
             congestion_control=self.study.congestion_control,
             client_cpu=self.cpus[0],
             server_cpu=self.cpus[1],
-            mss_bytes=self._mss(),
+            mss_bytes=self.study.mss_bytes(test),
             options=dict(test.options),
         )
         limit = test.duration_s + test.omit_s + TIMEOUT_GRACE_S
@@ -283,15 +283,13 @@ class _Matrix:
             entry,
             {
                 **_outcome(done, test.tool, folder, limit),
+                "congestion_control": call.congestion_control,
+                "mss_bytes": call.mss_bytes,
+                "client_cpu": call.client_cpu,
+                "server_cpu": call.server_cpu,
                 "overhead_s": time.monotonic() - began - test.duration_s - test.omit_s,
             },
         )
-
-    def _mss(self) -> int | None:
-        """Segment size for ``mss: equal``: what the smallest MTU among the modes leaves after IPv4 and TCP headers."""
-        if self.study.mss != "equal":
-            return None
-        return min(modes.get(m).pod_mtu() for m in self.study.modes) - 40
 
     def _record(self, trial: Trial, entry: dict, meta: dict) -> None:
         self.archive.raw(trial.trial_id)

@@ -26,6 +26,9 @@ from cnilab.samples import PATHS, PLACEMENTS
 
 SCHEMA_VERSION = 1
 
+#: What the variant of a test at equal MSS adds to its name; ``@`` is in no name a study can give.
+EQUAL_MSS = "@equal_mss"
+
 Placement = Literal["same_node", "same_subnet", "cross_subnet"]
 Path_ = Literal["pod_to_pod", "pod_to_service", "host_to_host"]
 
@@ -70,6 +73,16 @@ class Test(_Strict):
         return data
 
 
+def sets_mss(test: Test) -> bool:
+    """Whether a test's tool can be told a segment size: iperf3 can, for a TCP stream."""
+    return test.tool == "iperf3" and test.kind == "tcp_stream"
+
+
+def equal_mss(test: Test) -> Test:
+    """Return the variant of ``test`` that runs with the smallest mode's segment size."""
+    return test.model_copy(update={"name": test.name + EQUAL_MSS})
+
+
 class Primary(_Strict):
     """The one family that Holm protects; all else is exploratory and says so."""
 
@@ -99,6 +112,7 @@ class Study(_Strict):
         ``plain``, or ``routed``: the router between the subnets takes part in BGP.
     mss
         ``as_shipped``: each mode with its own MTU. ``equal``: all modes with the smallest one's segment size.
+        ``both``: as shipped, and every TCP stream once more as ``TEST@equal_mss`` in the same deployment.
     blocks, seed, design
         Complete blocks, the seed of their order, and ``randomised`` or ``williams``.
     congestion_control, pin_cpus
@@ -124,7 +138,7 @@ class Study(_Strict):
     seed: int = Field(default=0, ge=0)
     design: Literal["randomised", "williams"] = "randomised"
     aa: bool = True
-    mss: Literal["as_shipped", "equal"] = "as_shipped"
+    mss: Literal["as_shipped", "equal", "both"] = "as_shipped"
     congestion_control: str | None = "cubic"
     pin_cpus: bool = True
     rest_s: float = Field(default=0, ge=0, le=600)
@@ -167,6 +181,10 @@ class Study(_Strict):
                 )
         if self.primary.test not in names:
             raise ValueError(f"primary test {self.primary.test!r} is not among the tests: {', '.join(names)}")
+        if self.mss != "as_shipped" and not any(sets_mss(t) for t in self.tests):
+            raise ValueError(
+                f"mss {self.mss!r}: no test can be told a segment size; add an iperf3 tcp_stream, or leave mss out"
+            )
         return self
 
     @property
@@ -174,8 +192,26 @@ class Study(_Strict):
         """What is put in place in every block: the modes, and the baseline's blind twin."""
         return (*self.modes, self.baseline + AA_SUFFIX) if self.aa else self.modes
 
+    @property
+    def measured(self) -> tuple[Test, ...]:
+        """What runs in every cell: the tests, and with ``mss: both`` the equal-MSS variants after them."""
+        if self.mss != "both":
+            return self.tests
+        return (*self.tests, *(equal_mss(t) for t in self.tests if sets_mss(t)))
+
     def test(self, name: str) -> Test:
-        return next(t for t in self.tests if t.name == name)
+        """Return the test, or equal-MSS variant, called ``name``."""
+        return next(t for t in self.measured if t.name == name)
+
+    def mss_bytes(self, test: Test) -> int | None:
+        """Return the segment size to ask for in ``test``, or None where each mode keeps its own.
+
+        It is what the smallest MTU among the modes leaves after IPv4 and TCP headers, 40 B; TCP takes its
+        options out of it, as it does out of a mode's own.
+        """
+        if not sets_mss(test) or not (self.mss == "equal" or test.name.endswith(EQUAL_MSS)):
+            return None
+        return min(modes.get(m).pod_mtu() for m in self.modes) - 40
 
     def to_yaml(self) -> str:
         """Every key with its value, defaults too."""
@@ -247,17 +283,8 @@ def _explain(error: Any, tree: yaml.Node, name: str) -> str:
     value = error.get("input")
     kind, context = error["type"], error.get("ctx", {})
     if kind == "extra_forbidden":
-        allowed = list(
-            (
-                Test
-                if location[0] == "tests"
-                else Primary
-                if location[0] == "primary"
-                else Stop
-                if location[0] == "stop"
-                else Study
-            ).model_fields
-        )
+        part = {"tests": Test, "primary": Primary, "stop": Stop}.get(location[0], Study)
+        allowed = list(part.model_fields)
         what = str(UnknownKey("key", location[-1], allowed))
         key = ".".join(str(p) for p in location[:-1]) or "study"
     elif kind == "missing":
@@ -333,7 +360,7 @@ class Plan:
             if study.design == "williams"
             else [design.block_order(study.labels, study.seed, b) for b in range(1, study.blocks + 1)]
         )
-        cells = [(placement, test.name) for placement in study.placements for test in study.tests]
+        cells = [(placement, test.name) for placement in study.placements for test in study.measured]
         trials = []
         for block, order in enumerate(orders, start=1):
             for slot, label in enumerate(order, start=1):
@@ -362,14 +389,14 @@ class Plan:
 
     def measuring_s(self, trials: Iterable[Trial] | None = None) -> float:
         """Seconds the tools themselves will take."""
-        tests = {t.name: t.duration_s + t.omit_s for t in self.study.tests}
+        tests = {t.name: t.duration_s + t.omit_s for t in self.study.measured}
         return sum(tests[t.test] for t in (self.trials if trials is None else trials))
 
     def __repr__(self) -> str:
         s = self.study
         return (
             f"Plan {s.name}: {s.blocks} blocks x {len(s.labels)} deployments x "
-            f"{len(s.placements) * len(s.tests)} trials = {len(self.trials)} trials, "
+            f"{len(s.placements) * len(s.measured)} trials = {len(self.trials)} trials, "
             f"{self.measuring_s() / 60:.1f} min of measuring; order {self.hash[:12]}"
         )
 
@@ -390,6 +417,7 @@ class Plan:
 
 
 __all__ = [
+    "EQUAL_MSS",
     "PATHS",
     "PLACEMENTS",
     "Plan",

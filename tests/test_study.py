@@ -78,7 +78,7 @@ def test_not_yaml_names_the_line():
 
 
 def test_a_missing_file_names_its_neighbours():
-    with pytest.raises(StudyError, match=r"no study at .*quik\.yaml; in .* there are: full\.yaml"):
+    with pytest.raises(StudyError, match=r"no study at .*quik\.yaml; in .* there are: .*full\.yaml"):
         study.load(STUDIES[0].parent / "quik.yaml")
 
 
@@ -141,3 +141,33 @@ def test_a_plan_shows_itself():
     assert repr(plan).startswith("Plan small: 4 blocks x 4 deployments x 4 trials = 64 trials")
     assert "<caption>Plan small" in plan._repr_html_()
     assert list(plan.frame().columns) == [f.name for f in dataclasses.fields(study.Trial)]
+
+
+def test_both_segment_sizes_are_measured_in_the_same_deployment():
+    made = study.parse(GOOD + "mss: both\n")
+    assert [t.name for t in made.measured] == ["tcp_stream", "tcp_rr", "tcp_stream@equal_mss"]
+    shipped, equal = made.test("tcp_stream"), made.test("tcp_stream@equal_mss")
+    assert (equal.kind, equal.duration_s) == (shipped.kind, shipped.duration_s)
+    # the smallest MTU of these three modes is VXLAN's 1450
+    assert [made.mss_bytes(t) for t in made.measured] == [None, None, 1450 - 40]
+    for trials in made.plan().deployments:
+        cells = {(t.placement, t.test) for t in trials}
+        assert cells == {(p, t.name) for p in made.placements for t in made.measured}
+    assert made.plan().measuring_s() == 3 * 2 * 4 * len(made.labels)
+
+
+def test_the_variant_is_never_the_primary_and_needs_a_stream():
+    with pytest.raises(StudyError, match="not among the tests"):
+        study.parse(GOOD.replace("{test: tcp_stream,", "{test: 'tcp_stream@equal_mss',") + "mss: both\n")
+    without = GOOD.replace("  - {name: tcp_stream, tool: iperf3, duration_s: 1}\n", "")
+    with pytest.raises(StudyError, match="no test can be told a segment size"):
+        study.parse(
+            without.replace("{test: tcp_stream, metric: goodput_bps}", "{test: tcp_rr, metric: rtt_s}")
+            + "mss: both\n"
+        )
+
+
+def test_a_study_that_says_nothing_of_mss_is_the_study_it_was():
+    made = study.parse(GOOD)
+    assert made.measured == made.tests
+    assert all(made.mss_bytes(t) is None for t in made.measured)

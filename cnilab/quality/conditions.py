@@ -30,14 +30,16 @@ def hidden_difference(e: Evidence) -> Iterator[dict]:
         paths = sorted(group["kernel_path"].dropna().unique())
         if len(paths) > 1:
             yield finding("serious", f"carried by different implementations: {', '.join(paths)}", mode=mode)
-    for key in ("congestion_control", "kernel", "mss_bytes"):
-        seen = Counter(str(m[key]) for m in e.metas if m.get(key) is not None)
-        if len(seen) > 1:
-            yield finding(
-                "serious",
-                f"{key.replace('_', ' ')} varies: {', '.join(sorted(seen))}",
-                remedy="set it in the study",
-            )
+    for key in ("congestion_control", "kernel", "mss_bytes", "client_cpu", "server_cpu"):
+        seen: dict[str, set[str]] = {}
+        for meta in e.metas:
+            if meta.get(key) is not None:
+                seen.setdefault(meta["test"] if key == "mss_bytes" else "", set()).add(str(meta[key]))
+        for test, values in seen.items():
+            if len(values) > 1:
+                text = f"{key.replace('_', ' ')} varies: {', '.join(sorted(values))}"
+                where = {"test": test} if test else {}
+                yield finding("serious", text, remedy="set it in the study", **where)
     mtus: dict[int, set[str]] = {}
     for proof in e.run.proofs().values():
         for row in proof.get("rows", ()):
@@ -50,7 +52,7 @@ def hidden_difference(e: Evidence) -> Iterator[dict]:
         yield finding(
             "info",
             f"each mode has its own MTU, as shipped ({told}); part of a difference can be this alone",
-            remedy="mss: equal",
+            remedy="mss: both",
         )
 
 
@@ -102,7 +104,7 @@ def core_full(e: Evidence) -> Iterator[dict]:
 def tail_unreliable(e: Evidence) -> Iterator[dict]:
     """Percentiles with too few requests behind them."""
     ok = e.samples[e.samples["status"] == "ok"]
-    for test in e.run.study.tests:
+    for test in e.run.study.measured:
         own = ok[ok["test"] == test.name]
         rates = own.loc[own["metric"].isin(("transaction_rate_per_s", "request_rate_per_s")), "value"]
         if rates.empty:

@@ -179,7 +179,7 @@ def method(record: Record) -> Part:
     s, h = record.study, record.header
     tests = numbers.listing(
         f"{t.name} ({t.tool}, {t.duration_s:g} s{f', {t.streams} streams' if t.streams > 1 else ''})"
-        for t in s.tests
+        for t in s.measured
     )
     done = record.manifest.get("stopped")
     stop = (
