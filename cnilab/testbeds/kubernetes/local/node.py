@@ -125,13 +125,12 @@ def identify(name: str, address: str) -> None:
 
 def start_containerd(programs: Programs, own: Path, name: str) -> None:
     """Start containerd and wait until it answers."""
-    config = own / "containerd.json"
-    # TOML, written as its subset that a flat list of sections is.
+    # Strings, lists and truth values are written alike in TOML and JSON.
     lines = ["version = 2", f"disabled_plugins = {json.dumps(_DISABLED)}"]
     for section, values in _CONTAINERD.items():
         lines.append(f'[plugins."io.containerd.grpc.v1.cri"{section}]')
         lines += [f"{key} = {json.dumps(value)}" for key, value in values.items()]
-    config = config.with_suffix(".toml")
+    config = own / "containerd.toml"
     config.write_text("\n".join(lines) + "\n")
     log = f"{name}-containerd"
     programs.start(log, [str(find("containerd")), "--config", str(config)])
