@@ -202,3 +202,29 @@ def run(
         except KeyboardInterrupt:
             typer.echo(f"\nstopped; what was measured is in {where}. Continue with: {again}", err=True)
             raise typer.Exit(130) from None
+
+
+@app.command(epilog="Example: cnilab cluster detect")
+def detect(kubeconfig: Kubeconfig = None, context: Context = None, as_json: Json = False) -> None:
+    """Which CNI mode is on, by which object and on which node. Reads only; tells which right is missing."""
+    from cnilab.testbeds.kubernetes.detect import detect as look
+
+    found = look(_api(kubeconfig, context))
+    print_json(found.to_dict()) if as_json else typer.echo(repr(found))
+    if found.plugin is None:
+        raise typer.Exit(1)
+
+
+@app.command(epilog="Example: cnilab cluster rbac run --user alice | kubectl apply -f -")
+def rbac(
+    what: Annotated[str, typer.Argument(metavar="[detect|verify|run|switch]")] = "run",
+    user: Annotated[Optional[list[str]], typer.Option(help="Bind the role to this user.")] = None,
+    service_account: Annotated[
+        Optional[list[str]], typer.Option(help="Bind it to this service account, NAMESPACE:NAME.")
+    ] = None,
+) -> None:
+    """Print the smallest rights a command needs, for an administrator to read and apply."""
+    from cnilab.testbeds.kubernetes import rbac as rights
+
+    subjects = [*map(rights.user, user or ()), *map(rights.service_account, service_account or ())]
+    typer.echo(rights.to_yaml(rights.objects(what, subjects)), nl=False)
