@@ -42,6 +42,8 @@ def collect() -> dict:
         "load_1min": os.getloadavg()[0],
         "congestion_control_default": _read("/proc/sys/net/ipv4/tcp_congestion_control"),
         "congestion_controls": _read("/proc/sys/net/ipv4/tcp_available_congestion_control"),
+        "rmem_max_bytes": _number("/proc/sys/net/core/rmem_max"),
+        "wmem_max_bytes": _number("/proc/sys/net/core/wmem_max"),
         "rps_default": _read("/proc/sys/net/core/rps_default_mask"),
         "root": os.geteuid() == 0,
         "programs": {name: _version(name, flags) for name, flags in _VERSIONS.items()},
@@ -55,6 +57,10 @@ def _read(path: str) -> str | None:
         return Path(path).read_text().strip() or None
     except OSError:
         return None
+
+
+def _number(path: str) -> int | None:
+    return int(text) if (text := _read(path) or "").isdigit() else None
 
 
 def _os_name() -> str | None:

@@ -283,8 +283,13 @@ def _explain(error: Any, tree: yaml.Node, name: str) -> str:
     value = error.get("input")
     kind, context = error["type"], error.get("ctx", {})
     if kind == "extra_forbidden":
-        part = {"tests": Test, "primary": Primary, "stop": Stop}.get(location[0], Study)
-        allowed = list(part.model_fields)
+        parts: dict[Any, type[BaseModel]] = {
+            "tests": Test,
+            "primary": Primary,
+            "stop": Stop,
+            "cluster": ClusterSettings,
+        }
+        allowed = list(parts.get(location[0], Study).model_fields)
         what = str(UnknownKey("key", location[-1], allowed))
         key = ".".join(str(p) for p in location[:-1]) or "study"
     elif kind == "missing":

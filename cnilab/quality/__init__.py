@@ -18,7 +18,7 @@ import pandas as pd
 
 from cnilab import samples as tables
 from cnilab.archive import RunDir
-from cnilab.quality import bench, conditions, trials
+from cnilab.quality import bench, conditions, settings, trials
 from cnilab.quality.evidence import Evidence
 
 SCHEMA_VERSION = 1
@@ -45,6 +45,7 @@ CHECKS: tuple[Callable[[Evidence], Iterator[dict]], ...] = (
     trials.trials_without_result,
     bench.control_differs,
     conditions.hidden_difference,
+    settings.settings_differ,
     conditions.substitute_used,
     conditions.tail_unreliable,
     trials.receiver_missing,

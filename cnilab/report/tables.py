@@ -242,6 +242,8 @@ _FACTS = {
     "load_1min": "load before the run (1 min)",
     "congestion_control_default": "congestion control, machine's default",
     "congestion_controls": "congestion controls there are",
+    "rmem_max_bytes": "largest receive buffer",
+    "wmem_max_bytes": "largest send buffer",
     "rps_default": "receive packet steering, default",
     "root": "run as root",
     "python": "Python",
@@ -272,7 +274,22 @@ def machine(record: Record) -> Page:
     lines.append(
         {"fact": "client and server pinned", "value": "each to a core of its own" if study.pin_cpus else "no"}
     )
+    lines.append({"fact": "settings of both ends", "value": _settings(record)})
     return Page("machine-facts", "The machine, as recorded before the first trial", pd.DataFrame(lines))
+
+
+def _settings(record: Record) -> str:
+    """Say what the deployments' underlay devices and pods were set to, and where one was not like the rest."""
+    from cnilab.quality.settings import compared
+
+    seen: dict[str, set[str]] = {}
+    for _, _, device, name, value in compared(record.proofs):
+        seen.setdefault(f"{device} {name}".strip(), set()).add(value)
+    if not seen:
+        return "not recorded"
+    told = "; ".join(f"{name}: {' or '.join(sorted(values))}" for name, values in sorted(seen.items()))
+    n = sum("settings" in p.get("evidence", {}) for p in record.proofs.values())
+    return f"{told} (read in {n} of {len(record.proofs)} proved deployments)"
 
 
 def _fact(key: str, value: Any) -> str:
@@ -281,7 +298,7 @@ def _fact(key: str, value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if key.endswith("_bytes"):
-        return f"{value / 2**30:.1f} GiB"
+        return f"{value / 2**30:.1f} GiB" if value >= 2**29 else f"{value / 2**10:.0f} KiB"
     return (
         f"{value:.2f}"
         if isinstance(value, float)

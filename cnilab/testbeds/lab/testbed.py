@@ -30,7 +30,8 @@ class LabDeployment:
 
     def prove(self, placements: list[str], path: str) -> tuple[list[proof.Row], dict]:
         evidence = self.lab.evidence(placements, path)
-        return proof.rows(self.lab.mode, self.kernel_path, evidence), evidence
+        rows = proof.rows(self.lab.mode, self.kernel_path, evidence)
+        return rows, evidence | {"settings": self.lab.settings(placements, path)}
 
     def run(self, trial: Trial, tool: Any, call: Any, folder: Path, timeout_s: float) -> dict:
         client, server = self.lab.client(trial.path), self.lab.server(trial.placement, trial.path)
