@@ -29,6 +29,13 @@ _ERROR = re.compile(
     r"^(?:nuttcp(?:-[rt])?: (?:Error|error|v[\d.]+: Error)|Error)[:\s].*"
     r"|^nuttcp(?:-[rt])?: .*: (?:Connection|No route).*"
 )
+#: ``-v`` tells each end's own figure on lines of their own, the transmitter's first.
+_VERBOSE = re.compile(
+    r"^nuttcp-(?P<end>[rt]): +\d+(?:\.\d+)? +[KMGT]?B in +(?P<seconds>\d+(?:\.\d+)?) real seconds"
+    r" = +\d+(?:\.\d+)? KB/sec = +(?P<rate>\d+(?:\.\d+)?) (?P<unit>\S+)\s*$"
+)
+_VERBOSE_LOSS = re.compile(r"^nuttcp-r: +(\d{1,15}) / +(\d{1,15}) drop/pkt\b")
+_VERBOSE_RETRANS = re.compile(r"^nuttcp-t: (?:host-)?retrans = (\d{1,15})\b")
 _SNIFF = re.compile(
     rb"^\s*(?:nuttcp-[rt]: )?\d[\d.]* +[KMGT]B / +[\d.]+ +sec ="
     rb"|^megabytes=\S+ real_seconds=|^nuttcp(?:-[rt])?: ",
@@ -52,6 +59,7 @@ def parse(raw: bytes) -> list[Reading]:
     found: list[Reading] = []
     series: list[Interval] = []
     error: str | None = None
+    verbose = _Verbose()
     for at, line in enumerate(checks.text(raw).split("\n"), 1):
         if len(line) > 2000:
             continue
@@ -66,8 +74,14 @@ def parse(raw: bytes) -> list[Reading]:
             elif span and span[0] > 0:
                 since = series[-1].t_end_s if series else 0.0
                 series.append(Interval(since, since + span[0], "goodput_bps", span[1]))
+        elif line.startswith("nuttcp-") and _Verbose.reads(line):
+            if verbose.told_by(line):
+                found += verbose.readings()
+                verbose = _Verbose()
+            verbose.take(line, at)
         elif _ERROR.match(line):
             error = error or line.strip()
+    found += verbose.readings()
     if error and not found:
         found.append(checks.failed(error, line=1))
     elif series:
@@ -104,6 +118,59 @@ def _row(row: re.Match[str], line: int, series: list[Interval]) -> tuple[Reading
     if (rtt := _RTT.search(rest)) and float(rtt[1]):
         samples.append(Sample("rtt_s", float(rtt[1]) * 1e-3))
     return checks.reading(samples, series, duration_s=seconds, **context), None
+
+
+_RATE_OF = {"t": "sent_bps", "r": "goodput_bps"}
+
+
+class _Verbose:
+    """What ``-v`` has told of one test so far."""
+
+    def __init__(self) -> None:
+        self.line = 1
+        self.seconds: float | None = None
+        self.samples: list[Sample] = []
+        self.datagrams = False
+        self.trouble: str | None = None
+
+    @staticmethod
+    def reads(line: str) -> bool:
+        """Whether a line tells a figure."""
+        return any(form.match(line) for form in (_VERBOSE, _VERBOSE_LOSS, _VERBOSE_RETRANS))
+
+    def told_by(self, line: str) -> bool:
+        """Whether the end that ``line`` is of has told its rate already: then another test begins."""
+        row = _VERBOSE.match(line)
+        return row is not None and any(s.metric == _RATE_OF[row["end"]] for s in self.samples)
+
+    def take(self, line: str, at: int) -> None:
+        if row := _VERBOSE.match(line):
+            if not self.samples:
+                self.line = at
+            try:
+                bps = to_base(float(row["rate"]), row["unit"], _RATES)
+            except ParseError as problem:
+                self.trouble, bps = problem.what, 0.0
+            self.samples.append(Sample(_RATE_OF[row["end"]], bps))
+            if row["end"] == "r":
+                self.seconds = float(row["seconds"])
+        elif loss := _VERBOSE_LOSS.match(line):
+            self.datagrams = True
+            if total := float(loss[2]):
+                self.samples += _loss(float(loss[1]), total)
+        elif retrans := _VERBOSE_RETRANS.match(line):
+            self.samples.append(Sample("retransmitted_segments", float(retrans[1])))
+
+    def readings(self) -> list[Reading]:
+        """Return the test, or nothing where no rate was told."""
+        told = {s.metric for s in self.samples}
+        if told.isdisjoint(_RATE_OF.values()):
+            return []
+        rest: dict = {"test": "udp_stream" if self.datagrams else "tcp_stream", "line": self.line}
+        if self.trouble:
+            return [checks.failed(self.trouble, **rest)]
+        notes = () if "goodput_bps" in told else ("receiver_missing",)
+        return [checks.reading(self.samples, duration_s=self.seconds, notes=notes, **rest)]
 
 
 def _loss(lost: float, total: float) -> list[Sample]:

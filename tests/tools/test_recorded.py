@@ -229,6 +229,9 @@ EXPECTED = {
     "netperf_2.7.0_udp_stream_classic.txt": [
         ("udp_stream", "goodput_bps", "value", 3021410000.0),
     ],
+    "nuttcp_6.1.2_written_verbose.txt": [
+        ("tcp_stream", "goodput_bps", "value", 942769400.0),
+    ],
     "nuttcp_6.1.2_error_refused.txt": [
         (None, "nuttcp-t: v6.1.2: Error: connect: Connection refused"),
     ],
@@ -394,3 +397,21 @@ def test_a_senders_counters_in_iperf2_csv_are_not_taken_for_loss_nor_minus_one_f
         assert "goodput_bps" not in told
         assert "loss_ratio" not in told
         assert ("retransmitted_segments" in told) == retransmitted, name
+
+
+def test_iperf3_documents_in_one_json_list_are_tests_of_their_own():
+    raw = (DATA / "iperf3" / "iperf3_3.12_tcp_stream.json").read_bytes()
+    other = raw.replace(b'"cookie":\t"', b'"cookie":\t"q')
+    whole = b"[" + raw + b"," + other + b"," + raw + b"]"
+    assert tools.detect(whole) == "iperf3"
+    assert [r.status for r in TOOLS["iperf3"].parse(whole)] == ["ok", "ok", "skipped"]
+
+
+def test_nuttcp_verbose_both_ways_and_several():
+    raw = (DATA / "nuttcp" / "nuttcp_6.1.2_written_verbose.txt").read_bytes()
+    sender, receiver = raw.split(b"\n\n")
+    for text, count in ((raw + raw, 2), (receiver + sender, 1), (sender, 1)):
+        found = TOOLS["nuttcp"].parse(text)
+        assert len(found) == count
+        assert {s.value for s in found[0].samples if s.metric == "sent_bps"} == {944654900.0}
+    assert found[0].notes == ("receiver_missing",)

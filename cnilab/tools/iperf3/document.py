@@ -15,7 +15,7 @@ from cnilab.tools import checks
 from cnilab.tools.base import Interval, Reading, Sample
 from cnilab.tools.checks import branch, number
 
-_OPENS = re.compile(rb"^[ \t]*\{", re.MULTILINE)
+_OPENS = re.compile(rb"^[ \t]*(?:\[\s*)?\{", re.MULTILINE)
 _EVENT = re.compile(r'\{\s*"event"\s*:')
 _NAN = re.compile(r"(?<=[:,\[\s])-?(?:nan|inf)(?:\(\w*\))?(?=\s*[,}\]])", re.IGNORECASE)
 _TESTS = {"TCP": "tcp_stream", "UDP": "udp_stream", "SCTP": "sctp_stream"}
@@ -24,7 +24,7 @@ MAX_DOCUMENTS = 100_000
 
 
 def sniff(head: bytes) -> bool:
-    """Whether a JSON object begins a line of these bytes."""
+    """Whether a JSON object, or a list of them, begins a line of these bytes."""
     return _OPENS.search(head) is not None
 
 
@@ -34,6 +34,8 @@ def parse(raw: bytes, series: bool = True) -> list[Reading]:
         whole = json.loads(raw)
     except (ValueError, RecursionError):
         return _several(checks.text(raw))
+    if isinstance(whole, list) and whole and all(isinstance(one, dict) for one in whole):
+        return _listed(whole)
     if not isinstance(whole, dict):
         raise ParseError("JSON, but not an iperf3 document: it is no object")
     if "event" in whole:
@@ -43,6 +45,23 @@ def parse(raw: bytes, series: bool = True) -> list[Reading]:
     if not series and "server_output_json" not in whole:
         whole["intervals"] = []
     return [reading(whole, 1)]
+
+
+def _listed(documents: list[dict]) -> list[Reading]:
+    """Read the documents that somebody has put into one JSON list."""
+    told: dict[str, set] = {}
+    if "event" in documents[0]:
+        return _stream([(1, one) for one in documents])
+    return [_once(one, 1, told) for one in documents]
+
+
+def _once(document: dict, line: int, told: dict[str, set]) -> Reading:
+    """Read a document, unless the file has told its test before."""
+    if _again(branch(document, "start"), told):
+        # --json-stream-full-output ends with what it has streamed; logs of both ends are put together
+        why = "the same test (by its cookie) stands before in this file"
+        return Reading(status="skipped", reason=why, line=line)
+    return reading(document, line)
 
 
 def _twice_summed(raw: bytes, whole: dict) -> bool:
@@ -108,12 +127,7 @@ def _several(text: str) -> list[Reading]:
             events = []
             if _twice_summed(patched[at:end].encode(), found):
                 found = _keep_both(patched[at:end])
-            if _again(branch(found, "start"), told):
-                # --json-stream-full-output ends with what it has streamed; logs of both ends are put together
-                why = "the same test (by its cookie) stands before in this file"
-                readings.append(Reading(status="skipped", reason=why, line=line))
-            else:
-                readings.append(reading(found, line))
+            readings.append(_once(found, line, told))
         at = end
     else:
         raise ParseError(f"more than {MAX_DOCUMENTS} JSON documents in one file")
