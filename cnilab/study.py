@@ -78,11 +78,6 @@ def sets_mss(test: Test) -> bool:
     return test.tool == "iperf3" and test.kind == "tcp_stream"
 
 
-def equal_mss(test: Test) -> Test:
-    """Return the variant of ``test`` that runs with the smallest mode's segment size."""
-    return test.model_copy(update={"name": test.name + EQUAL_MSS})
-
-
 class Primary(_Strict):
     """The one family that Holm protects; all else is exploratory and says so."""
 
@@ -183,7 +178,7 @@ class Study(_Strict):
             raise ValueError(f"primary test {self.primary.test!r} is not among the tests: {', '.join(names)}")
         if self.mss != "as_shipped" and not any(sets_mss(t) for t in self.tests):
             raise ValueError(
-                f"mss {self.mss!r}: no test can be told a segment size; add an iperf3 tcp_stream, or leave mss out"
+                f"mss {self.mss!r}: no test can be told a segment size; add an iperf3 tcp_stream"
             )
         return self
 
@@ -197,7 +192,8 @@ class Study(_Strict):
         """What runs in every cell: the tests, and with ``mss: both`` the equal-MSS variants after them."""
         if self.mss != "both":
             return self.tests
-        return (*self.tests, *(equal_mss(t) for t in self.tests if sets_mss(t)))
+        again = (t.model_copy(update={"name": t.name + EQUAL_MSS}) for t in self.tests if sets_mss(t))
+        return (*self.tests, *again)
 
     def test(self, name: str) -> Test:
         """Return the test, or equal-MSS variant, called ``name``."""
@@ -227,6 +223,14 @@ class Study(_Strict):
     def plan(self) -> Plan:
         """Lay out every trial in order."""
         return Plan.of(self)
+
+
+_PARTS: dict[Any, type[BaseModel]] = {
+    "tests": Test,
+    "primary": Primary,
+    "stop": Stop,
+    "cluster": ClusterSettings,
+}
 
 
 def _unique(what: str, values: tuple[str, ...]) -> tuple[str, ...]:
@@ -283,12 +287,7 @@ def _explain(error: Any, tree: yaml.Node, name: str) -> str:
     value = error.get("input")
     kind, context = error["type"], error.get("ctx", {})
     if kind == "extra_forbidden":
-        parts: dict[Any, type[BaseModel]] = {
-            "tests": Test,
-            "primary": Primary,
-            "stop": Stop,
-            "cluster": ClusterSettings,
-        }
+        parts: Any = {"tests": Test, "primary": Primary, "stop": Stop, "cluster": ClusterSettings}
         allowed = list(parts.get(location[0], Study).model_fields)
         what = str(UnknownKey("key", location[-1], allowed))
         key = ".".join(str(p) for p in location[:-1]) or "study"

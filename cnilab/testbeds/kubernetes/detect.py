@@ -72,8 +72,8 @@ class Detection:
         for mode, nodes in by_mode.items():
             more = f" and {len(nodes) - 8} more" if len(nodes) > 8 else ""
             lines.append(f"  {mode} on {', '.join(nodes[:8])}{more}")
-        shown = [f for f in self.facts if not f.object.startswith("Node ")]
-        lines += [f"  {f.object}: {f.field} = {f.value}" for f in shown]
+        shown = [f for f in self.facts if not f.where.startswith("Node ")]
+        lines += [f"  {f.where}: {f.field} = {f.value}" for f in shown]
         lines += [f"  ! {w}" for w in self.warnings]
         if self.missing_rights:
             lines += [f"  not allowed: {m}" for m in self.missing_rights]

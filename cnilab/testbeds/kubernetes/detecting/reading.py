@@ -10,9 +10,9 @@ from cnilab.testbeds.kubernetes.api import Api, Forbidden, NotFound
 
 @dataclass(frozen=True)
 class Fact:
-    """One field that was read: which object, which field, its value."""
+    """One field that was read: where it stands, which field, its value."""
 
-    object: str
+    where: str
     field: str
     value: object
 
