@@ -44,7 +44,7 @@ def test_alike_is_silent_and_so_is_what_was_not_recorded():
 
 
 @pytest.mark.parametrize(
-    "setting, value",
+    ("setting", "value"),
     [
         (("eth0", "tcp-segmentation-offload"), "off"),
         (("eth0", "rps_cpus.rx-0"), "3"),
@@ -57,7 +57,8 @@ def test_one_difference_is_one_row(setting, value, place):
     odd = deployment("calico-ipip", *ENDS, **{place: {setting: value}})
     (row,) = told(deployment("host", "n1", "n2"), deployment("flannel-vxlan", *ENDS), odd)
     assert (row["severity"], row["mode"], row["value"]) == ("warning", "calico-ipip", 1)
-    assert setting[1] in row["text"] and f"in {place} was {value!r}" in row["text"]
+    assert setting[1] in row["text"]
+    assert f"in {place} was {value!r}" in row["text"]
 
 
 def test_both_pods_of_a_mode_share_a_row_and_a_tunnel_is_its_modes_own():

@@ -13,7 +13,7 @@ from html import escape
 from pathlib import Path
 
 from cnilab.modes import MODES
-from cnilab.report import figures, names, numbers, steadiness, tables, words
+from cnilab.report import figures, losses, names, numbers, steadiness, tables, words
 from cnilab.report.record import Record
 
 #: Names of modes in a sentence; not the word in the kernel's "no route to host".
@@ -133,6 +133,30 @@ def questions(record: Record) -> Iterator[Part]:
                 "Exploratory: not declared beforehand, so take it as a lead and not as a finding.", "note"
             )
         yield Part(heading(title, anchor) + said + figures.ratios(record, metric, stat, test)._repr_html_())
+
+
+def loss(record: Record) -> Part:
+    """Part the loss into header bytes and the rest, where both segment sizes were measured."""
+    found, base = losses.losses(record), record.study.baseline
+    if not found:
+        return Part("")
+    said = paragraph(
+        "Header bytes are counted from the MTU and the headers around it: what they take is certain on a link that "
+        "is bound by bytes. The rest is what was measured beyond that, the work of encapsulating above all. At "
+        "equal MSS every mode sends segments of one size, so that the MTU cannot be what tells two modes apart."
+    )
+    note = paragraph(
+        "Exploratory: parts of the comparisons above, not comparisons of their own. Whether a mode differs is what "
+        "its verdict says.",
+        "note",
+    )
+    return Part(
+        heading("Header bytes, or the rest?", "loss")
+        + said
+        + losses.page(found, base, 1 - record.study.alpha)._repr_html_()
+        + losses.picture(found, base)._repr_html_()
+        + note
+    )
 
 
 # ---- what to make of it ----------------------------------------------------------------------------------
@@ -305,5 +329,6 @@ def parts(record: Record) -> Iterable[Part]:
     yield answer(record)
     yield table(record)
     yield from questions(record)
+    yield loss(record)
     for part in (limits, method, machine, proof, reproduce):
         yield part(record)
