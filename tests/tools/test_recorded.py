@@ -82,6 +82,17 @@ EXPECTED = {
     "iperf2_2.1.8_udp.txt": [
         ("udp_stream", "goodput_bps", "value", 21000000.0),
     ],
+    "iperf2_2.1.8_tcp_full_duplex.txt": [
+        ("tcp_stream", "sent_bps", "value", 8650000000.0),
+        ("tcp_stream", "goodput_bps", "value", 12300000000.0),
+    ],
+    "iperf2_2.1.8_tcp_reverse.txt": [
+        ("tcp_stream", "goodput_bps", "value", 19400000000.0),
+    ],
+    "iperf2_2.1.8_server_full_duplex.txt": [
+        ("tcp_stream", "goodput_bps", "value", 14700000000.0),
+        ("tcp_stream", "sent_bps", "value", 9240000000.0),
+    ],
     "iperf2_2.1.9_written_tcp_enhanced.csv": [
         ("tcp_stream", "sent_bps", "value", 41392537840.0),
     ],

@@ -90,8 +90,16 @@ def reading(group: Group) -> Reading:
 
 
 def _best(found: dict[str, Row]) -> list[Row]:
-    """The SUM row of several streams if it was printed, else every stream's own."""
-    return [found["SUM"]] if "SUM" in found else list(found.values())
+    """The SUM row of several streams if it was printed and is their sum, else every stream's own.
+
+    Of a test both ways, and of a server with several tests at a time, [SUM] adds what does not belong together.
+    """
+    own = [row for stream, row in found.items() if stream != "SUM"]
+    total = found.get("SUM")
+    if total is None:
+        return own
+    together = sum(row.bps for row in own)
+    return [total] if not own or 0.75 * together <= total.bps <= 1.25 * together else own
 
 
 def _datagrams(rows: list[Row]) -> list[Sample]:

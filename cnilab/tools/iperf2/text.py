@@ -12,7 +12,7 @@ from cnilab.tools.iperf2.rows import Group, Row, reading, totals
 from cnilab.units import BITS_PER_SECOND, to_base
 
 _ROW = re.compile(
-    r"^\[ *\*?(?P<id>\d+|SUM)(?:-\d+)?\] +(?P<start>\d+\.\d+)- *(?P<end>\d+\.\d+) sec"
+    r"^\[ *(?P<id>\*?\d+|SUM)(?:-\d+)?\] +(?P<start>\d+\.\d+)- *(?P<end>\d+\.\d+) sec"
     r" +(?P<amount>\d[\d.]*) +(?P<kind>[KMGT]?Bytes) +(?P<rate>\d[\d.]*|-?nan|-?inf) +(?P<unit>[A-Za-z]+/sec)"
     r"(?P<rest>(?:\s.*)?)$"
 )
@@ -20,8 +20,9 @@ _LOOKS_LIKE_ROW = re.compile(r"^\[ *\*?(?:\d+|SUM)(?:-\d+)?\] +\d+\.\d+- *\d+\.\
 _LOSS = re.compile(r"(?P<jitter>\d+\.\d+) ms +(?P<lost>-?\d+)/ *(?P<total>\d+) +\(")
 _DELAY = re.compile(r"\) +(\d[\d.]*)/(\d[\d.]*)/(\d[\d.]*)/(\d[\d.]*) ms\b")
 _SENDER = re.compile(r"^\s+\d+/\d+ +(?P<retries>\d+)(?: +-?\d+[KM]?/(?P<rtt>\d+)(?:\(\d+\))? us\b.*)? *$")
+_READS = re.compile(r"^\s+\d+=\d+:")
 _CONNECTION = re.compile(
-    r"^\[ *\*?(?P<id>\d+)\] local \S+ port (?P<near>\d+) connected with \S+ port (?P<far>\d+)"
+    r"^\[ *(?P<id>\*?\d+)\] local \S+ port (?P<near>\d+) connected with \S+ port (?P<far>\d+)(?P<ways>.*)"
 )
 _BEGINS = re.compile(
     r"(?P<role>Client connecting to|Server listening on) (?:\S+, )?(?P<protocol>TCP|UDP) port (?P<port>\d+)"
@@ -40,6 +41,7 @@ class _Walk:
         self.found: list[Reading] = []
         self.groups: dict[bool, Group] = {}
         self.direction: dict[str, bool] = {}
+        self.reversed: set[str] = set()
         self.listening: str | None = None
         self.served = False
         self.protocol = "tcp"
@@ -48,7 +50,7 @@ class _Walk:
 
     def close(self) -> None:
         self.found += [reading(g) for g in self.groups.values() if g.rows or g.error]
-        self.groups, self.direction, self.reported = {}, {}, None
+        self.groups, self.direction, self.reported, self.reversed = {}, {}, None, set()
 
     def complete(self) -> bool:
         """Whether every stream seen so far has its total, so that a new connection is a new test."""
@@ -86,7 +88,14 @@ def _take(walk: _Walk, at: int, line: str) -> None:
             walk.close()
             walk.begun = at
         # Of a test both ways (-d, -r) only the port tells which of the streams came in.
-        walk.direction[found["id"]] = found["near"] == walk.listening
+        stream, served = found["id"], found["near"] == walk.listening
+        walk.direction[stream] = served
+        if "(reverse)" in found["ways"] and not stream.startswith("*"):
+            walk.direction[stream] = walk.direction[f"*{stream}"] = not served
+            walk.reversed |= {stream, f"*{stream}"}
+        elif "(full-duplex)" in found["ways"]:
+            walk.direction[f"*{stream}"] = not served
+            walk.reversed.add(f"*{stream}")
     elif found := _ROW.match(line):
         _row(walk, at, found)
     elif "Server Report:" in line:
@@ -104,8 +113,12 @@ def _take(walk: _Walk, at: int, line: str) -> None:
 def _row(walk: _Walk, at: int, found: re.Match[str]) -> None:
     stream, rest = found["id"], found["rest"]
     rate, start, end = number(found["rate"]), number(found["start"]), number(found["end"])
-    served = walk.direction.get(stream, walk.served)
+    # Where the columns tell, they decide: only a receiver prints reads, only a sender retransmissions.
+    sender = _SENDER.match(rest)
+    served = not sender and (_READS.match(rest) is not None or walk.direction.get(stream, walk.served))
     group = walk.group(served, at)
+    if stream in walk.reversed:
+        group.notes.append("reverse")
     if rate is None or start is None or end is None:
         group.error = group.error or f"line {at}: unreadable number in {found[0].strip()[:120]!r}"
         return
@@ -125,7 +138,7 @@ def _row(walk: _Walk, at: int, found: re.Match[str]) -> None:
                 row.delay_s = tuple(v * 1e-3 for v in values)  # type: ignore[operator, assignment]
         row.report = not served and (walk.reported == stream or walk.reported is None)
         walk.reported = None
-    elif sender := _SENDER.match(rest):
+    elif sender:
         row.retries = float(sender["retries"])
         row.rtt_s = float(sender["rtt"]) * 1e-6 if sender["rtt"] else None
     group.rows.append(row)
