@@ -89,6 +89,9 @@ class Api:
         Seconds after which a call that keeps failing is given up.
     """
 
+    #: Seconds between two looks of :meth:`wait`.
+    look_again_s = 0.25
+
     def __init__(
         self, configuration: client.Configuration, context: str = "", patience_s: float = PATIENCE_S
     ) -> None:
@@ -242,7 +245,7 @@ class Api:
         )
         return bool(answer["status"].get("allowed"))
 
-    def wait(self, what: str, look: Any, timeout_s: float, every_s: float = 0.25) -> Any:
+    def wait(self, what: str, look: Any, timeout_s: float) -> Any:
         """Call ``look`` until it returns something true.
 
         Raises
@@ -258,7 +261,7 @@ class Api:
             if time.monotonic() > end:
                 why = getattr(look, "why", "")
                 raise ClusterError(f"{what}: not within {timeout_s:g} s" + (f"; {why}" if why else ""))
-            time.sleep(every_s)
+            time.sleep(self.look_again_s)
 
     # ---- the wire -------------------------------------------------------------------------------------
 
