@@ -110,7 +110,7 @@ native: native-kernel ## every mode with native devices, on Debian's own kernel 
 native-kernel: setup system-native ## what that takes (70 MB, once); `make test` then includes it
 	@$(BIN)/python -m tests.native.machine || echo 'setup: the tests in tests/native will be skipped' >&2
 
-.PHONY: cluster cluster-down cluster-build
+.PHONY: cluster cluster-down cluster-build cluster-test
 AS_ROOT = $(if $(filter-out 0,$(shell id -u)),sudo)
 cluster: cluster-build ## a real Kubernetes cluster on this machine (root); prints the line that points kubectl at it
 	@$(AS_ROOT) $(BIN)/cnilab cluster up
@@ -120,6 +120,10 @@ cluster-down: ## end that cluster; nothing of it stays
 
 cluster-build: setup system-cluster ## compile its programs, once (Go 1.26; a quarter of an hour, 5 GB)
 	@$(BIN)/python -m cnilab.testbeds.kubernetes.local.build
+
+cluster-test: setup ## all of it on a real cluster: a study switched live, killed runs, evictions; then it is taken down
+	@$(MAKE) cluster-build || echo 'cluster-test: the programs cannot be built here; the tests say so and are skipped' >&2
+	@$(AS_ROOT) env CNILAB_CLUSTER_TEST=1 $(BIN)/python -m pytest tests/testbeds/kubernetes -n 0 -rs $(PYTEST)
 
 .PHONY: fuzz
 fuzz: setup ## broken, cut and foreign output thrown at every parser (FUZZ="--tool qperf --runs 20000")

@@ -72,15 +72,6 @@ def dump(api):
     return found
 
 
-def kernel(cluster):
-    """Devices and routes of every node, as lines."""
-    found = {}
-    for node in cluster.settings.addresses:
-        told = cluster.sh(node, "ip -o link | sed 's/^[0-9]*: //'; ip route")
-        found[node] = sorted(line for line in told.splitlines() if "veth" not in line and "cni0" not in line)
-    return found
-
-
 def test_a_study_with_three_modes_switched_live(cluster, api, tmp_path):
     before = dump(api)
     done = cnilab(
