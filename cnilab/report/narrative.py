@@ -13,7 +13,7 @@ from html import escape
 from pathlib import Path
 
 from cnilab.modes import MODES
-from cnilab.report import figures, losses, names, numbers, steadiness, tables, words
+from cnilab.report import figures, losses, names, numbers, steadiness, tables, trails, words
 from cnilab.report.record import Record
 
 #: Names of modes in a sentence; not the word in the kernel's "no route to host".
@@ -276,6 +276,8 @@ def proof(record: Record) -> Part:
     }
     out += [paragraph(f"{record.label(mode)}: {text}.") for mode, text in sorted(why)]
     out.append(tables.proofs(record)._repr_html_())
+    if drawn := [d for p in record.study.placements if (d := trails.diagram(record, p))]:
+        out += ["<h3>The way of one packet</h3>", *drawn]
     return Part("".join(out))
 
 

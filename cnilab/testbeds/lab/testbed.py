@@ -12,13 +12,17 @@ from cnilab.setup.programs import find
 from cnilab.study import Study, Trial
 from cnilab.testbeds.lab import kernel
 from cnilab.testbeds.lab.lab import Lab
+from cnilab.testbeds.lab.trace import trace
 
 
 class LabDeployment:
-    """One mode in its own lab; fulfils :class:`cnilab.testbeds.base.Deployment`."""
+    """One mode in its own lab; fulfils :class:`cnilab.testbeds.base.Deployment`.
 
-    def __init__(self, lab: Lab) -> None:
-        self.lab = lab
+    ``traced`` adds to the proof's evidence a trail a placement: one packet's way through every device.
+    """
+
+    def __init__(self, lab: Lab, *, traced: bool = False) -> None:
+        self.lab, self.traced = lab, traced
         self.kernel_path, self.substitute, self.notes = lab.kernel_path, lab.substitute, lab.notes
 
     @property
@@ -31,7 +35,16 @@ class LabDeployment:
     def prove(self, placements: list[str], path: str) -> tuple[list[proof.Row], dict]:
         evidence = self.lab.evidence(placements, path)
         rows = proof.rows(self.lab.mode, self.kernel_path, evidence)
-        return rows, evidence | {"settings": self.lab.settings(placements, path)}
+        evidence["settings"] = self.lab.settings(placements, path)
+        if self.traced:
+            reached = [p for p, row in zip(placements, rows, strict=True) if row.reachable]
+            evidence["trails"] = {p: self._trail(p) for p in reached}
+        return rows, evidence
+
+    def _trail(self, placement: str) -> dict:
+        """Follow one packet between the pods of ``placement``, for the report to draw."""
+        ends = self.lab.client().ns, self.lab.server(placement).ns
+        return trace(self.lab, *ends).to_dict()
 
     def run(self, trial: Trial, tool: Any, call: Any, folder: Path, timeout_s: float) -> dict:
         client, server = self.lab.client(trial.path), self.lab.server(trial.placement, trial.path)
@@ -57,6 +70,7 @@ class LabTestbed:
 
     def __init__(self, study: Study) -> None:
         self.study = study
+        self._traced: set[str] = set()
 
     def can(self, mode: str) -> tuple[str | None, str]:
         return kernel.kernel_path(mode)
@@ -67,7 +81,11 @@ class LabTestbed:
 
     def deploy(self, mode: str) -> LabDeployment:
         services = self.study.path == "pod_to_service"
-        return LabDeployment(Lab(mode, underlay=self.study.underlay, services=services).start())
+        # one trail a mode is enough for a picture; it is the same in every block
+        first = mode not in self._traced and self.study.path == "pod_to_pod"
+        self._traced.add(mode)
+        lab = Lab(mode, underlay=self.study.underlay, services=services).start()
+        return LabDeployment(lab, traced=first)
 
     def provenance(self) -> dict:
         try:
