@@ -19,6 +19,7 @@ _SUMMARY = re.compile(
     r"(?P<sent>\d{1,15})/(?P<got>\d{1,15})/(?P<percent>\d+)%"
     r"(?:, min/avg/max = (?P<min>[\d.]+)/(?P<mean>[\d.]+)/(?P<max>[\d.]+))?\s*$"
 )
+_CLOCK = re.compile(r"^\[\d\d:\d\d:\d\d\]\s*$")
 _REPLY = re.compile(
     r"^(?:\[[\d.:]+\] )?(?P<host>\S+) *: \[\d+\], (?:\d+ bytes, (?P<ms>[\d.]+) ms|timed out)\b"
 )
@@ -47,10 +48,17 @@ def parse(raw: bytes) -> list[Reading]:
     replies: dict[str, list[float]] = {}
     found: list[Reading] = []
     begun: dict[str, int] = {}
+    interim: set[str] | None = None
     for at, line in enumerate(checks.text(raw).split("\n"), 1):
         if len(line) > 20_000:
             continue
-        if summary := _SUMMARY.match(line):
+        if _CLOCK.match(line):
+            interim = set()
+        elif (summary := _SUMMARY.match(line)) and interim is not None and summary["host"] not in interim:
+            # -Q reports under the hour what the interval brought; only the last report has no hour above it.
+            interim.add(summary["host"])
+            begun.setdefault(summary["host"], at)
+        elif summary:
             found.append(_summary(summary, replies.pop(summary["host"], []), at))
             begun.pop(summary["host"], None)
         elif reply := _REPLY.match(line):

@@ -94,7 +94,7 @@ class _Run:
         elif found := _COUNTS.match(line):
             self.seen = True
             self.counts = int(found[1]), int(found[2]), float(found[3]) / 100
-            self.duration = float(found[4]) * 1e-3 if found[4] else None
+            self.duration = float(found[4] or 0) * 1e-3 or None  # "time 0ms" is below what ping prints
         elif found := _TIMES.match(line.rstrip()):
             self.seen = True
             values = [number(v) for v in found[1].split("/")]

@@ -54,6 +54,9 @@ EXPECTED = {
         ("icmp_rr", "rtt_s", "mean", 6.82e-05),
         ("icmp_rr", "rtt_s", "mean", 2.86e-05),
     ],
+    "fping_5.1_interim.txt": [
+        ("icmp_rr", "total_packets", "value", 4.0),
+    ],
     "fping_5.1_counts.txt": [
         ("icmp_rr", "rtt_s", "min", 2.8e-05),
         ("icmp_rr", "rtt_s", "min", 2.6e-05),
