@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
@@ -75,7 +76,7 @@ def shell(
     raise typer.Exit(code)
 
 
-@app.command(epilog="Example: cnilab lab trace flannel-vxlan --from p1 --to p3")
+@app.command(epilog="Example: cnilab lab trace flannel-vxlan --from p1 --to p3 --figure way.svg")
 def trace(
     mode: ModeArgument,
     source: Annotated[
@@ -85,12 +86,22 @@ def trace(
     length: Annotated[
         int, typer.Option(min=72, max=65535, help="Bytes of the packet, IP header included.")
     ] = 1000,
+    figure: Annotated[
+        Optional[Path], typer.Option(metavar="FILE", help="Draw it too: .svg, .pdf or .png.", dir_okay=False)
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Follow one packet: every device it passes, in order, and how long it is there."""
     from cnilab.testbeds.lab import Lab
     from cnilab.testbeds.lab.trace import trace as follow
 
+    if figure is not None:
+        from cnilab.report import way  # here: drawing takes half a second to load, and few ask for it
+
+        if figure.suffix not in way.FORMATS:
+            raise typer.BadParameter(f"{figure}; its name must end in {', '.join(way.FORMATS)}")
     with Lab(mode) as lab:
         found = follow(lab, source, target, length)
+    if figure is not None:
+        way.save(found.to_dict(), figure)
     print_json(found.to_dict()) if as_json else typer.echo(repr(found))
