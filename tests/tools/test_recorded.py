@@ -198,6 +198,9 @@ EXPECTED = {
     "netperf_2.7.0_maerts_bare.txt": [
         ("stream", "goodput_bps", "value", 19414320000.0),
     ],
+    "netperf_2.7.0_tcp_cc_classic.txt": [
+        ("tcp_cc", "connection_rate_per_s", "value", 22760.96),
+    ],
     "netperf_2.7.0_tcp_crr.txt": [
         ("tcp_crr", "connection_rate_per_s", "value", 17093.65),
     ],

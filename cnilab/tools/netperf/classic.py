@@ -123,7 +123,7 @@ def _transactions(table: Layout, values: list, test: str | None) -> tuple[float,
     _need(values, 6)
     if table.unit not in omni.TRANSACTIONS:
         raise ParseError(f"a transaction test in {table.unit!r}, not in transactions")
-    metric = "connection_rate_per_s" if test and test.endswith("crr") else "transaction_rate_per_s"
+    metric = "connection_rate_per_s" if test and test.endswith(omni.CONNECTS) else "transaction_rate_per_s"
     return values[4], [Sample(metric, values[5]), *_cpu(table, values[6:])]
 
 

@@ -22,6 +22,8 @@ RATES = {
     "MBytes/s": 8.0 * 2**20,
     "GBytes/s": 8.0 * 2**30,
 }
+#: Kinds of test in which a transaction is a connection: with a request and an answer, or opened and closed only.
+CONNECTS = ("crr", "_cc")
 TRANSACTIONS = ("Trans/s", "Tran/s", "per sec")
 
 #: Titles of CSV and ``-O`` output -> the key that ``-k`` prints.
@@ -113,7 +115,7 @@ def reading(values: dict[str, str], test: str | None, line: int, **rest) -> Read
         units = "Trans/s" if transactions else "10^6bits/s"
         notes.append("unit_assumed")
     transactions = transactions or units in TRANSACTIONS
-    connects = test is not None and test.endswith("crr")
+    connects = test is not None and test.endswith(CONNECTS)
     if transactions:
         test = test or "rr"
     samples: list[Sample] = []
@@ -196,7 +198,7 @@ def interval(value: str, unit: str, seconds: str, since: float, test: str | None
     if amount is None or length is None or length <= 0:
         return None
     if unit.strip() in TRANSACTIONS:
-        metric = "connection_rate_per_s" if test == "tcp_crr" else "transaction_rate_per_s"
+        metric = "connection_rate_per_s" if test and test.endswith(CONNECTS) else "transaction_rate_per_s"
         return Interval(since, since + length, metric, amount)
     try:
         return Interval(since, since + length, "sent_bps", rate(amount, unit))

@@ -29,6 +29,7 @@ _COMMENT = re.compile(r"^\S*[$#>] |^\S+:\S* # ")
 MAX_LINE = 20_000
 _KINDS = (
     ("connect/request/response", "crr"),
+    ("connect/close", "cc"),
     ("request/response", "rr"),
     ("send|recv", "rr"),
     ("maerts", "stream"),
