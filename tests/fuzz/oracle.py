@@ -43,7 +43,8 @@ def check(name: str, raw: bytes) -> None:
         assert values(read(name, other)) == values(found), (
             f"{('CRLF', 'BOM', 'UTF-16')[turn]} reads differently"
         )
-    elif turn == 3 and name not in _COMMAS and b"," not in raw:
+    elif turn == 3 and name not in _COMMAS and b"," not in raw and all(r.status == "ok" for r in found):
+        # (a comma may well make a number that failed its test unreadable, and so the rest of it readable)
         new = values(read(name, _POINT.sub(rb"\1,", raw))) - values(found)
         assert not any(m.endswith(("_bps", "_per_s", "_s")) for m, _, _ in new), (
             f"decimal commas read as {new}"
