@@ -122,7 +122,10 @@ class Mode:
 
 _VXLAN_PORT_LINUX, _VXLAN_PORT_IANA, _WIREGUARD_PORT, _FLANNEL_UDP_PORT = 8472, 4789, 51820, 8285
 _BPF = "where the kernel has no ipip device: a TUN named as it, with eBPF doing the encapsulation"
-_WGO = "where the kernel has no wireguard device: wireguard-go in userspace"
+_WGO = "where the kernel has no wireguard device: wireguard-go in userspace, its TUN's queue left at the TUN's own 500"
+_FELIX = (
+    "Felix's chains cut to the rules a pod's packets meet, with the pool's network in place of its ipsets"
+)
 _BIRD2 = "Debian's BIRD 2 in place of Calico's fork of BIRD 1.6; the routes it leaves are the same"
 _IGP = "the tunnel's next hops come from a second BIRD table instead of the fork's krt_tunnel"
 
@@ -137,7 +140,10 @@ MODES: dict[str, Mode] = {
         Mode(
             "docker-bridge", "docker", "none", "never", "docker",
             "Containers on a private bridge per host, reached through published ports and NAT, as docker-compose does.",
-            departures=("in same_node containers talk over the bridge, as one compose file's services do",),
+            departures=(
+                "in same_node containers talk over the bridge, as one compose file's services do",
+                "no isolation chains, as there is one network only; no docker-proxy, which packets between hosts skip",
+            ),
         ),
         Mode(
             "flannel-udp", "flannel", "udp", "always", "bridge",
@@ -178,41 +184,41 @@ MODES: dict[str, Mode] = {
             "calico-ipip", "calico", "ipip", "always", "routed",
             "IP in IP for all traffic between nodes, routes by BGP.",
             device="tunl0", kind="ipip", mtu_reserve=20,
-            route_writer="BIRD", route_protocol="bird", bgp="mesh", departures=(_BPF, _BIRD2, _IGP),
+            route_writer="BIRD", route_protocol="bird", bgp="mesh", departures=(_BPF, _BIRD2, _IGP, _FELIX),
         ),
         Mode(
             "calico-ipip-crosssubnet", "calico", "ipip", "cross_subnet", "routed",
             "Plain BGP routes inside a subnet, IP in IP across: Calico's ipip-bgp hybrid.",
             device="tunl0", kind="ipip", mtu_reserve=20,
-            route_writer="BIRD", route_protocol="bird", bgp="mesh", departures=(_BPF, _BIRD2, _IGP),
+            route_writer="BIRD", route_protocol="bird", bgp="mesh", departures=(_BPF, _BIRD2, _IGP, _FELIX),
         ),
         Mode(
             "calico-vxlan", "calico", "vxlan", "always", "routed",
             "Kernel VXLAN between all nodes; Felix writes the routes, no BGP needed.",
             device="vxlan.calico", kind="vxlan", mtu_reserve=50, port=_VXLAN_PORT_IANA, vni=4096,
-            route_writer="Felix", route_protocol="boot",
+            route_writer="Felix", route_protocol="boot", departures=(_FELIX,),
         ),
         Mode(
             "calico-vxlan-crosssubnet", "calico", "vxlan", "cross_subnet", "routed",
             "Plain routes inside a subnet, VXLAN across.",
             device="vxlan.calico", kind="vxlan", mtu_reserve=50, port=_VXLAN_PORT_IANA, vni=4096,
-            route_writer="Felix", route_protocol="boot",
+            route_writer="Felix", route_protocol="boot", departures=(_FELIX,),
         ),
         Mode(
             "calico-bgp-mesh", "calico", "none", "never", "routed",
             "No headers; nodes tell each other their pods by BGP; routers between subnets must know them too.",
-            route_writer="BIRD", route_protocol="bird", bgp="mesh", crosses_subnets=False, departures=(_BIRD2,),
+            route_writer="BIRD", route_protocol="bird", bgp="mesh", crosses_subnets=False, departures=(_BIRD2, _FELIX),
         ),
         Mode(
             "calico-bgp-rr", "calico", "none", "never", "routed",
             "No encapsulation; nodes peer with reflectors, not each other. Same data path as the mesh.",
-            route_writer="BIRD", route_protocol="bird", bgp="rr", crosses_subnets=False, departures=(_BIRD2,),
+            route_writer="BIRD", route_protocol="bird", bgp="rr", crosses_subnets=False, departures=(_BIRD2, _FELIX),
         ),
         Mode(
             "calico-wireguard", "calico", "wireguard", "always", "routed",
             "Encrypted WireGuard tunnels chosen by a routing rule, on top of a plain Calico.",
             device="wireguard.cali", kind="wireguard", mtu_reserve=60, port=_WIREGUARD_PORT,
-            route_writer="Felix", route_protocol="boot", bgp="mesh", encrypted=True, departures=(_WGO, _BIRD2),
+            route_writer="Felix", route_protocol="boot", bgp="mesh", encrypted=True, departures=(_WGO, _BIRD2, _FELIX),
         ),
     )
 }  # fmt: skip

@@ -78,7 +78,9 @@ def node_config(node: Node, peers: list[Peer], nexthops: dict[str, tuple[str, st
     table, igp = "", ""
     if nexthops:
         routes = "\n".join(
-            f"  route {ip}/32 via {gateway}%{dev} onlink;" for ip, (gateway, dev) in nexthops.items()
+            # a neighbour on the link needs no onlink, and Calico's BIRD leaves none there
+            f"  route {ip}/32 via {gateway}%{dev}{'' if dev == 'eth0' else ' onlink'};"
+            for ip, (gateway, dev) in nexthops.items()
         )
         table = (
             f"ipv4 table nexthops;\nprotocol static tunnel {{\n  ipv4 {{ table nexthops; }};\n{routes}\n}}\n"

@@ -23,6 +23,8 @@ def phases(topology: Topology, mode: Mode, kernel_path: str, routed_underlay: bo
     for node in topology.node_list:
         steps += make(topology, node, mode, kernel_path)
         steps.append(Restore(node.name, rules.calico(mode.device)))
+        # after the rules, which bring connection tracking with them
+        steps.append(Sysctl(node.name, {"net/netfilter/nf_conntrack_acct": "1"}, optional=True))
     out = []
     if mode.bgp:
         # first, because sessions need most of a second (RFC 4271 section 10 lets BIRD jitter its 1 s timer)
