@@ -89,7 +89,7 @@ def _bars(ax: Axes, look: Look, hops: Sequence[Mapping[str, Any]], length: int) 
                 (x - 0.36, _PACKET), 0.72, more * _BYTE, fc=ORANGE, ec=look.ground, hatch="////", lw=0
             )
             ax.add_patch(cap)
-        upright = {"rotation": 90, "ha": "center", "color": look.ink}
+        upright: dict[str, Any] = {"rotation": 90, "ha": "center", "color": look.ink}
         ax.text(x, 0.5, f"{hop['length']} B", va="center", fontsize=7.5, **upright)
         ax.text(x, -0.08, hop["device"], va="top", fontsize=7, **upright)
     for start, carrier, count, more in wrapped(hops, length):
