@@ -20,7 +20,7 @@ from cnilab.testbeds.kubernetes import detect, placing
 from cnilab.testbeds.kubernetes.api import Api
 from cnilab.testbeds.kubernetes.cleanup import clean_up
 from cnilab.testbeds.kubernetes.local.apiserver import ControlPlane
-from cnilab.testbeds.kubernetes.pods import RUN, Pods
+from cnilab.testbeds.kubernetes.pods import Pods, Want
 
 NODES, PODS = 1000, 10_000
 ROUNDS = 5
@@ -37,7 +37,7 @@ class Counting(Api):
 
 
 def node(index: int) -> dict:
-    address = f"10.{index // 250}.{index % 250}.10"
+    address = f"10.{index // 250}.0.{index % 250 + 2}"
     return {
         "kind": "Node",
         "metadata": {
@@ -54,7 +54,7 @@ def node(index: int) -> dict:
 
 
 def status(index: int) -> dict:
-    address = f"10.{index // 250}.{index % 250}.10"
+    address = f"10.{index // 250}.0.{index % 250 + 2}"
     return {
         "status": {
             "addresses": [{"type": "InternalIP", "address": address}],
@@ -100,6 +100,7 @@ def fill(api: Api) -> None:
     def one_node(index: int) -> None:
         api.create("/api/v1/nodes", node(index))
         api.patch(f"/api/v1/nodes/node-{index:04}/status", status(index))
+        api.patch(f"/api/v1/nodes/node-{index:04}", {"spec": {"taints": None}})  # set on every new node
 
     def one_pod(index: int) -> None:
         where, labels = (
@@ -157,11 +158,9 @@ def main() -> int:
             )
             pods = Pods(api, "scale", ClusterSettings())
             pods.open(host=True)
+            home = placing.read([api.get("/api/v1/nodes/node-0000")])[0]
             for index in range(5):
-                api.create(
-                    f"/api/v1/namespaces/{pods.namespace}/pods",
-                    pod(f"own-{index}", "node-0000", {RUN: "scale"}),
-                )
+                pods._create(pods.namespace, pods._manifest(f"own-{index}", Want("client", home)))
             measured("list the run's own pods", lambda: f"{len(pods.listed())} of {PODS + 5}", naive)
             measured("find what every run has left", lambda: clean_up(api, "nobody").removed, naive)
             after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
