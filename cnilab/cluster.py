@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cnilab.errors import StudyError
 
-PREFIX = "CNILAB_CLUSTER_"
+PREFIX = "CNILAB_KUBE_"
 #: Our own image, built by ``Containerfile`` or by ``cnilab cluster up``; a public one is named in the README.
 IMAGE = "localhost/cnilab-bench:1"
 
@@ -62,7 +62,7 @@ class ClusterSettings(BaseModel):
 
 
 def settle(told: ClusterSettings | None = None, **asked: Any) -> ClusterSettings:
-    """Put together the study's settings, the environment's (``CNILAB_CLUSTER_IMAGE=…``) and those asked for now.
+    """Put together the study's settings, the environment's (``CNILAB_KUBE_IMAGE=…``) and those asked for now.
 
     Raises
     ------

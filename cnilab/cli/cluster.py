@@ -170,8 +170,9 @@ def run(
     from cnilab import execute
     from cnilab import study as studies
     from cnilab.cli.study import interrupted, run_place
-    from cnilab.cluster import environment
+    from cnilab.cluster import environment, settle
     from cnilab.report import pipeline
+    from cnilab.testbeds.kubernetes.detect import detect as look
 
     wanted = studies.load(study)
     where = run_place(study, out, resume)
@@ -185,6 +186,9 @@ def run(
         )
     )
     again = f"cnilab cluster run {study} -o {where} --resume"
+    settings = settle(wanted.cluster)
+    found = look(_api(settings.kubeconfig or None, settings.context or None))  # a wrong cluster is told now
+    typer.echo(f"{found!r}".splitlines()[0], err=True)
     with tempfile.TemporaryDirectory() as folder:
         # The same study on another testbed: the notebooks read it from a file, so it gets one.
         real = Path(folder) / study.name
@@ -211,13 +215,13 @@ def detect(kubeconfig: Kubeconfig = None, context: Context = None, as_json: Json
 
     found = look(_api(kubeconfig, context))
     print_json(found.to_dict()) if as_json else typer.echo(repr(found))
-    if found.plugin is None:
+    if found.plugin is None or (found.mode is None and found.missing_rights):
         raise typer.Exit(1)
 
 
 @app.command(epilog="Example: cnilab cluster rbac run --user alice | kubectl apply -f -")
 def rbac(
-    what: Annotated[str, typer.Argument(metavar="[detect|verify|run|switch]")] = "run",
+    what: Annotated[str, typer.Argument(metavar="[detect|verify|run|switch|all]")] = "run",
     user: Annotated[Optional[list[str]], typer.Option(help="Bind the role to this user.")] = None,
     service_account: Annotated[
         Optional[list[str]], typer.Option(help="Bind it to this service account, NAMESPACE:NAME.")

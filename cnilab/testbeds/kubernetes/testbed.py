@@ -41,7 +41,7 @@ class KubernetesTestbed:
     Parameters
     ----------
     study
-        Its ``cluster`` key holds settings; the environment's ``CNILAB_CLUSTER_*`` come on top.
+        Its ``cluster`` key holds settings; the environment's ``CNILAB_KUBE_*`` come on top.
     api, settings
         For callers that have made them already.
     """
