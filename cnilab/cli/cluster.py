@@ -100,6 +100,10 @@ def switch(
     settings = settle(kubeconfig=kubeconfig, context=context, image=image)
     api = _api(settings.kubeconfig or None, settings.context or None)
     found = look(api)
+    if found.plugin in switching.k3s.CONFIG:
+        typer.echo(f"{found.plugin} has no API for this; on its nodes:", err=True)
+        typer.echo("\n".join(switching.k3s.instructions(found.plugin, mode)))
+        return
     steps = switching.plan(api, found, mode, routed_underlay=routed_underlay)
     typer.echo(f"{api.context} ({api.server}): {found.mode or found.plugin} -> {mode}", err=True)
     for number, step in enumerate(steps, 1):

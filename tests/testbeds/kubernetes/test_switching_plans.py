@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cnilab import modes
-from cnilab.testbeds.kubernetes.switching import flannel
+from cnilab.errors import ClusterError
+from cnilab.testbeds.kubernetes.switching import flannel, k3s
 from cnilab.testbeds.kubernetes.switching.rolling import _holds, difference
 
 NET = "10.244.0.0/16"
@@ -80,6 +81,18 @@ def test_no_backend_is_udp_as_in_flannels_code():
 
 def test_every_flannel_mode_of_the_catalogue_has_a_backend():
     assert set(flannel.BACKENDS) == {m.id for m in modes.MODES.values() if m.plugin == "flannel"}
+
+
+def test_k3s_has_instructions_and_no_patch():
+    told = "\n".join(k3s.instructions("k3s", "flannel-wireguard"))
+    assert "flannel-backend: wireguard-native" in told
+    assert "cnilab cluster verify --mode flannel-wireguard" in told
+    with pytest.raises(
+        ClusterError, match="k3s has no back end for flannel-udp; it has flannel-vxlan, flannel-host-gw"
+    ):
+        k3s.instructions("k3s", "flannel-udp")
+    with pytest.raises(ClusterError, match="RKE2"):
+        k3s.instructions("rke2", "flannel-vxlan")
 
 
 VALUES = st.recursive(

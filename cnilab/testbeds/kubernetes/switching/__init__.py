@@ -15,7 +15,7 @@ from typing import Any
 from cnilab import modes
 from cnilab.errors import ClusterError, TestbedError
 from cnilab.testbeds.kubernetes.api import Api
-from cnilab.testbeds.kubernetes.switching import calico, flannel, state
+from cnilab.testbeds.kubernetes.switching import calico, flannel, k3s, state
 
 #: plugin as detected -> the file that switches it
 PLUGINS: dict[str, Any] = {"flannel": flannel, "calico": calico}
@@ -38,6 +38,8 @@ def why_not(api: Api, found: Any, mode: str, *, routed_underlay: bool = False) -
         The user's word that the routers between the nodes' subnets know the pods' routes.
     """
     target = modes.get(mode)
+    if found.plugin in k3s.CONFIG:
+        return f"{found.plugin} has no API to switch by; the way to do it by hand: cnilab cluster switch {target.id}"
     if found.plugin not in PLUGINS:
         return f"cnilab cannot switch {found.plugin or 'an unknown CNI'}; it switches {', '.join(PLUGINS)}"
     if target.plugin != found.plugin:
