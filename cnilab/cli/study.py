@@ -75,16 +75,25 @@ def run(
     study: Annotated[Path, typer.Argument(help="The study's YAML file.")],
     out: Out = None,
     resume: Annotated[bool, typer.Option("--resume", help="Run only what is missing in -o DIR.")] = False,
+    testbed: Annotated[
+        Optional[str], typer.Option(help="lab, kubernetes or replay, in place of the study's own.")
+    ] = None,
     quiet: Quiet = False,
 ) -> None:
     """Run the matrix: measurements only, no report."""
-    from cnilab import execute
+    from cnilab import execute, testbeds
+    from cnilab.study import load
 
+    wanted = load(study)
+    if testbed:
+        testbeds.get(testbed)
+        wanted = wanted.model_copy(update={"testbed": testbed})
     place = run_place(study, out, resume)
     try:
-        finished = execute.run(study, place, resume=resume, progress=not quiet)
+        finished = execute.run(wanted, place, resume=resume, progress=not quiet)
     except execute.Interrupted as stop:
-        interrupted(f"cnilab run {study} -o {place} --resume", stop)
+        elsewhere = f" --testbed {testbed}" if testbed else ""
+        interrupted(f"cnilab run {study} -o {place}{elsewhere} --resume", stop)
     samples = finished.samples()
     trials = samples.drop_duplicates("trial_id")["status"].value_counts()
     typer.echo(f"{finished.path}: " + ", ".join(f"{n} {status}" for status, n in trials.items()))
