@@ -68,6 +68,14 @@ def test_decimal_commas_are_not_read_as_other_numbers(path):
     assert not {v for v in new if v[0].endswith(("_bps", "_per_s")) or v[0] in ("rtt_s", "latency_s")}
 
 
+@pytest.mark.parametrize("name", ["iperf3_3.12_tcp_text.txt", "iperf2_2.1.8_tcp.txt"])
+def test_a_decimal_comma_is_told_as_what_it_is(name):
+    tool, raw = RECORDED[name]
+    (reading,) = TOOLS[tool].parse(raw.replace(b".", b","))
+    assert "is no complete row" in reading.reason
+    assert "0,00" in reading.reason
+
+
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_swapped_dropped_and_repeated_lines(data):

@@ -16,7 +16,9 @@ _ROW = re.compile(
     r" +(?P<amount>\d[\d.]*) +(?P<kind>[KMGT]?Bytes) +(?P<rate>\d[\d.]*|-?nan|-?inf) +(?P<unit>[A-Za-z]+/sec)"
     r"(?P<rest>(?:\s.*)?)$"
 )
-_LOOKS_LIKE_ROW = re.compile(r"^\[ *\*?(?:\d+|SUM)(?:-\d+)?\] +\d+\.\d+- *\d+\.\d+ sec +(?! |\d+ datagrams)")
+_LOOKS_LIKE_ROW = re.compile(
+    r"^\[ *\*?(?:\d+|SUM)(?:-\d+)?\] +\d+[.,]\d+- *\d+[.,]\d+ sec +(?! |\d+ datagrams)"
+)
 _LOSS = re.compile(r"(?P<jitter>\d+\.\d+) ms +(?P<lost>-?\d+)/ *(?P<total>\d+) +\(")
 _DELAY = re.compile(r"\) +(\d[\d.]*)/(\d[\d.]*)/(\d[\d.]*)/(\d[\d.]*) ms\b")
 _SENDER = re.compile(r"^\s+\d+/\d+ +(?P<retries>\d+)(?: +-?\d+[KM]?/(?P<rtt>\d+)(?:\(\d+\))? us\b.*)? *$")

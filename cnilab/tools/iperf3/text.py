@@ -21,7 +21,7 @@ _ROW = re.compile(
     r" +(?P<amount>\d[\d.]*) (?P<kind>[KMGTP]?Bytes) +(?P<rate>\d[\d.]*|-?nan) (?P<unit>[A-Za-z]+/sec)"
     r"(?P<rest>(?: .*)?)$"
 )
-_LOOKS_LIKE_ROW = re.compile(r"\[ *(?:\d+|SUM)\](?:\[[TR]X-[CS]\])? +\d+\.\d+- *\d+\.\d+ +sec +")
+_LOOKS_LIKE_ROW = re.compile(r"\[ *(?:\d+|SUM)\](?:\[[TR]X-[CS]\])? +\d+[.,]\d+- *\d+[.,]\d+ +sec +")
 _HEADER = re.compile(r"\[ ?ID\](?:\[Role\])? +Interval\b")
 _LOSS = re.compile(
     r"(?P<jitter>\d+\.\d+) ms +(?P<lost>-?\d{1,15})/ *(?P<total>\d{1,15}) +\((?P<percent>[^)]*)%\)"
