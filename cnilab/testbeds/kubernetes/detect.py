@@ -7,13 +7,14 @@ announce; that packets go that way is :mod:`.verify`'s to prove.
 from __future__ import annotations
 
 import html
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from cnilab.testbeds.kubernetes.api import Api
 from cnilab.testbeds.kubernetes.detecting import DETECTORS
 from cnilab.testbeds.kubernetes.detecting.reading import Fact, NodeMode, PoolMode, Reader
 
 SCHEMA_VERSION = 1
+_NO_PLUGIN, _NO_MODE = "no CNI that cnilab knows", "no mode of the catalogue"
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Detection:
     warnings
         What should be known: a restart that is pending, pools or nodes that differ, overrides.
     missing_rights
-        The server's words on what this user may not read.
+        The server's words on what this user may not read. Where the mode depends on it, ``mode`` is None.
     """
 
     plugin: str | None
@@ -57,12 +58,13 @@ class Detection:
         return {"schema_version": SCHEMA_VERSION, **asdict(self), "rows": [asdict(n) for n in self.per_node]}
 
     def __repr__(self) -> str:
-        head = f"{self.plugin or 'no CNI that cnilab knows'}: {self.mode or 'no mode of the catalogue'}"
+        nothing = ("not readable", "not decided") if self.missing_rights else (_NO_PLUGIN, _NO_MODE)
+        head = f"{self.plugin or nothing[0]}: {self.mode or nothing[1]}"
         lines = [head + (f" ({self.version})" if self.version else "")]
         if self.routes_by:
             lines.append(f"  routes by {self.routes_by}")
         lines += [
-            f"  pool {p.pool} {p.cidr}: {p.mode or 'no routes'}{', disabled' if p.disabled else ''}"
+            f"  pool {p.pool} {p.cidr}: {p.mode or 'no mode'}{', disabled' if p.disabled else ''}"
             f" (ipipMode {p.ipip_mode}, vxlanMode {p.vxlan_mode}{', ' + p.managed_by if p.managed_by else ''})"
             for p in self.per_pool
         ]
@@ -93,6 +95,10 @@ def detect(api: Api) -> Detection:
     for look in DETECTORS.values():
         found = look(reader)
         if found is not None:
+            if reader.undecided:  # "absent" and "not readable" look alike from here on
+                found.mode = None
+                found.per_node = [replace(n, mode=None) for n in found.per_node]
+                found.per_pool = [replace(p, mode=None) for p in found.per_pool]
             return Detection(
                 found.plugin,
                 found.mode,

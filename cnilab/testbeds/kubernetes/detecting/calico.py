@@ -1,12 +1,15 @@
 """Calico by its pools, its BGP and Felix configuration and its nodes' annotations; by manifest or by operator.
 
 Several pools may differ, WireGuard may lie on top of any of them, and BIRD may or may not be what writes the routes:
-each is told per pool and per node, and *mixed* is an answer. Sources: Calico v3.32 ``libcalico-go/lib/apis/v3``,
-``libcalico-go/lib/backend/k8s/resources/node.go``; the operator's ``api/v1/installation_types.go``.
+each is told per pool and per node, and *mixed* is an answer. Who writes the routes: :mod:`.routing`. Sources: Calico
+v3.32 ``libcalico-go/lib/apis/v3``, ``libcalico-go/lib/backend/k8s/resources/node.go``; the operator's
+``api/v1/installation_types.go``.
 """
 
 from __future__ import annotations
 
+from cnilab.testbeds.kubernetes.api import ApiError
+from cnilab.testbeds.kubernetes.detecting import routing
 from cnilab.testbeds.kubernetes.detecting.reading import (
     Fact,
     Finding,
@@ -35,6 +38,18 @@ _POOL = {
     ("Never", "Always"): "calico-vxlan",
     ("Never", "CrossSubnet"): "calico-vxlan-crosssubnet",
 }
+#: the operator's one word for both fields of a pool
+_ENCAPSULATION = {
+    "IPIP": ("Always", "Never"),
+    "IPIPCrossSubnet": ("CrossSubnet", "Never"),
+    "VXLAN": ("Never", "Always"),
+    "VXLANCrossSubnet": ("Never", "CrossSubnet"),
+    "None": ("Never", "Never"),
+}
+_FELIX = (
+    "wireguardEnabled", "wireguardEnabledV6", "programClusterRoutes", "ipipEnabled", "vxlanEnabled", "bpfEnabled",
+    "vxlanPort", "vxlanVNI", "ipipMTU", "vxlanMTU", "wireguardMTU", "mtuIfacePattern",
+)  # fmt: skip
 
 
 def look(reader: Reader) -> Finding | None:
@@ -54,21 +69,17 @@ def look(reader: Reader) -> Finding | None:
         )
         return found
     installation = reader.get(INSTALLATION)
-    bird = _bird(reader, found, daemonset, installation)
-    reflectors = _reflectors(reader, found, group)
-    felix = (reader.get(f"{group}/felixconfigurations/default") or {}).get("spec") or {}
-    wireguard = bool(felix.get("wireguardEnabled"))
-    found.facts.append(Fact("FelixConfiguration default", "wireguardEnabled", wireguard))
-    _overrides(reader, found, group)
-    found.routes_by = _writer(found, felix, bird)
-    for pool in reader.items(f"{group}/ippools"):
-        if ":" not in pool["spec"].get("cidr", ":"):
-            found.per_pool.append(_pool(pool, found, bird, reflectors))
-    active = [p for p in found.per_pool if not p.disabled]
+    felix, overrides = _felix(reader, found, group)
+    routes = routing.read(reader, found, group, daemonset, installation, felix)
+    active = _pools(reader, found, group, routes)
+    found.routes_by = " and ".join(sorted({p.routes_by for p in active if p.routes_by})) or None
+    if installation is not None:
+        _asked_of_the_operator(found, installation)
     base = one_of(p.mode for p in active)
-    if not active:
-        found.warnings.append("no enabled IPv4 pool")
-    _nodes(reader, found, base, wireguard)
+    if not active and not reader.undecided:
+        found.warnings.append("no enabled IPv4 pool for pods")
+    _nodes(reader, found, base, felix, overrides)
+    _tunnels(found, active)
     found.mode = one_of(n.mode for n in found.per_node) if found.per_node else base
     return found
 
@@ -76,117 +87,166 @@ def look(reader: Reader) -> Finding | None:
 def _group(reader: Reader, found: Finding) -> str | None:
     """The API group that serves the pools, and in which form."""
     for group in GROUPS:
-        served = reader.get(group)
+        try:
+            served = reader.get(group)
+        except ApiError as error:
+            found.warnings.append(
+                f"{group.removeprefix('/apis/')} is registered and does not answer: {error}"
+            )
+            continue
         if served is not None and any(r["name"] == "ippools" for r in served.get("resources") or ()):
             form = "custom resources"
             if group == GROUPS[0]:
-                service = reader.get(AGGREGATED)
-                if service is not None and (service.get("spec") or {}).get("service"):
+                service = reader.get(AGGREGATED, decides=False)
+                if service is None:
+                    form = "form unknown"
+                elif (service.get("spec") or {}).get("service"):
                     form = "aggregated API server"
             found.facts.append(Fact("API", group.removeprefix("/apis/"), form))
             return group
     return None
 
 
-def _bird(reader: Reader, found: Finding, daemonset: dict, installation: dict | None) -> bool:
-    """Whether BIRD runs: by the operator's Installation, else ``calico-config``, else the DaemonSet's environment."""
-    if installation is not None:
-        network = (installation.get("spec") or {}).get("calicoNetwork") or {}
-        told = network.get("bgp", "Enabled")
-        found.facts.append(Fact("Installation default", "calicoNetwork.bgp", told))
-        if network.get("linuxDataplane", "Iptables") == "BPF":
-            found.warnings.append("Calico's eBPF data plane is on; the catalogue's modes describe the others")
-        return told == "Enabled"
-    namespace = daemonset["metadata"]["namespace"]
-    config = reader.get(f"/api/v1/namespaces/{namespace}/configmaps/calico-config")
-    told = ((config or {}).get("data") or {}).get("calico_backend")
-    where = f"ConfigMap {namespace}/calico-config"
-    for container in daemonset["spec"]["template"]["spec"]["containers"]:
-        for variable in container.get("env") or ():
-            if variable["name"] == "CALICO_NETWORKING_BACKEND" and variable.get("value"):
-                told, where = variable["value"], "DaemonSet calico-node"
-    found.facts.append(Fact(where, "calico_backend", told or "bird (default)"))
-    return (told or "bird") == "bird"
-
-
-def _reflectors(reader: Reader, found: Finding, group: str) -> bool:
-    """Whether routes go through reflectors: the mesh is off (absent means on) and peers are configured."""
-    spec = (reader.get(f"{group}/bgpconfigurations/default") or {}).get("spec") or {}
-    mesh = spec.get("nodeToNodeMeshEnabled", True)
-    found.facts.append(Fact("BGPConfiguration default", "nodeToNodeMeshEnabled", mesh))
-    peers = [name(p) for p in reader.items(f"{group}/bgppeers")]
-    found.facts.append(Fact("BGPPeers", "names", peers))
-    marked = [name(n) for n in reader.nodes() if f"{_NODE}RouteReflectorClusterID" in notes_of(n)]
-    if not mesh and not peers:
-        found.warnings.append(
-            "the node-to-node mesh is off and there are no BGPPeers: no routes between nodes"
-        )
-    if mesh and marked:
-        found.warnings.append(f"{some(marked)} reflect(s) routes, but the node-to-node mesh is still on")
-    return not mesh
-
-
-def _overrides(reader: Reader, found: Finding, group: str) -> None:
-    """FelixConfigurations of single nodes go before the default."""
+def _felix(reader: Reader, found: Finding, group: str) -> tuple[dict, dict[str, dict]]:
+    """Felix' ``default`` and, by node, what goes before it."""
+    felix = (reader.get(f"{group}/felixconfigurations/default") or {}).get("spec") or {}
+    for key in _FELIX:
+        if key in felix or key == "wireguardEnabled":
+            found.facts.append(Fact("FelixConfiguration default", key, felix.get(key, False)))
+    if felix.get("bpfEnabled"):
+        found.warnings.append("Calico's eBPF data plane is on; the catalogue's modes describe the others")
+    overrides = {}
     for item in reader.items(f"{group}/felixconfigurations"):
         if name(item).startswith("node."):
-            keys = sorted(item.get("spec") or {})
-            found.warnings.append(f"FelixConfiguration {name(item)} overrides {', '.join(keys) or 'nothing'}")
+            spec = item.get("spec") or {}
+            overrides[name(item).removeprefix("node.")] = spec
+            told = ", ".join(f"{k} {v}" for k, v in sorted(spec.items()))
+            found.warnings.append(f"FelixConfiguration {name(item)} overrides {told or 'nothing'}")
+    return felix, overrides
 
 
-def _writer(found: Finding, felix: dict, bird: bool) -> str:
-    if felix.get("programClusterRoutes") == "Enabled":
-        return "Felix"
-    return "BIRD (Felix for VXLAN)" if bird else "Felix (VXLAN only)"
+# ---- pools -------------------------------------------------------------------------------------------------------
 
 
-def _pool(pool: dict, found: Finding, bird: bool, reflectors: bool) -> PoolMode:
-    spec = pool["spec"]
+def _pools(reader: Reader, found: Finding, group: str, routes: routing.Routes) -> list[PoolMode]:
+    """Tell every IPv4 pool; return those that pods get addresses from."""
+    active = []
+    for item in reader.items(f"{group}/ippools"):
+        spec = item["spec"]
+        if ":" in spec.get("cidr", ":"):
+            continue
+        pool = _pool(item, found, routes)
+        found.per_pool.append(pool)
+        uses = spec.get("allowedUses")
+        if uses and "Workload" not in uses:
+            found.warnings.append(
+                f"pool {pool.pool} is for {', '.join(uses)}, not for pods; it is not counted"
+            )
+        elif not pool.disabled:
+            active.append(pool)
+    modes = {p.mode for p in active}
+    for pool in found.per_pool:
+        if pool.disabled and pool.mode not in modes:
+            found.warnings.append(
+                f"pool {pool.pool} is disabled and not counted; pods that have its addresses keep its mode"
+            )
+    return active
+
+
+def _pool(item: dict, found: Finding, routes: routing.Routes) -> PoolMode:
+    spec = item["spec"]
     ipip, vxlan = spec.get("ipipMode") or "Never", spec.get("vxlanMode") or "Never"
-    mode = _POOL.get((ipip, vxlan))
-    if (ipip, vxlan) == ("Never", "Never"):
-        mode = "calico-bgp-rr" if reflectors else "calico-bgp-mesh"
-    elif mode is None:
-        found.warnings.append(f"pool {name(pool)}: ipipMode {ipip} and vxlanMode {vxlan} exclude each other")
-    if not bird and mode is not None and "vxlan" not in mode and found.routes_by != "Felix":
+    mode, why = None, ""
+    writers: tuple[str, ...] = ()
+    if "Never" not in (ipip, vxlan):
+        why = f"ipipMode {ipip} and vxlanMode {vxlan} exclude each other"
+    elif vxlan != "Never" and routes.networks:
+        mode, writers = _POOL.get((ipip, vxlan)), ("Felix",)
+    elif routes.networks:
+        plain = ipip == "Never"
+        why, writers = routes.why_not(plain), routes.plain if plain else routes.ipip
+        if not why:
+            mode = routes.plain_mode if plain else _POOL.get((ipip, vxlan))
+    if len(writers) > 1:
         found.warnings.append(
-            f"pool {name(pool)} needs BIRD for its routes, and BIRD is off: no routes between nodes"
+            f"pool {name(item)}: {' and '.join(writers)} both write routes and undo each other's"
         )
-        mode = None
-    labels = pool["metadata"].get("labels") or {}
+    if why:
+        found.warnings.append(f"pool {name(item)}: {why}")
     for field, value in (("ipipMode", ipip), ("vxlanMode", vxlan)):
-        found.facts.append(Fact(f"IPPool {name(pool)}", field, value))
+        found.facts.append(Fact(f"IPPool {name(item)}", field, value))
     if spec.get("nodeSelector", "all()") != "all()":
-        found.warnings.append(f"pool {name(pool)} is for nodes {spec['nodeSelector']!r} only")
+        found.warnings.append(f"pool {name(item)} is for nodes {spec['nodeSelector']!r} only")
+    labels = item["metadata"].get("labels") or {}
+    managed_by = labels.get("app.kubernetes.io/managed-by", "")
     return PoolMode(
-        name(pool),
+        name(item),
         spec["cidr"],
         mode,
         ipip,
         vxlan,
         bool(spec.get("disabled")),
-        labels.get("app.kubernetes.io/managed-by", ""),
+        managed_by,
+        # Where both write, the fight is told; the newer knob is the one that was meant.
+        writers[-1] if writers else "",
     )
 
 
-def _nodes(reader: Reader, found: Finding, base: str | None, wireguard: bool) -> None:
+def _asked_of_the_operator(found: Finding, installation: dict) -> None:
+    """The operator writes the pools from its Installation; until it has, the two differ."""
+    network = (installation.get("spec") or {}).get("calicoNetwork") or {}
+    for key in ("linuxDataplane", "clusterRoutingMode", "mtu"):
+        if key in network:
+            found.facts.append(Fact("Installation default", f"calicoNetwork.{key}", network[key]))
+    if network.get("linuxDataplane") == "BPF":
+        found.warnings.append("Calico's eBPF data plane is on; the catalogue's modes describe the others")
+    pools = {p.cidr: p for p in found.per_pool}
+    for asked in network.get("ipPools") or ():
+        word, pool = asked.get("encapsulation"), pools.get(asked.get("cidr", ""))
+        if word is None:
+            continue
+        found.facts.append(Fact("Installation default", f"ipPools {asked.get('cidr')} encapsulation", word))
+        if pool is not None and _ENCAPSULATION.get(word) != (pool.ipip_mode, pool.vxlan_mode):
+            found.warnings.append(
+                f"pending: the Installation asks for {word} in {pool.cidr}, its pool {pool.pool} has "
+                f"ipipMode {pool.ipip_mode}, vxlanMode {pool.vxlan_mode}"
+            )
+
+
+# ---- nodes -------------------------------------------------------------------------------------------------------
+
+
+def _nodes(reader: Reader, found: Finding, base: str | None, felix: dict, overrides: dict[str, dict]) -> None:
     """Each node's own word; WireGuard counts only where the node has a key, since others stay in clear text."""
-    without = []
+    without, silent, wanted = [], [], False
     for node in reader.nodes():
         told = notes_of(node)
         said = {k: told[_NODE + k] for k in _SAYS if _NODE + k in told}
+        wireguard = bool({**felix, **overrides.get(name(node), {})}.get("wireguardEnabled"))
+        wanted |= wireguard
         if not said:
+            silent.append(name(node))
             continue
         mode = base
-        if wireguard:
-            if "WireguardPublicKey" in said:
-                mode = "calico-wireguard"
-            else:
-                without.append(name(node))
+        if wireguard and said.get("WireguardPublicKey"):
+            mode = "calico-wireguard"
+        elif wireguard:
+            without.append(name(node))
         found.per_node.append(NodeMode(name(node), mode, said))
+    if silent:
+        found.warnings.append(f"calico-node has not announced itself on {some(silent)}")
     if without:
         found.warnings.append(
-            f"WireGuard is on, but {some(without)} has no key: its packets stay in clear text"
+            f"WireGuard is on, but there is no key on {some(without)}: packets stay in clear text there"
         )
-    if wireguard and not found.per_node:
-        found.warnings.append("WireGuard is on, but no node says that it has a key")
+
+
+def _tunnels(found: Finding, active: list[PoolMode]) -> None:
+    """A node gets a tunnel address once it has taken up a pool's encapsulation."""
+    for field, on in (
+        ("IPv4IPIPTunnelAddr", any(p.ipip_mode != "Never" for p in active)),
+        ("IPv4VXLANTunnelAddr", any(p.vxlan_mode != "Never" for p in active)),
+    ):
+        lacking = [n.node for n in found.per_node if on and not n.says.get(field)]
+        if lacking:
+            found.warnings.append(f"no {field} on {some(lacking)}: not in effect there, or not yet")

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from cnilab.testbeds.kubernetes.api import Api, Forbidden, NotFound
 
+NODES = "/api/v1/nodes"
+
 
 @dataclass(frozen=True)
 class Fact:
@@ -28,7 +30,7 @@ class NodeMode:
 
 @dataclass(frozen=True)
 class PoolMode:
-    """One Calico pool: its mode (a catalogue id, or None) and its fields."""
+    """One Calico pool: its mode (a catalogue id, or None), its fields, and who writes its routes."""
 
     pool: str
     cidr: str
@@ -37,6 +39,7 @@ class PoolMode:
     vxlan_mode: str
     disabled: bool
     managed_by: str
+    routes_by: str
 
 
 @dataclass
@@ -54,38 +57,44 @@ class Finding:
 
 
 class Reader:
-    """Reads objects, None where there is none; a refusal is kept in ``missing`` and reads as None too."""
+    """Reads objects, None where there is none; a refusal is kept in ``missing`` and reads as None too.
+
+    ``undecided`` is set once something was refused that the mode depends on: what was not read is then no "absent",
+    and no mode may be told.
+    """
 
     def __init__(self, api: Api) -> None:
         self.api = api
         self.missing: list[str] = []
+        self.undecided = False
         self._nodes: list[dict] | None = None
 
-    def get(self, path: str) -> dict | None:
+    def get(self, path: str, *, decides: bool = True) -> dict | None:
         try:
             return self.api.get(path)
         except NotFound:
             return None
         except Forbidden as error:
-            self._refused(error)
+            self._refused(error, decides)
             return None
 
-    def items(self, path: str, labels: str = "") -> list[dict]:
+    def items(self, path: str, labels: str = "", *, decides: bool = True) -> list[dict]:
         try:
             return list(self.api.items(path, labels=labels))
         except NotFound:
             return []
         except Forbidden as error:
-            self._refused(error)
+            self._refused(error, decides)
             return []
 
     def nodes(self) -> list[dict]:
         """Every node, read once."""
         if self._nodes is None:
-            self._nodes = self.items("/api/v1/nodes")
+            self._nodes = self.items(NODES)
         return self._nodes
 
-    def _refused(self, error: Forbidden) -> None:
+    def _refused(self, error: Forbidden, decides: bool) -> None:
+        self.undecided |= decides
         if error.message not in self.missing:
             self.missing.append(error.message)
 
@@ -105,7 +114,7 @@ def image_version(daemonset: dict | None, container: str) -> str | None:
         return None
     for one in daemonset["spec"]["template"]["spec"]["containers"]:
         if one["name"] == container:
-            tag = one.get("image", "").rpartition(":")[2].partition("@")[0]
+            tag = one.get("image", "").partition("@")[0].rpartition(":")[2]
             return tag if tag and "/" not in tag else None
     return None
 
