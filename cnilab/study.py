@@ -421,15 +421,5 @@ class Plan:
 
 
 __all__ = [
-    "EQUAL_MSS",
-    "PATHS",
-    "PLACEMENTS",
-    "Plan",
-    "Primary",
-    "Stop",
-    "Study",
-    "Test",
-    "Trial",
-    "load",
-    "parse",
-]
+    "EQUAL_MSS", "PATHS", "PLACEMENTS", "Plan", "Primary", "Stop", "Study", "Test", "Trial", "load", "parse", "sets_mss",
+]  # fmt: skip

@@ -88,7 +88,7 @@ def diagram(record: Record, placement: str) -> str:
     where = names.placement(placement)
     return (
         f'<figure id="trail-{placement.replace("_", "-")}" class="trails">{rows}<figcaption>{where}: one packet of '
-        f"{length} B, IP header included, seen on every device it passed, and its length there. Filled: inside "
+        f"{length} B, IP header included, seen on every device it passed, and its length there. Thick frame: inside "
         f"another packet. The ports of the wire between the nodes are left out.</figcaption></figure>"
     )
 
