@@ -212,6 +212,14 @@ def test_notes_of_the_testbed_are_kept(run):
     assert found(run, "setting_not_made")[0]["text"] == "cubic could not be set in pod p1 (3 deployments)"
 
 
+def test_settings_that_were_not_recorded_are_told(run):
+    """A difference itself is tests/test_settings.py's."""
+    (row,) = found(run, "settings_differ")
+    n = len(run.proofs())
+    assert (row["severity"], row["value"]) == ("info", n)
+    assert f"not recorded in {n} of {n} deployments" in row["text"]
+
+
 def test_findings_survive_the_disk(run):
     frame = quality.check(run)
     back = pd.read_parquet(quality.save(run, frame))

@@ -283,12 +283,12 @@ def _settings(record: Record) -> str:
     from cnilab.quality.settings import compared
 
     seen: dict[str, set[str]] = {}
-    for _, _, device, name, value in compared(record.proofs):
-        seen.setdefault(f"{device} {name}".strip(), set()).add(value)
+    for setting in compared(record.proofs):
+        seen.setdefault(setting.name, set()).add(setting.value)
     if not seen:
         return "not recorded"
     told = "; ".join(f"{name}: {' or '.join(sorted(values))}" for name, values in sorted(seen.items()))
-    n = sum("settings" in p.get("evidence", {}) for p in record.proofs.values())
+    n = sum("conditions" in (p.get("evidence") or {}) for p in record.proofs.values())
     return f"{told} (read in {n} of {len(record.proofs)} proved deployments)"
 
 

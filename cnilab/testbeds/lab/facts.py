@@ -1,4 +1,5 @@
-"""Read a lab's state back from the kernel: devices, routes, neighbours, forwarding entries, BGP sessions.
+"""Read a lab's state back from the kernel: devices, routes, neighbours, forwarding entries, BGP sessions,
+and the settings that drift.
 
 Reads and normalises; what the state should be is :mod:`cnilab.proof`'s business. The keys are those a real
 cluster's nodes are read into as well, so that one proof serves both.
@@ -10,6 +11,7 @@ import json
 import re
 
 from cnilab.modes import Mode
+from cnilab.testbeds import conditions
 from cnilab.testbeds.lab import bird
 from cnilab.testbeds.lab.client import AgentProcess
 from cnilab.testbeds.lab.topology import Topology
@@ -43,6 +45,29 @@ def read(agent: AgentProcess, topology: Topology, mode: Mode, nodes: list[str]) 
         else:
             out[node][what] = json.loads(text or "[]")
     return out
+
+
+def read_conditions(
+    agent: AgentProcess, mode: Mode, nodes: list[str], ends: dict[str, tuple[str, str]]
+) -> dict:
+    """Return what :func:`cnilab.testbeds.conditions.gathered` makes of the nodes and of the trials' ends.
+
+    Parameters
+    ----------
+    nodes
+        Names of the nodes that take part.
+    ends
+        placement -> namespaces of (client, server); nodes' own where the mode has no pods.
+    """
+    on_node = ["eth0", *([mode.device] if mode.device else [])]
+    devices = {
+        **dict.fromkeys((end for pair in ends.values() for end in pair), ["eth0"]),
+        **dict.fromkeys(nodes, on_node),
+    }
+    commands = [[ns, conditions.own_sysfs(conditions.script(names))] for ns, names in devices.items()]
+    answers = agent.call("read_many", commands=commands)["stdout"]
+    readings = {ns: conditions.parse(text, names) for (ns, names), text in zip(devices.items(), answers)}
+    return conditions.gathered(ends, {node: ("eth0", mode.device) for node in nodes}, readings)
 
 
 def converged(agent: AgentProcess, topology: Topology, routed_underlay: bool = False) -> bool:

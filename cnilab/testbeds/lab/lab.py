@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cnilab import modes, proof
 from cnilab.errors import LabError, Unavailable
-from cnilab.testbeds.lab import facts, kernel, planes, settings
+from cnilab.testbeds.lab import facts, kernel, planes
 from cnilab.testbeds.lab.client import AgentProcess
 from cnilab.testbeds.lab.steps import to_ops, to_shell
 from cnilab.testbeds.lab.topology import CLUSTER_IPS, Topology
@@ -200,7 +200,8 @@ class Lab:
         Returns
         -------
         dict
-            ``nodes`` (see :mod:`.facts`), ``topology``, ``placements`` (an exchange each), ``underlay``, ``path``.
+            ``nodes`` and ``conditions`` (see :mod:`.facts`), ``topology``, ``placements`` (an exchange each),
+            ``underlay``, ``path``.
         """
         wanted = placements or list(CLUSTER_IPS)
         first = self.topology.node_list[0]
@@ -217,18 +218,9 @@ class Lab:
         }
         for placement in wanted:
             found["placements"][placement] = self._exchange(placement, path)
+        ends = {p: (self.client(path).ns, self.server(p, path).ns) for p in wanted}
+        found["conditions"] = facts.read_conditions(self.agent, self.mode, nodes, ends)
         return found
-
-    def settings(self, placements: list[str], path: str = "pod_to_pod") -> dict[str, dict | None]:
-        """Read what drifts, on the nodes and at both ends of ``placements``; see :mod:`.settings`."""
-        first = self.topology.node_list[0]
-        wanted = {
-            node.name: ["eth0", *([self.mode.device] if self.mode.device else [])]
-            for node in (first, *(self.topology.peer_node(p) for p in placements))
-        }
-        for end in (self.client(path), *(self.server(p, path) for p in placements)):
-            wanted.setdefault(end.ns, ["eth0"])
-        return settings.read(self.agent, wanted)
 
     def _exchange(self, placement: str, path: str) -> dict:
         client, server = self.client(path), self.server(placement, path)

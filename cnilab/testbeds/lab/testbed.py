@@ -16,10 +16,7 @@ from cnilab.testbeds.lab.trace import trace
 
 
 class LabDeployment:
-    """One mode in its own lab; fulfils :class:`cnilab.testbeds.base.Deployment`.
-
-    ``traced`` adds to the proof's evidence a trail a placement: one packet's way through every device.
-    """
+    """One mode in its own lab; fulfils :class:`cnilab.testbeds.base.Deployment`."""
 
     def __init__(self, lab: Lab, *, traced: bool = False) -> None:
         self.lab, self.traced = lab, traced
@@ -35,7 +32,6 @@ class LabDeployment:
     def prove(self, placements: list[str], path: str) -> tuple[list[proof.Row], dict]:
         evidence = self.lab.evidence(placements, path)
         rows = proof.rows(self.lab.mode, self.kernel_path, evidence)
-        evidence["settings"] = self.lab.settings(placements, path)
         if self.traced:
             reached = [p for p, row in zip(placements, rows, strict=True) if row.reachable]
             evidence["trails"] = {p: self._trail(p) for p in reached}
