@@ -13,9 +13,10 @@ from collections.abc import Iterable
 import yaml
 
 from cnilab.errors import UnknownKey
+from cnilab.testbeds.kubernetes.switching.calico import PEER
 
-_CONFIGS = ["kube-flannel-cfg", "canal-config", "calico-config", "cilium-config"]
-_DAEMONSETS = ["kube-flannel-ds", "calico-node", "canal", "cilium"]
+_CONFIGS = ["kube-flannel-cfg", "canal-config", "rke2-canal-config", "calico-config", "cilium-config"]
+_DAEMONSETS = ["kube-flannel-ds", "calico-node", "canal", "rke2-canal", "cilium"]
 _CALICO = ["projectcalico.org", "crd.projectcalico.org"]
 
 
@@ -51,8 +52,9 @@ _SWITCH = [
     _rule([""], ["configmaps"], ["delete"], ["saved"]),
     _rule(["apps"], ["daemonsets"], ["patch"], ["kube-flannel-ds", "calico-node"]),
     _rule(_CALICO, ["ippools"], ["patch"]),
-    _rule(_CALICO, ["felixconfigurations", "bgpconfigurations"], ["create", "patch", "delete"]),
-    _rule(_CALICO, ["bgppeers"], ["create", "delete"]),
+    _rule(_CALICO, ["felixconfigurations", "bgpconfigurations", "bgppeers"], ["create"]),
+    _rule(_CALICO, ["felixconfigurations", "bgpconfigurations"], ["patch", "delete"], ["default"]),
+    _rule(_CALICO, ["bgppeers"], ["delete"], [PEER]),
     _rule(["operator.tigera.io"], ["installations"], ["patch"], ["default"]),
     _rule([""], ["nodes"], ["get", "patch"]),
 ]
@@ -62,15 +64,18 @@ RULES: dict[str, list[dict]] = {"detect": _DETECT, "verify": _RUN, "run": _RUN, 
 
 
 def objects(what: str, subjects: Iterable[dict]) -> list[dict]:
-    """A ClusterRole and, for each subject, its binding.
+    """A ClusterRole and its binding to the subjects; for ``all`` one of each for every purpose.
 
     Raises
     ------
     UnknownKey
         If there is nothing of that name.
     """
+    bound = list(subjects)
+    if what == "all":
+        return [item for each in RULES for item in objects(each, bound)]
     if what not in RULES:
-        raise UnknownKey("purpose", what, RULES)
+        raise UnknownKey("purpose", what, [*RULES, "all"])
     name = f"cnilab-{what}"
     made = [
         {
@@ -80,7 +85,6 @@ def objects(what: str, subjects: Iterable[dict]) -> list[dict]:
             "rules": RULES[what],
         }
     ]
-    bound = list(subjects)
     if bound:
         made.append(
             {
