@@ -421,5 +421,6 @@ class Plan:
 
 
 __all__ = [
-    "EQUAL_MSS", "PATHS", "PLACEMENTS", "Plan", "Primary", "Stop", "Study", "Test", "Trial", "load", "parse", "sets_mss",
+    "EQUAL_MSS", "PATHS", "PLACEMENTS", "Plan", "Primary", "Stop", "Study", "Test", "Trial", "load", "parse",
+    "sets_mss",
 ]  # fmt: skip

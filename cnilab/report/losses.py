@@ -62,7 +62,7 @@ def losses(record: Record) -> list[Loss]:
             ends = [_values(shipped, shipped, m) for m in (mode, study.baseline)]
             fair = [_values(equal, shipped, m) if equal else None for m in (mode, study.baseline)]
             share = _share(record, mode, place) / _share(record, study.baseline, place)
-            parts = split(*ends, share, mode_equal=fair[0], base_equal=fair[1], alpha=study.alpha)
+            parts = split(ends[0], ends[1], share, mode_equal=fair[0], base_equal=fair[1], alpha=study.alpha)
             if parts is not None:
                 out.append(Loss(mode, record.label(mode), place, test, parts))
     return out
@@ -116,8 +116,8 @@ def page(found: Sequence[Loss], baseline: str, level: float) -> Page:
 def _span(interval: Interval | None) -> str:
     if interval is None:
         return numbers.MISSING
-    bounds = [v if np.isfinite(v) and v > 0 else None for v in (interval.low, interval.high)]
-    return numbers.span(interval.estimate, *bounds)
+    low, high = (v if np.isfinite(v) and v > 0 else None for v in (interval.low, interval.high))
+    return numbers.span(interval.estimate, low, high)
 
 
 def picture(found: Sequence[Loss], baseline: str) -> Picture:
