@@ -220,7 +220,7 @@ def test_flannel_loses_only_the_named_back_ends():
         flannel.without_backends(MAIN, ("ipip",))
 
 
-def test_the_manifest_keeps_everything_but_images_and_the_cni_version():
+def test_the_manifest_keeps_everything_but_images_the_cni_version_and_the_probes_pace():
     published = """
 kind: ConfigMap
 metadata: {name: kube-flannel-cfg}
@@ -233,7 +233,7 @@ spec:
   template:
     spec:
       initContainers: [{name: a, image: "ghcr.io/x:1", args: ["-f"]}]
-      containers: [{name: b, image: "ghcr.io/y:1"}]
+      containers: [{name: b, image: "ghcr.io/y:1", readinessProbe: {httpGet: {path: /readyz}, periodSeconds: 10}}]
 """
     config, daemons = flannel.adapt(published)
     assert config["data"]["net-conf.json"] == '{"Network": "10.244.0.0/16"}'
@@ -244,6 +244,8 @@ spec:
     }  # fmt: skip
     assert pod["containers"][0]["image"] == "localhost/flannel:v0.28.10"
     assert pod["containers"][0]["volumeMounts"] == [{"name": "tun", "mountPath": "/dev/net/tun"}]
+    probe = pod["containers"][0]["readinessProbe"]
+    assert probe == {"httpGet": {"path": "/readyz"}, "initialDelaySeconds": 1, "periodSeconds": 1}
     assert pod["volumes"] == [{"name": "tun", "hostPath": {"path": "/dev/net/tun"}}]
 
 

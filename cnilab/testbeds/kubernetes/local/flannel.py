@@ -75,7 +75,9 @@ def without_backends(source: str, dropped: tuple[str, ...]) -> str:
 
 
 def adapt(manifest: str) -> list[dict]:
-    """Change the published manifest's images, pull policy and CNI version, and add the TUN device; keep the rest.
+    """Change the published manifest's images, pull policy and CNI version, add the TUN device; keep the rest.
+
+    The readiness probe asks every second, not every ten: on one machine a roll-out would spend its time waiting.
 
     Parameters
     ----------
@@ -94,6 +96,8 @@ def adapt(manifest: str) -> list[dict]:
             for container in (*pod.get("initContainers", ()), *pod["containers"]):
                 container["image"] = FLANNEL_IMAGE
                 container["imagePullPolicy"] = "Never"
+            if probe := pod["containers"][0].get("readinessProbe"):
+                probe.update(initialDelaySeconds=1, periodSeconds=1)
             pod["containers"][0].setdefault("volumeMounts", []).append({"name": "tun", "mountPath": _TUN})
             pod.setdefault("volumes", []).append({"name": "tun", "hostPath": {"path": _TUN}})
         elif obj["kind"] == "ConfigMap":
