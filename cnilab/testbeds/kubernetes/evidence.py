@@ -22,6 +22,7 @@ from dataclasses import dataclass
 
 from cnilab.errors import ClusterError
 from cnilab.modes import UNDERLAY_MTU, Mode
+from cnilab.testbeds import conditions
 from cnilab.testbeds.kubernetes import executing
 from cnilab.testbeds.kubernetes.api import Api
 from cnilab.testbeds.kubernetes.pods import Pod
@@ -327,4 +328,47 @@ def gather(
             # A pod may hear nothing, where the router cannot answer an address it does not know; its node does.
             from_node = Ends(watchers[client], pair.server, pair.address)
             seen["from_node"] = _ping(api, from_node, [100], 1)[0]
+    found["conditions"] = read_conditions(api, mode, ends, watchers, told, path)
     return found
+
+
+def read_conditions(
+    api: Api,
+    mode: Mode,
+    ends: Mapping[str, Ends],
+    watchers: Mapping[str, Pod],
+    told: Mapping[str, dict],
+    path: str,
+) -> dict:
+    """Read offloads, packet steering and sockets' settings of both ends and of the nodes that may be looked at.
+
+    Parameters
+    ----------
+    told
+        node -> what :func:`topology` says of it.
+    path
+        As in :func:`gather`; it decides whether an end's device is its pod's or its node's.
+
+    Returns
+    -------
+    dict
+        See :func:`cnilab.testbeds.conditions.gathered`.
+    """
+    uplinks = {node: told[node].get("uplink", "eth0") for node in told}
+    inside = mode.wiring != "host" and path != "host_to_host"
+    wanted: dict[str, tuple[Pod, list[str]]] = {
+        f"end {pod.name}": (pod, ["eth0" if inside else uplinks[pod.node]])
+        for pair in ends.values()
+        for pod in (pair.client, pair.server)
+    }
+    for node, pod in watchers.items():
+        wanted[node] = pod, [uplinks[node], *([mode.device] if mode.device else [])]
+    readings = {}
+    for name, (pod, devices) in wanted.items():
+        argv = ["sh", "-c", conditions.script(devices)]
+        readings[name] = conditions.parse(executing.run(api, pod.namespace, pod.name, argv).text, devices)
+    return conditions.gathered(
+        {p: (f"end {pair.client.name}", f"end {pair.server.name}") for p, pair in ends.items()},
+        {node: (uplink, mode.device) for node, uplink in uplinks.items()},
+        readings,
+    )

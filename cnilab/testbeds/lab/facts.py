@@ -1,5 +1,4 @@
-"""Read a lab's state back from the kernel: devices, routes, neighbours, forwarding entries, BGP sessions,
-and the settings that drift.
+"""Read a lab's state back from the kernel: devices, routes, neighbours, forwarding entries, BGP sessions, settings.
 
 Reads and normalises; what the state should be is :mod:`cnilab.proof`'s business. The keys are those a real
 cluster's nodes are read into as well, so that one proof serves both.
@@ -59,15 +58,15 @@ def read_conditions(
     ends
         placement -> namespaces of (client, server); nodes' own where the mode has no pods.
     """
-    on_node = ["eth0", *([mode.device] if mode.device else [])]
-    devices = {
-        **dict.fromkeys((end for pair in ends.values() for end in pair), ["eth0"]),
-        **dict.fromkeys(nodes, on_node),
-    }
+    on_node = ("eth0", mode.device) if mode.device else ("eth0",)
+    devices: dict[str, tuple[str, ...]] = dict.fromkeys(
+        (e for pair in ends.values() for e in pair), ("eth0",)
+    )
+    devices |= dict.fromkeys(nodes, on_node)
     commands = [[ns, conditions.own_sysfs(conditions.script(names))] for ns, names in devices.items()]
     answers = agent.call("read_many", commands=commands)["stdout"]
     readings = {ns: conditions.parse(text, names) for (ns, names), text in zip(devices.items(), answers)}
-    return conditions.gathered(ends, {node: ("eth0", mode.device) for node in nodes}, readings)
+    return conditions.gathered(ends, dict.fromkeys(nodes, ("eth0", mode.device)), readings)
 
 
 def converged(agent: AgentProcess, topology: Topology, routed_underlay: bool = False) -> bool:
