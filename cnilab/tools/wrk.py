@@ -97,12 +97,17 @@ class _Run:
         self.duration: float | None = None
         self.bad = 0
         self.lost = 0
+        self.corrected = True
 
     def take(self, line: str) -> None:
         if found := _LATENCY.match(line):
             for stat, at in (("mean", 1), ("stddev", 3), ("max", 5)):
                 self.latency[stat] = to_base(float(found[at]), found[at + 1], SECONDS)
-        elif found := _PERCENTILE.match(line):
+        elif "Uncorrected Latency" in line:
+            self.corrected = False  # wrk2 -U: a second distribution, which leaves out what waited to be sent
+        elif (found := _PERCENTILE.match(line)) and not self.corrected:
+            pass
+        elif found:
             # Of wrk2's two maxima the recorded one is of the same rounding as its percentiles.
             if point := _STATS.get(float(found[1])):
                 self.latency[point] = to_base(float(found[2]), found[3], SECONDS)

@@ -97,9 +97,9 @@ def blind(tool: str, runs: int) -> None:
             with oracle.no_hang():
                 oracle.check(tool, raw)
         except Exception:
-            kept = WORK / "crashes" / f"{tool}-{hashlib.sha1(raw).hexdigest()}"
-            kept.write_bytes(raw)
-            print(f"Test unit written to {kept}", file=sys.stderr)
+            place = WORK / "crashes" / f"{tool}-{hashlib.sha1(raw).hexdigest()}"
+            place.write_bytes(raw)
+            print(f"Test unit written to {place}", file=sys.stderr)
             raise
     print(f"stat::number_of_executed_units: {runs}")
 
