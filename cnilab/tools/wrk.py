@@ -105,11 +105,9 @@ class _Run:
                 self.latency[stat] = to_base(float(found[at]), found[at + 1], SECONDS)
         elif "Uncorrected Latency" in line:
             self.corrected = False  # wrk2 -U: a second distribution, which leaves out what waited to be sent
-        elif (found := _PERCENTILE.match(line)) and not self.corrected:
-            pass
-        elif found:
+        elif found := _PERCENTILE.match(line):
             # Of wrk2's two maxima the recorded one is of the same rounding as its percentiles.
-            if point := _STATS.get(float(found[1])):
+            if self.corrected and (point := _STATS.get(float(found[1]))):
                 self.latency[point] = to_base(float(found[2]), found[3], SECONDS)
         elif found := _TRAILER.match(line):
             if point := _STATS.get(float(found[1])):
