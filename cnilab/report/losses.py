@@ -1,14 +1,13 @@
-"""Where each mode's goodput goes, as a table and a picture: header bytes, and the rest.
+"""Where each mode's goodput goes, as sentences, a table and a picture: its own segment size, and the rest.
 
-Shown only where the streams were measured both as shipped and at equal MSS. The arithmetic is
-:mod:`cnilab.stats.split`'s; nothing here is a verdict, and no sentence claims a difference.
+Shown only where the streams were measured both as shipped and at equal MSS. The parts are
+:mod:`cnilab.stats.split`'s; nothing here is a verdict, and no sentence says more than an interval does.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 
 import numpy as np
 import pandas as pd
@@ -56,13 +55,13 @@ def losses(record: Record) -> list[Loss]:
     for place in (p for p in study.placements if p != "same_node"):
         shipped = record.table(METRIC, "value", test, place)
         equal = record.table(METRIC, "value", test + EQUAL_MSS, place)
-        if shipped is None or study.baseline not in shipped.modes:
+        if shipped is None or equal is None or study.baseline not in shipped.modes:
             continue
         for mode in modes.order(m for m in shipped.modes if m != study.baseline and m in study.modes):
             ends = [_values(shipped, shipped, m) for m in (mode, study.baseline)]
-            fair = [_values(equal, shipped, m) if equal else None for m in (mode, study.baseline)]
-            share = _share(record, mode, place) / _share(record, study.baseline, place)
-            parts = split(ends[0], ends[1], share, mode_equal=fair[0], base_equal=fair[1], alpha=study.alpha)
+            fair = [_values(equal, shipped, m) for m in (mode, study.baseline)]
+            headers = _share(record, mode, place) / _share(record, study.baseline, place)
+            parts = split(*ends, *fair, headers=headers, alpha=study.alpha)
             if parts is not None:
                 out.append(Loss(mode, record.label(mode), place, test, parts))
     return out
@@ -95,33 +94,48 @@ def page(found: Sequence[Loss], baseline: str, level: float) -> Page:
             "mode": x.label,
             "where": names.placement(x.placement),
             f"ratio to {baseline}": _span(x.parts.ratio),
-            "header bytes": f"{x.parts.headers:.3f}",
-            "the rest": _span(x.parts.rest),
-            "ratio at equal MSS": _span(x.parts.equal),
             "own segment size": _span(x.parts.segments),
+            "the rest, at equal MSS": _span(x.parts.rest),
+            "header bytes, by arithmetic": f"{x.parts.headers:.3f}",
             "blocks": str(x.parts.ratio.n),
         }
         for x in found
     ]
     frame = pd.DataFrame(lines)
     caption = (
-        f"Goodput ({found[0].test}) against {baseline} in parts, each a factor: ratio = header bytes × the rest, and "
-        f"ratio = ratio at equal MSS × own segment size; intervals hold one at a time, at {level:.0%}"
+        f"Goodput ({found[0].test}) against {baseline} in two factors: ratio = own segment size × the rest; "
+        f"intervals hold one at a time, at {level:.0%}. Arithmetic: what headers would leave of a link bound by bytes"
     )
     return Page(
         "loss-table", caption, frame, [c for c in frame.columns if c not in ("mode", "where")], "where"
     )
 
 
-def _span(interval: Interval | None) -> str:
-    if interval is None:
-        return numbers.MISSING
+def _span(interval: Interval) -> str:
     low, high = (v if np.isfinite(v) and v > 0 else None for v in (interval.low, interval.high))
     return numbers.span(interval.estimate, low, high)
 
 
+def sentence(loss: Loss) -> str:
+    """Say what the intervals of one mode's two parts say, and no more."""
+    told = "; ".join(
+        f"{what}: {_said(part)}"
+        for what, part in (("own segment size", loss.parts.segments), ("the rest", loss.parts.rest))
+    )
+    return f"{loss.label}: {told}."
+
+
+def _said(part: Interval) -> str:
+    if not (np.isfinite(part.high) and part.low > 0):
+        return "too few blocks to say"
+    head, ends = numbers.change(part.estimate, part.low, part.high, "less", "more", "as much")
+    if part.low <= 1 <= part.high:
+        return f"not told from no part ({ends})"
+    return f"{head} ({ends})"
+
+
 def picture(found: Sequence[Loss], baseline: str) -> Picture:
-    """Draw header bytes and the rest as bars from the baseline, and the ratio at equal MSS as a mark."""
+    """Draw both parts as bars from the baseline with their intervals, and the arithmetic as a mark."""
     places = list(dict.fromkeys(x.placement for x in found))
     labels = list(dict.fromkeys(x.label for x in found))
 
@@ -130,7 +144,7 @@ def picture(found: Sequence[Loss], baseline: str) -> Picture:
         colours = _colours(look)
         for ax, place in zip(axes, places):
             for x in (x for x in found if x.placement == place):
-                _bars(ax, labels.index(x.label), x.parts, colours)
+                _bars(ax, labels.index(x.label), x.parts, colours, look)
             low, high = _limits(found)
             ax.set_xscale("log")
             ax.set_xlim(low, high)
@@ -152,20 +166,21 @@ def picture(found: Sequence[Loss], baseline: str) -> Picture:
         return figure
 
     caption = (
-        f"What header bytes alone would leave of {baseline}'s goodput (upper bar), what is left once they are taken "
-        f"out (lower bar, with its interval), and the ratio at equal MSS (ring). Intervals hold one at a time."
+        f"What a mode's own segment size makes of {baseline}'s goodput (upper bar), and the rest, with all modes at "
+        f"one segment size (lower bar); lines: intervals, which hold one at a time. Ring: what headers would leave of "
+        f"a link bound by bytes, by arithmetic."
     )
     return Picture("fig-loss", draw, _alt(found, baseline), caption, page(found, baseline, 0.95).frame)
 
 
 def _alt(found: Sequence[Loss], baseline: str) -> str:
-    heads = [x.parts.headers for x in found]
-    rests = [x.parts.rest.estimate for x in found]
-    return escape(
-        f"Goodput of {numbers.count(len(found), 'comparison')} with {baseline} in two parts. Header bytes alone are "
-        f"factors of {min(heads):.2f} to {max(heads):.2f}, the rest is estimated at {min(rests):.2f} to "
-        f"{max(rests):.2f}.",
-        quote=False,
+    spans = []
+    for part in ("segments", "rest"):
+        at = [getattr(x.parts, part).estimate for x in found]
+        spans.append(f"{min(at):.2f} to {max(at):.2f}")
+    return (
+        f"Goodput of {numbers.count(len(found), 'comparison')} with {baseline} in two factors. Own segment size is "
+        f"estimated at {spans[0]}, the rest at {spans[1]}."
     )
 
 
@@ -173,23 +188,12 @@ def _colours(look: Look) -> tuple[str, str]:
     return ("#9a8cff", "#ff9a52") if look.dark else ("#5b4fc4", "#d55e00")
 
 
-def _bars(ax: Axes, y: float, parts: Split, colours: tuple[str, str]) -> None:
+def _bars(ax: Axes, y: float, parts: Split, colours: tuple[str, str], look: Look) -> None:
     """Bars from 100 % to either side; a bound that so few blocks do not give is not drawn."""
-    for offset, value, colour in ((-0.2, parts.headers, colours[0]), (0.05, parts.rest.estimate, colours[1])):
-        ax.fill_betweenx([y + offset - 0.1, y + offset + 0.1], 1, value, color=colour, lw=0, zorder=2)
-    _whisker(ax, y + 0.05, parts.rest, colours[1])
-    if parts.equal is not None:
-        _whisker(ax, y + 0.3, parts.equal, colours[0])
-        ax.plot(
-            parts.equal.estimate,
-            y + 0.3,
-            "o",
-            ms=5.5,
-            mfc=ax.get_facecolor(),
-            mec=colours[0],
-            mew=1.5,
-            zorder=4,
-        )
+    for offset, part, colour in ((-0.16, parts.segments, colours[0]), (0.16, parts.rest, colours[1])):
+        ax.fill_betweenx([y + offset - 0.1, y + offset + 0.1], 1, part.estimate, color=colour, lw=0, zorder=2)
+        _whisker(ax, y + offset, part, look.ink)
+    ax.plot(parts.headers, y - 0.16, "o", ms=5.5, mfc=look.ground, mec=look.ink, mew=1.2, zorder=4)
 
 
 def _whisker(ax: Axes, y: float, interval: Interval, colour: str) -> None:
@@ -201,9 +205,8 @@ def _limits(found: Sequence[Loss]) -> tuple[float, float]:
     ends = [1.0]
     for x in found:
         ends.append(x.parts.headers)
-        for part in (x.parts.rest, x.parts.equal):
-            if part is not None:
-                ends += [v for v in (part.low, part.estimate, part.high) if np.isfinite(v) and v > 0]
+        for part in (x.parts.segments, x.parts.rest):
+            ends += [v for v in (part.low, part.estimate, part.high) if np.isfinite(v) and v > 0]
     pad = (max(ends) / min(ends)) ** 0.05
     return min(ends) / pad, max(ends) * pad
 
@@ -211,9 +214,17 @@ def _limits(found: Sequence[Loss]) -> tuple[float, float]:
 def _legend(look: Look) -> list:
     first, second = _colours(look)
     return [
-        Patch(color=first, label="header bytes (arithmetic)"),
-        Patch(color=second, label="the rest (measured)"),
+        Patch(color=first, label="own segment size"),
+        Patch(color=second, label="the rest, at equal MSS"),
         Line2D(
-            [], [], marker="o", ls="", ms=5.5, mfc=look.ground, mec=first, mew=1.5, label="ratio at equal MSS"
+            [],
+            [],
+            marker="o",
+            ls="",
+            ms=5.5,
+            mfc=look.ground,
+            mec=look.ink,
+            mew=1.2,
+            label="headers, by arithmetic",
         ),
     ]

@@ -136,22 +136,29 @@ def questions(record: Record) -> Iterator[Part]:
 
 
 def loss(record: Record) -> Part:
-    """Part the loss into header bytes and the rest, where both segment sizes were measured."""
+    """Part the loss into what segment size costs and the rest, where both segment sizes were measured."""
     found, base = losses.losses(record), record.study.baseline
     if not found:
         return Part("")
     said = paragraph(
-        "Header bytes are counted from the MTU and the headers around it: what they take is certain on a link that "
-        "is bound by bytes. The rest is what was measured beyond that, the work of encapsulating above all. At "
-        "equal MSS every mode sends segments of one size, so that the MTU cannot be what tells two modes apart."
+        "Headers leave a mode less payload in a packet; putting them on and taking them off is work besides. Every "
+        "stream ran twice in each deployment, with the mode's own segment size and with one that fits all modes. How "
+        "the two differ, against the same of the baseline, is what segment size does; the rest is the ratio at equal "
+        "MSS."
     )
+    items = "".join(
+        f"<dt>{names.placement(place)}</dt>"
+        + "".join(f"<dd>{emphasise(losses.sentence(x))}</dd>" for x in found if x.placement == place)
+        for place in dict.fromkeys(x.placement for x in found)
+    )
+    said += f"<dl class='said'>{items}</dl>"
     note = paragraph(
         "Exploratory: parts of the comparisons above, not comparisons of their own. Whether a mode differs is what "
         "its verdict says.",
         "note",
     )
     return Part(
-        heading("Header bytes, or the rest?", "loss")
+        heading("Segment size, or the rest?", "loss")
         + said
         + losses.page(found, base, 1 - record.study.alpha)._repr_html_()
         + losses.picture(found, base)._repr_html_()

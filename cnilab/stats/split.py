@@ -1,9 +1,15 @@
-"""Where a mode's goodput goes: how much of its ratio to the baseline is header bytes, and how much is the rest.
+"""Part a mode's loss of goodput in two: what its own segment size costs, and the rest.
 
-All on the log scale, where parts add up: ratio = headers x rest. The headers' part is arithmetic, the rest is
-what was measured over it. A second reading, of the same streams at one segment size for all modes, says what
-the smaller segments cost by themselves: ratio = segments x (ratio at equal MSS). A description; it tests
-nothing and decides nothing, verdicts are :mod:`cnilab.stats.verdict`'s.
+A tunnel's headers leave less payload in a packet, and somebody has to put them on and take them off. Streams
+measured both as shipped and at one segment size for all modes tell the two apart, block by block, because
+
+    shipped(mode)     shipped(mode) / equal(mode)     equal(mode)
+    -------------  =  ---------------------------  x  -----------
+    shipped(base)     shipped(base) / equal(base)     equal(base)
+
+        ratio       =          segments            x     rest
+
+A description; it tests nothing and decides nothing, verdicts are :mod:`cnilab.stats.verdict`'s.
 """
 
 from __future__ import annotations
@@ -22,24 +28,25 @@ TCP_HEADER_BYTES = 52
 
 @dataclass(frozen=True)
 class Split:
-    """A ratio to the baseline in parts, each a factor; below one is a loss.
+    """A ratio to the baseline in two factors, from the same blocks; below one is a loss.
 
     Parameters
     ----------
+    ratio
+        As shipped.
+    segments
+        What the mode's own segment size does.
+    rest
+        The ratio at equal MSS. In every block ``ratio`` = ``segments`` x ``rest``; of the estimates that is
+        nearly so.
     headers
-        By arithmetic alone: what a link that is bound by bytes would be left with.
-    ratio, rest
-        As measured, as shipped; and what of it the headers do not explain. ``ratio`` = ``headers`` x ``rest``.
-    equal, segments
-        The ratio at equal MSS; and what the mode's own segment size does, from the blocks that hold all four
-        numbers. None where it was not measured.
+        To read beside ``segments``, by arithmetic alone: what a link bound by bytes would leave.
     """
 
-    headers: float
     ratio: Interval
+    segments: Interval
     rest: Interval
-    equal: Interval | None
-    segments: Interval | None
+    headers: float
 
 
 def payload_share(mtu: int, header_bytes: int) -> float:
@@ -72,10 +79,10 @@ def payload_share(mtu: int, header_bytes: int) -> float:
 def split(
     mode: np.ndarray,
     base: np.ndarray,
-    headers: float,
+    mode_equal: np.ndarray,
+    base_equal: np.ndarray,
     *,
-    mode_equal: np.ndarray | None = None,
-    base_equal: np.ndarray | None = None,
+    headers: float,
     alpha: float = 0.05,
 ) -> Split | None:
     """Part a mode's ratio to the baseline, within blocks.
@@ -84,17 +91,17 @@ def split(
     ----------
     mode, base
         Log goodput a block as shipped, shape (n,); NaN where a block has none.
-    headers
-        Ratio of the two payload shares, > 0.
     mode_equal, base_equal
         The same at equal MSS, in the same blocks, shape (n,).
+    headers
+        Ratio of the two payload shares, > 0.
     alpha
         One minus the confidence of each interval by itself.
 
     Returns
     -------
     Split or None
-        None where no block has both numbers as shipped.
+        From the blocks that hold all four numbers; None where there is none.
 
     Raises
     ------
@@ -103,26 +110,18 @@ def split(
     """
     if not headers > 0:
         raise DataError(f"a ratio of payload shares of {headers!r}; it must be above 0")
-    given = [np.asarray(v, float) for v in (mode, base, mode_equal, base_equal) if v is not None]
+    given = [np.asarray(v, float) for v in (mode, base, mode_equal, base_equal)]
     if len({v.shape for v in given}) != 1 or given[0].ndim != 1:
         raise DataError(f"log goodput of shapes {[v.shape for v in given]}; one value a block in each")
-    shipped = given[0] - given[1]
-    ratio = _factor(shipped, alpha)
-    if ratio is None:
+    ratio, rest = given[0] - given[1], given[2] - given[3]
+    whole = ~np.isnan(ratio + rest)
+    if not whole.any():
         return None
-    rest = _factor(shipped - math.log(headers), alpha)
-    assert rest is not None  # the same blocks, moved by a constant
-    equal = segments = None
-    if len(given) == 4:
-        fair = given[2] - given[3]
-        equal, segments = _factor(fair, alpha), _factor(shipped - fair, alpha)
-    return Split(headers, ratio, rest, equal, segments)
+    ratio, rest = ratio[whole], rest[whole]
+    return Split(_factor(ratio, alpha), _factor(ratio - rest, alpha), _factor(rest, alpha), headers)
 
 
-def _factor(d: np.ndarray, alpha: float) -> Interval | None:
-    """Return the Hodges–Lehmann estimate of log differences (n,) as a factor; None without a block."""
-    d = d[~np.isnan(d)]
-    if not len(d):
-        return None
+def _factor(d: np.ndarray, alpha: float) -> Interval:
+    """Return the Hodges–Lehmann estimate of log differences (n,) as a factor."""
     found = hodges_lehmann(d, alpha)
     return Interval(math.exp(found.estimate), math.exp(found.low), math.exp(found.high), found.level, found.n)
