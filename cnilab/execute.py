@@ -252,10 +252,9 @@ class _Matrix:
     def _trial(self, deployment: Any, trial: Trial, entry: dict) -> None:
         test = self.study.test(trial.test)
         tool: Any = TOOLS[test.tool]
-        absent = [p for p in tool.PROGRAMS if not self.bed.has_program(p)]
+        absent = [why for p in tool.PROGRAMS if (why := self.bed.lacks(p))]
         if absent:
-            reason = f"{absent[0]} is not installed; `cnilab doctor` tells how to get it"
-            self._record(trial, entry, {"status": "skipped", "reason": reason})
+            self._record(trial, entry, {"status": "skipped", "reason": absent[0]})
             return
         call = Call(
             kind=test.kind,

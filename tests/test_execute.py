@@ -101,7 +101,7 @@ class Bed:
         False,
         b"",
     )
-    absent, lacks, builds_ahead, left = (), (), True, ""
+    absent, unable, builds_ahead, left = (), (), True, ""
 
     def __init__(self, **faults):
         self.ran, self.closed, self.deployed, self.standing, self.ended = [], [], [], 0, 0
@@ -111,10 +111,16 @@ class Bed:
         return iperf3_output(1e9 + len(self.ran))
 
     def can(self, mode):
-        return (None, f"vxlan: Unknown device type; no {mode} here") if mode in self.lacks else ("native", "")
+        return (
+            (None, f"vxlan: Unknown device type; no {mode} here") if mode in self.unable else ("native", "")
+        )
 
-    def has_program(self, program):
-        return program not in self.absent
+    def lacks(self, program):
+        return (
+            f"{program} is not installed; `cnilab doctor` tells how to get it"
+            if program in self.absent
+            else ""
+        )
 
     def cpus(self):
         return 1, 0
@@ -178,7 +184,7 @@ def test_a_mode_not_in_effect_never_becomes_a_number(go):
 
 
 def test_a_mode_the_machine_lacks_is_skipped_with_the_reason(go):
-    status, reason = statuses(go(Bed(lacks=("flannel-vxlan",))))["flannel-vxlan", "same_subnet"]
+    status, reason = statuses(go(Bed(unable=("flannel-vxlan",))))["flannel-vxlan", "same_subnet"]
     assert status == "skipped"
     assert "Unknown device type" in reason
 

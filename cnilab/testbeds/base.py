@@ -61,8 +61,8 @@ class Testbed(Protocol):
         """CPU to bind the client to, and the server; (None, None) leaves both free."""
         ...
 
-    def has_program(self, program: str) -> bool:
-        """Whether a tool's program is there to be run."""
+    def lacks(self, program: str) -> str:
+        """Why a tool's program cannot be run, with the way to get it, or nothing."""
         ...
 
     def can(self, mode: str) -> tuple[str | None, str]:

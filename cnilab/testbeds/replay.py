@@ -73,8 +73,9 @@ class ReplayTestbed:
         found = self._deployments(mode)
         return (found[0][1]["kernel_path"], "") if found else (None, f"the recording has no {mode}")
 
-    def has_program(self, program: str) -> bool:
-        return True
+    def lacks(self, program: str) -> str:
+        """Nothing: what ran, ran."""
+        return ""
 
     def cpus(self) -> tuple[None, None]:
         """What was bound stands in the recording."""

@@ -65,7 +65,7 @@ class KubernetesTestbed:
         self.no_host = self.pods.open(host=self.settings.host_network)
         self.watchers: dict[str, Pod] = {}
         self.ends: dict[str, Pod] = {}
-        self._programs: dict[str, bool] = {}
+        self._programs: dict[str, str] = {}
         self._congestion: tuple[list[str], str] | None = None
         self._services: dict[str, str] = {}
 
@@ -89,12 +89,20 @@ class KubernetesTestbed:
         )
         return (None, why) if why else ("native", "")
 
-    def has_program(self, program: str) -> bool:
-        """Whether the pods' image holds a program; asked once each."""
+    def lacks(self, program: str) -> str:
+        """Why the pods' image cannot run a program; asked once each."""
         if program not in self._programs:
             pod = next(iter([*self.ends.values(), *self.watchers.values()]))
-            argv = ["sh", "-c", 'command -v "$1"', "sh", program]
-            self._programs[program] = executing.run(self.api, pod.namespace, pod.name, argv).code == 0
+            # wrk brings no server; ours is a Python file
+            wanted = [program, "python3"] if program == "wrk" else [program]
+            script = 'for p in "$@"; do command -v "$p" >/dev/null || { echo "$p"; exit 1; }; done'
+            done = executing.run(self.api, pod.namespace, pod.name, ["sh", "-c", script, "sh", *wanted])
+            missing = done.text.strip()
+            self._programs[program] = (
+                f"the image {self.settings.image} has no {missing}; use another with --image"
+                if done.code
+                else ""
+            )
         return self._programs[program]
 
     def cpus(self) -> tuple[None, None]:
@@ -241,7 +249,8 @@ class KubernetesDeployment:
     def prove(self, placements: list[str], path: str) -> tuple[list[proof.Row], dict]:
         bed = self.bed
         there = [p for p in placements if p in bed.placing.servers]
-        ends = {p: bed.pair(self.mode, p) for p in there}
+        # A ClusterIP answers no ping; the packets that follow go to its one pod, so that is asked.
+        ends = {p: replace(pair, address=pair.server.ip) for p in there if (pair := bed.pair(self.mode, p))}
         found: dict = {"placements": {}, "underlay": "plain", "path": path}
         rows = []
         if there:

@@ -71,9 +71,8 @@ class LabTestbed:
     def can(self, mode: str) -> tuple[str | None, str]:
         return kernel.kernel_path(mode)
 
-    def has_program(self, program: str) -> bool:
-        """Whether a program of a tool is there to be run."""
-        return find(program) is not None
+    def lacks(self, program: str) -> str:
+        return "" if find(program) else f"{program} is not installed; `cnilab doctor` tells how to get it"
 
     def deploy(self, mode: str) -> LabDeployment:
         services = self.study.path == "pod_to_service"
