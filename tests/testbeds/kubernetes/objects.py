@@ -30,7 +30,7 @@ class World:
 
     def clear(self):
         for path in reversed(self.made):
-            self.api.delete(path)
+            self.api.delete(path, grace_s=0)  # no kubelet ends a pod here
         for path in self.made:
             self.api.wait(f"{path} is gone", lambda path=path: self._gone(path), 30)
 
@@ -47,22 +47,30 @@ class World:
 
     def kinds(self, file):
         """Serve the custom kinds of a file of ``crds/``; they stay, since serving them takes seconds."""
-        for crd in _crds(file):
-            spec, version = crd["spec"], crd["spec"]["versions"][0]["name"]
-            try:
-                self.api.create(CRDS, crd)
-            except Conflict:
-                continue
-            path = f"/apis/{spec['group']}/{version}"
-            plural = spec["names"]["plural"]
-            self.api.wait(f"{plural} is served", lambda p=path, k=plural: self._serves(p, k), 30)
+        self._serve(file, True)
 
     def without(self, file):
-        """Serve the kinds of a file no more."""
-        paths = [f"{CRDS}/{crd['metadata']['name']}" for crd in _crds(file)]
-        if any(self.api.delete(path) for path in paths):
-            for path in paths:
-                self.api.wait(f"{path} is gone", lambda path=path: self._gone(path), 30)
+        """Serve the kinds of a file no more; unlike deleting them this takes no finalizer's time."""
+        self._serve(file, False)
+
+    def _serve(self, file, on):
+        changed = []
+        for crd in yaml.safe_load_all((FOLDER / file).read_text()):
+            path = f"{CRDS}/{crd['metadata']['name']}"
+            try:
+                version = self.api.get(path)["spec"]["versions"][0]
+                if version["served"] != on:
+                    change = [{"op": "replace", "path": "/spec/versions/0/served", "value": on}]
+                    self.api.patch(path, change, kind="json")
+                    changed.append(crd["spec"])
+            except NotFound:
+                if on:
+                    self.api.create(CRDS, crd)
+                    changed.append(crd["spec"])
+        for spec in changed:
+            path, plural = f"/apis/{spec['group']}/{spec['versions'][0]['name']}", spec["names"]["plural"]
+            word = "served" if on else "gone"
+            self.api.wait(f"{plural} is {word}", lambda p=path, k=plural: self._serves(p, k) == on, 60)
 
     def _serves(self, path, plural):
         try:
@@ -127,10 +135,6 @@ class World:
     def custom(self, kind, name, spec, **metadata):
         where = f"/apis/{self.group}/{kind.lower()}s"
         self.put(where, name, apiVersion=self.group, kind=kind, spec=spec, metadata=metadata)
-
-
-def _crds(file):
-    return list(yaml.safe_load_all((FOLDER / file).read_text()))
 
 
 def pool(ipip="Never", vxlan="Never", cidr="10.244.0.0/17", **more):

@@ -11,8 +11,9 @@ import pytest
 
 from cnilab.errors import ClusterError
 from cnilab.testbeds.kubernetes import switching
-from cnilab.testbeds.kubernetes.api import Api, Conflict, NotFound
+from cnilab.testbeds.kubernetes.api import Api, Conflict
 from cnilab.testbeds.kubernetes.switching import calico, flannel, state
+from tests.testbeds.kubernetes.objects import World
 from tests.testbeds.kubernetes.standin import Killed, Mortal, StandIn
 
 FLANNEL = "/api/v1/namespaces/kube-flannel"
@@ -38,60 +39,9 @@ def plane(control_plane):
         status["conditions"] = [{"type": "Ready", "status": "True"}]
         api.patch(f"/api/v1/nodes/{name}/status", {"status": status})
         api.patch(f"/api/v1/nodes/{name}", {"spec": {"taints": None}})
-    for group, kinds in {
-        "projectcalico.org": KINDS,
-        "crd.projectcalico.org": KINDS,
-        "operator.tigera.io": {"Installation": "installations"},
-    }.items():
-        version = "v3" if group == "projectcalico.org" else "v1"
-        for kind, plural in kinds.items():
-            api.create(
-                "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", crd(group, version, kind, plural)
-            )
-            path = f"/apis/{group}/{version}/{plural}"
-            api.wait(f"{path} is served", lambda path=path: served(api, path), 30)
+    for file in ("calico-v3.yaml", "calico-v1.yaml", "operator.yaml"):
+        World(api).kinds(file)
     return control_plane
-
-
-def crd(group, version, kind, plural):
-    """A custom kind of Calico's name and group; its fields are taken as they come, but the pool's two that exclude
-    each other (Calico 3.32 has that rule in the schema)."""
-    spec = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-    if kind == "IPPool":
-        modes = {"type": "string", "enum": ["Always", "CrossSubnet", "Never"]}
-        spec["properties"] = {"ipipMode": modes, "vxlanMode": modes, "cidr": {"type": "string"}}
-        rule = "!has(self.ipipMode) || !has(self.vxlanMode) || self.ipipMode == 'Never' || self.vxlanMode == 'Never'"
-        spec["x-kubernetes-validations"] = [
-            {"rule": rule, "message": "ipipMode and vxlanMode cannot both be enabled"},
-        ]
-    return {
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {
-            "name": f"{plural}.{group}",
-            "annotations": {"api-approved.kubernetes.io": "unapproved, a test"},
-        },
-        "spec": {
-            "group": group,
-            "scope": "Cluster",
-            "names": {"kind": kind, "plural": plural, "singular": kind.lower(), "listKind": f"{kind}List"},
-            "versions": [
-                {
-                    "name": version,
-                    "served": True,
-                    "storage": True,
-                    "schema": {"openAPIV3Schema": {"type": "object", "properties": {"spec": spec}}},
-                }
-            ],
-        },
-    }
-
-
-def served(api, path):
-    try:
-        return api.get(path) is not None
-    except NotFound:
-        return False
 
 
 def daemonset(name, labels, containers, **more):

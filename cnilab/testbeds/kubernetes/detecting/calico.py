@@ -79,7 +79,7 @@ def look(reader: Reader) -> Finding | None:
     if not active and not reader.undecided:
         found.warnings.append("no enabled IPv4 pool for pods")
     _nodes(reader, found, base, felix, overrides)
-    _tunnels(found, active)
+    _tunnels(found, active, felix)
     found.mode = one_of(n.mode for n in found.per_node) if found.per_node else base
     return found
 
@@ -241,12 +241,14 @@ def _nodes(reader: Reader, found: Finding, base: str | None, felix: dict, overri
         )
 
 
-def _tunnels(found: Finding, active: list[PoolMode]) -> None:
-    """A node gets a tunnel address once it has taken up a pool's encapsulation."""
-    for field, on in (
-        ("IPv4IPIPTunnelAddr", any(p.ipip_mode != "Never" for p in active)),
-        ("IPv4VXLANTunnelAddr", any(p.vxlan_mode != "Never" for p in active)),
+def _tunnels(found: Finding, active: list[PoolMode], felix: dict) -> None:
+    """A node gets a tunnel address once it has taken up a pool's encapsulation, unless Felix is told not to."""
+    for annotation, field, on in (
+        ("IPv4IPIPTunnelAddr", "ipipEnabled", any(p.ipip_mode != "Never" for p in active)),
+        ("IPv4VXLANTunnelAddr", "vxlanEnabled", any(p.vxlan_mode != "Never" for p in active)),
     ):
-        lacking = [n.node for n in found.per_node if on and not n.says.get(field)]
+        if on and felix.get(field) is False:
+            found.warnings.append(f"FelixConfiguration default forces {field} to false against the pools")
+        lacking = [n.node for n in found.per_node if on and not n.says.get(annotation)]
         if lacking:
-            found.warnings.append(f"no {field} on {some(lacking)}: not in effect there, or not yet")
+            found.warnings.append(f"no {annotation} on {some(lacking)}: not in effect there, or not yet")
