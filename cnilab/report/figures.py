@@ -70,7 +70,11 @@ def ratios(record: Record, metric: str, stat: str, test: str) -> Picture:
         + _notes(rows)
     )
     return Picture(
-        f"fig-{metric}-{stat}-{test}".replace("_", "-"), draw, words.alt(rows), caption, _ratio_data(rows)
+        f"fig-{metric}-{stat}-{test}".replace("_", "-").replace("@", "-"),
+        draw,
+        words.alt(rows),
+        caption,
+        _ratio_data(rows),
     )
 
 

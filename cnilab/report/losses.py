@@ -130,7 +130,7 @@ def _said(part: Interval) -> str:
         return "too few blocks to say"
     head, ends = numbers.change(part.estimate, part.low, part.high, "less", "more", "as much")
     if part.low <= 1 <= part.high:
-        return f"not told from no part ({ends})"
+        return f"may be none ({ends})"
     return f"{head} ({ends})"
 
 

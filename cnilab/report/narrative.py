@@ -114,7 +114,7 @@ def questions(record: Record) -> Iterator[Part]:
         rows = record.select(metric, stat, test)
         title = names.quantity(metric, stat).question
         title = f"{title[:-1]} ({test})?" if (metric, stat) in several else title
-        anchor = f"q-{metric}-{stat}-{test}".replace("_", "-")
+        anchor = f"q-{metric}-{stat}-{test}".replace("_", "-").replace("@", "-")
         if rows[0]["family"] == "primary":
             said = paragraph(
                 f"This is the question that was declared before the first trial; its "

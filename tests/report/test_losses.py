@@ -48,7 +48,7 @@ def test_the_page_shows_it_and_says_that_it_is_no_verdict(record):
     assert "Exploratory" in html
     assert "0.965" in html
     assert not {"significant", "faster", "slower"} & set(html.split())
-    assert "own segment size: not told from no part" in html
+    assert "own segment size: may be none" in html
     assert "the rest: 3" in html
 
 
@@ -70,8 +70,8 @@ def test_few_blocks_give_no_bounds_but_a_table(tmp_path):
     ("low", "high", "said"),
     [
         (0.65, 0.76, "30\u202f% less (24 to 35\u202f%)"),
-        (0.6, 1.0, "not told from no part"),
-        (1.0, 1.1, "not told from no part"),
+        (0.6, 1.0, "may be none"),
+        (1.0, 1.1, "may be none"),
         (0.0, np.inf, "too few blocks to say"),
     ],
 )
