@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from cnilab.errors import ParseError
 from cnilab.loading import sources
-from cnilab.tools import detect, get, knb
+from cnilab.tools import detect, knb, read
 from cnilab.tools.base import Reading
 
 #: Seconds one file or member may take, and bytes a worker may take beyond what it began with.
@@ -110,12 +110,10 @@ def _read(piece: sources.Piece, as_tool: str | None, series: bool) -> Answer:
         answer.reason = "bookkeeping of knb" if knb.bookkeeping(piece.path) else "no known tool's output"
         return answer
     try:
-        tool = get(answer.tool)
         if series:
-            answer.readings = tool.parse(piece.raw)
+            answer.readings = read(answer.tool, piece.raw)
         else:  # not asked for, so not kept and not sent to the parent process
-            quick = getattr(tool, "parse_totals", tool.parse)
-            answer.readings = [_bare(r) for r in quick(piece.raw)]
+            answer.readings = [_bare(r) for r in read(answer.tool, piece.raw, totals=True)]
     except ParseError as problem:
         answer.status, answer.reason, answer.line = "failed", problem.what, problem.line
         return answer

@@ -11,6 +11,7 @@ from cnilab.tools import (
     bombardier,
     checks,
     cilium_perf,
+    ends,
     flent,
     fortio,
     fping,
@@ -30,7 +31,7 @@ from cnilab.tools import (
 )
 from cnilab.tools.base import Call, Interval, Parser, Reading, Sample, Tool
 
-__all__ = ["TOOLS", "Call", "Interval", "Parser", "Reading", "Sample", "Tool", "detect", "get"]
+__all__ = ["TOOLS", "Call", "Interval", "Parser", "Reading", "Sample", "Tool", "detect", "get", "read"]
 
 #: Name -> module. A module is a :class:`Parser`; one that also has ``PROGRAMS`` is a :class:`Tool`.
 #: The order is the order of detection: what names itself stands before what is known by its form.
@@ -69,6 +70,28 @@ def get(name: str) -> Parser:
         return TOOLS[name]
     except KeyError:
         raise UnknownKey("tool", name, TOOLS) from None
+
+
+def read(name: str, raw: bytes, *, totals: bool = False) -> list[Reading]:
+    """Read what the tool called ``name`` printed.
+
+    Parameters
+    ----------
+    raw
+        All it printed. A number at the end of a text that was cut there is not believed (:mod:`.ends`).
+    totals
+        Leave the time series out where the reader can.
+
+    Raises
+    ------
+    ParseError
+        Where the bytes are not this tool's.
+    UnknownKey
+        Where there is no such tool.
+    """
+    tool = get(name)
+    parse = getattr(tool, "parse_totals", tool.parse) if totals else tool.parse
+    return parse(ends.trusted(checks.plain(raw)))
 
 
 def detect(head: bytes) -> str | None:

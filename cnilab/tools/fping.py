@@ -83,6 +83,8 @@ def _summary(match: re.Match[str], replies: list[float], line: int) -> Reading:
     sent, got = int(match["sent"]), int(match["got"])
     if not got:
         return checks.failed(f"no reply to any of {sent} packets", test="icmp_rr", line=line)
+    if match["min"] is None:
+        return checks.failed("the summary was cut short", test="icmp_rr", line=line, notes=("truncated",))
     samples = _loss(sent, got)
     for stat in ("min", "mean", "max"):
         value = number(match[stat])
@@ -96,6 +98,8 @@ def _summary(match: re.Match[str], replies: list[float], line: int) -> Reading:
 
 def _column(values: list[str], line: int) -> Reading:
     """Read ``-C``: one number a packet, ``-`` where none came back."""
+    if any(number(word) is None and word != "-" for word in values):
+        return checks.failed("the row was cut short", test="icmp_rr", line=line, notes=("truncated",))
     times = [v * 1e-3 for word in values if (v := number(word)) is not None]
     if not times:
         return checks.failed(f"no reply to any of {len(values)} packets", test="icmp_rr", line=line)

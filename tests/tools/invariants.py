@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 
+from cnilab import tools
 from cnilab.errors import ParseError
-from cnilab.tools import TOOLS, checks
+from cnilab.tools import checks
 from cnilab.tools.base import Reading
 
 
 def read(name: str, raw: bytes) -> list[Reading] | None:
     """Parse, and check what must hold of every answer; None for a ParseError."""
     try:
-        found = TOOLS[name].parse(raw)
+        found = tools.read(name, raw)
     except ParseError:
         return None
     assert found, "neither a reading nor a ParseError"

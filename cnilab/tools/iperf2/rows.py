@@ -41,6 +41,7 @@ class Group:
     notes: list[str] = field(default_factory=list)
     error: str | None = None
     version: str | None = None
+    expected: set[str] = field(default_factory=set)
 
 
 def totals(rows: list[Row]) -> dict[str, Row]:
@@ -62,8 +63,10 @@ def reading(group: Group) -> Reading:
     series = _series(own, group.served)
     if group.error:
         return Reading(status="failed", reason=group.error, intervals=series, **rest)
-    best = _best(totals(own))
-    if not best:
+    found = totals(own)
+    best = _best(found)
+    lacking = (group.expected | {r.stream for r in own}) - {*found, "SUM"}
+    if not best or ("SUM" not in found and lacking):
         reason = "no total row: the output was cut short"
         return Reading(status="failed", reason=reason, intervals=series, notes=("truncated",), **rest)
     bps = sum(r.bps for r in best)

@@ -44,6 +44,7 @@ class _Walk:
         self.groups: dict[bool, Group] = {}
         self.direction: dict[str, bool] = {}
         self.reversed: set[str] = set()
+        self.named: set[str] = set()
         self.listening: str | None = None
         self.served = False
         self.protocol = "tcp"
@@ -52,7 +53,8 @@ class _Walk:
 
     def close(self) -> None:
         self.found += [reading(g) for g in self.groups.values() if g.rows or g.error]
-        self.groups, self.direction, self.reported, self.reversed = {}, {}, None, set()
+        self.groups, self.direction, self.reported = {}, {}, None
+        self.reversed, self.named = set(), set()
 
     def complete(self) -> bool:
         """Whether every stream seen so far has its total, so that a new connection is a new test."""
@@ -60,14 +62,19 @@ class _Walk:
         return bool(rows) and {r.stream for r in rows} == set(totals(rows))
 
     def group(self, served: bool, at: int) -> Group:
-        return self.groups.setdefault(served, Group(self.begun or at, served, self.protocol))
+        group = self.groups.setdefault(served, Group(self.begun or at, served, self.protocol))
+        group.expected = {
+            stream for stream, ways in self.direction.items() if ways == served and stream in self.named
+        }
+        return group
 
 
 def parse(raw: bytes) -> list[Reading]:
     """Read every test in ``raw``."""
     walk = _Walk()
-    for at, line in enumerate(checks.text(raw).split("\n"), 1):
-        if len(line) <= 2000:
+    lines = checks.text(raw).split("\n")
+    for at, line in enumerate(lines, 1):
+        if len(line) <= 2000 and not (at == len(lines) and _cut(line, lines)):
             _take(walk, at, line)
     walk.close()
     if walk.found:
@@ -75,6 +82,14 @@ def parse(raw: bytes) -> list[Reading]:
     if walk.begun:
         return [checks.failed("iperf began and reported nothing", line=walk.begun, notes=("truncated",))]
     raise ParseError("no iperf2 report in this text")
+
+
+def _cut(line: str, lines: list[str]) -> bool:
+    """Whether this, the last line and without an end, is a row of fewer columns than the row before it."""
+    if not _ROW.match(line):
+        return False
+    before = next((other for other in lines[-2:-40:-1] if _ROW.match(other)), "")
+    return len(line.split()) < len(before.split())
 
 
 def _take(walk: _Walk, at: int, line: str) -> None:
@@ -92,6 +107,8 @@ def _take(walk: _Walk, at: int, line: str) -> None:
         # Of a test both ways (-d, -r) only the port tells which of the streams came in.
         stream, served = found["id"], found["near"] == walk.listening
         walk.direction[stream] = served
+        if "(reverse)" not in found["ways"]:
+            walk.named.add(stream)
         if "(reverse)" in found["ways"] and not stream.startswith("*"):
             walk.direction[stream] = walk.direction[f"*{stream}"] = not served
             walk.reversed |= {stream, f"*{stream}"}

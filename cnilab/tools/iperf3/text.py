@@ -77,8 +77,9 @@ def parse(raw: bytes) -> list[Reading]:
     tests: list[_Test] = [_Test(1)]
     version: str | None = None
     echoed = False
-    for at, line in enumerate(checks.text(raw).split("\n"), 1):
-        if len(line) > 2000:
+    lines = checks.text(raw).split("\n")
+    for at, line in enumerate(lines, 1):
+        if len(line) > 2000 or (at == len(lines) and _cut(line)):
             continue
         test = tests[-1]
         if line.startswith("Server output:"):
@@ -125,6 +126,11 @@ def parse(raw: bytes) -> list[Reading]:
     return readings
 
 
+def _cut(line: str) -> bool:
+    """Whether this, the last line and without an end, is a row that was to say whose figure it is."""
+    return bool(_LOOKS_LIKE_ROW.search(line)) and not re.search(r"(?:sender|receiver) *$", line)
+
+
 def _take(test: _Test, found: re.Match[str], at: int) -> None:
     rate = number(found["rate"])
     start, end = number(found["start"]), number(found["end"])
@@ -156,6 +162,8 @@ def _reading(test: _Test) -> Reading:
     notes = (["reverse"] if test.backwards else []) + (["server_side"] if test.served else [])
     if summary and test.served and "server has terminated" in (test.error or ""):
         test.error = None  # somebody stopped the server after its last test
+    if not test.error and (lacking := _lacking(test, summary)):
+        test.doubt = test.doubt or f"the output was cut short: the summary lacks {lacking} of the streams"
     if test.error or test.doubt:
         return Reading(status="failed", reason=test.error or test.doubt, intervals=series, **rest)
     if not summary:
@@ -178,6 +186,18 @@ def _reading(test: _Test) -> Reading:
         if goodput and client and server:
             samples.append(Sample("cpu_s_per_byte", (client + server) * 8 / goodput))
     return checks.reading(samples, series, duration_s=duration, notes=tuple(notes), **rest)
+
+
+def _lacking(test: _Test, summary: list[_Row]) -> int:
+    """How many streams had rows before the summary and are in none, or only in one end's, of it."""
+    lacking = 0
+    for role in {r.role for r in summary}:
+        seen = {r.stream for _, r in test.rows if r.role == role} - {"SUM"}
+        for side in {_sides(r) for r in summary if r.role == role}:
+            told = {r.stream for r in summary if r.role == role and _sides(r) == side}
+            if "SUM" not in told:
+                lacking = max(lacking, len(seen - told))
+    return lacking
 
 
 def _total(rows: list[_Row]) -> list[_Row]:

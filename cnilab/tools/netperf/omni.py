@@ -79,7 +79,9 @@ def test_of(values: dict[str, str], test: str | None) -> str | None:
     """Kind of test: from the banner, the command line, or the direction and protocol keys."""
     if test:
         return test
-    option = _TEST_OPTION.search(values.get("COMMAND_LINE", ""))
+    command = values.get("COMMAND_LINE", "")
+    whole = command.count('"') != 1  # -k puts it in quotes: one of them alone, and the other was cut off
+    option = _TEST_OPTION.search(command) if whole else None
     if option and option[1].lower() != "omni":
         name = option[1].lower()
         return (
