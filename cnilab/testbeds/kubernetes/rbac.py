@@ -30,31 +30,30 @@ _DETECT = [
     _rule([""], ["configmaps"], ["get"], _CONFIGS),
     _rule(["apps"], ["daemonsets"], ["get"], _DAEMONSETS),
     _rule([""], ["pods"], ["list"]),  # an agent's own, by label: which is older than its configuration
-    _rule(_CALICO, ["ippools", "bgppeers", "felixconfigurations"], ["get", "list"]),
-    _rule(_CALICO, ["bgpconfigurations"], ["get"], ["default"]),
+    _rule(_CALICO, ["ippools", "bgppeers", "felixconfigurations"], ["list"]),
+    _rule(_CALICO, ["bgpconfigurations", "felixconfigurations"], ["get"], ["default"]),
     _rule(["operator.tigera.io"], ["installations"], ["get"], ["default"]),
     _rule(["apiregistration.k8s.io"], ["apiservices"], ["get"], ["v3.projectcalico.org"]),
 ]
 _RUN = [
     *_DETECT,
     _rule([""], ["namespaces"], ["create", "get", "list", "delete"]),
-    _rule([""], ["pods"], ["create", "get", "list", "delete"]),
-    _rule(
-        [""], ["pods/exec"], ["create", "get"]
-    ),  # which of the two a server asks for depends on its version
+    _rule([""], ["pods"], ["create", "get", "delete"]),
+    # Which of the two a server asks for depends on its version.
+    _rule([""], ["pods/exec"], ["create", "get"]),
     _rule([""], ["services"], ["create", "get"]),
-    _rule([""], ["configmaps"], ["get"], [*_CONFIGS, "saved"]),
+    _rule([""], ["configmaps"], ["get"], ["saved"]),  # clean-up tells of a mode that waits to be put back
 ]
 _SWITCH = [
     *_RUN,
-    _rule([""], ["configmaps"], ["patch"], _CONFIGS),
+    _rule([""], ["configmaps"], ["patch"], ["kube-flannel-cfg", "calico-config"]),
     _rule([""], ["configmaps"], ["create"]),  # a name cannot be asked for before the object is there
     _rule([""], ["configmaps"], ["delete"], ["saved"]),
     _rule(["apps"], ["daemonsets"], ["patch"], ["kube-flannel-ds", "calico-node"]),
-    _rule(_CALICO, ["ippools"], ["patch"]),
+    _rule(_CALICO, ["ippools"], ["get", "patch"]),
     _rule(_CALICO, ["felixconfigurations", "bgpconfigurations", "bgppeers"], ["create"]),
     _rule(_CALICO, ["felixconfigurations", "bgpconfigurations"], ["patch", "delete"], ["default"]),
-    _rule(_CALICO, ["bgppeers"], ["delete"], [PEER]),
+    _rule(_CALICO, ["bgppeers"], ["get", "delete"], [PEER]),
     _rule(["operator.tigera.io"], ["installations"], ["patch"], ["default"]),
     _rule([""], ["nodes"], ["get", "patch"]),
 ]
