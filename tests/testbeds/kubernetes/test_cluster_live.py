@@ -12,9 +12,9 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
-from cnilab.testbeds.kubernetes.detect import detect
 
 from cnilab import execute, study
 from cnilab.archive import RunDir
@@ -23,11 +23,13 @@ from cnilab.errors import ClusterError
 from cnilab.testbeds.kubernetes import switching
 from cnilab.testbeds.kubernetes.api import Api
 from cnilab.testbeds.kubernetes.cleanup import runs
+from cnilab.testbeds.kubernetes.detect import detect
 from cnilab.testbeds.kubernetes.pods import NAMESPACES
 from cnilab.testbeds.kubernetes.switching import flannel
 
 pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("cluster")]
 
+STUDY = Path(__file__).parents[3] / "data" / "studies" / "cluster.yaml"
 VOLATILE = {"resourceVersion", "generation", "managedFields", "creationTimestamp", "uid"}
 #: What flanneld writes about itself: a device that was made anew has a new address.
 BY_FLANNEL = "flannel.alpha.coreos.com/backend-data"
@@ -74,11 +76,13 @@ def dump(api):
 
 def test_a_study_with_three_modes_switched_live(cluster, api, tmp_path):
     before = dump(api)
+    short = tmp_path / "cluster.yaml"
+    short.write_text(STUDY.read_text().replace("blocks: 10", "blocks: 7"))
     done = cnilab(
         cluster,
         "cluster",
         "run",
-        "data/studies/cluster.yaml",
+        str(short),
         "--switch",
         "-o",
         str(tmp_path / "run"),
@@ -154,7 +158,7 @@ blocks: 1
 def test_killed_at_a_random_moment_all_comes_back(cluster, api, tmp_path, kill):
     rng = random.Random(f"cnilab {kill}")
     before = dump(api)
-    argv = ["cluster", "run", "data/studies/cluster.yaml", "--switch", "--no-report", "--quiet"]
+    argv = ["cluster", "run", str(STUDY), "--switch", "--no-report", "--quiet"]
     environment = {**os.environ, "KUBECONFIG": str(cluster.settings.kubeconfig)}
     running = subprocess.Popen(
         [sys.executable, "-m", "cnilab.cli", *argv, "-o", str(tmp_path / "run")],

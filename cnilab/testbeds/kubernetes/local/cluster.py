@@ -39,6 +39,7 @@ from cnilab.testbeds.kubernetes.local.tree import Tree
 API_READY_S = 120.0
 NODES_READY_S = 240.0
 DOWN_S = 15.0
+ANNOUNCED = "flannel.alpha.coreos.com/backend-type"
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,8 @@ class Cluster:
             progress.step("API server ready; installing flannel, nodes come up")
             self._apply(build.MODULES["flannel"].result / flannel.MANIFEST)
             self._wait("nodes Ready", self._nodes_lack, NODES_READY_S, progress)
+            # Ready means that a CNI configuration lies there; flannel writes it before it runs.
+            self._wait("flannel on every node", self._flannel_lacks, NODES_READY_S, progress)
         except BaseException as error:
             with contextlib.suppress(ClusterError):
                 self.down(keep_logs=isinstance(error, Exception))
@@ -175,6 +178,19 @@ class Cluster:
             for name in self.settings.addresses
             if name not in there or not there[name].ready
         ]
+        return "; ".join(waiting)
+
+    def _flannel_lacks(self) -> str:
+        try:
+            nodes = list(self.api.items("/api/v1/nodes"))
+        except ApiError as error:
+            return str(error)
+        waiting = []
+        for node in nodes:
+            if ANNOUNCED not in (node["metadata"].get("annotations") or {}):
+                waiting.append(f"{node['metadata']['name']}: flannel has not announced itself")
+            elif taints := (node.get("spec") or {}).get("taints"):
+                waiting.append(f"{node['metadata']['name']} is tainted {taints[0]['key']}")
         return "; ".join(waiting)
 
     def _wait(self, what: str, why_not: Callable[[], str], timeout_s: float, progress: Progress) -> None:
