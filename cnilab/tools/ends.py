@@ -7,11 +7,9 @@ module knows no format, and leaves alone what a reader itself sees to be cut: JS
 
 from __future__ import annotations
 
-import re
-
 #: Stands for the number; no reader takes it for one.
 CUT = "…".encode()
-_NUMBER_AT_END = re.compile(rb"[\d.,]*\d[\d.,]*m?[ \t]*\Z")
+_OF_NUMBERS = b"0123456789.,"
 _LEFT_ALONE = (b"\x1f\x8b", b"{", b"[{", b"[\n")
 
 
@@ -23,6 +21,7 @@ def trusted(raw: bytes) -> bytes:
     """
     if not raw[-1:].strip(b"\r\n") or raw.startswith(_LEFT_ALONE):
         return raw
-    tail = raw[-400:]
-    found = _NUMBER_AT_END.search(tail)
-    return raw[: len(raw) - len(tail) + found.start()] + CUT if found else raw
+    line = raw.rstrip(b" \t").removesuffix(b"m")
+    before = line.rstrip(_OF_NUMBERS)
+    number = line[len(before) :]
+    return before + CUT if number.strip(b".,") else raw

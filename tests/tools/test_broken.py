@@ -16,7 +16,7 @@ from invariants import read
 from test_recorded import DATA, FILES
 
 from cnilab import tools
-from cnilab.tools import TOOLS, checks
+from cnilab.tools import TOOLS, checks, ends
 from cnilab.tools.base import Reading, Sample
 
 SMALL = [p for p in FILES if p.stat().st_size < 4000]
@@ -309,3 +309,23 @@ FOUND = {
 @pytest.mark.parametrize(("name", "raw"), [(name, raw) for name, raws in FOUND.items() for raw in raws])
 def test_what_fuzzing_found_gives_no_value(name, raw):
     assert not values(read(name, raw))
+
+
+@pytest.mark.parametrize(
+    ("raw", "left"),
+    [
+        (b"a = 12.5", "a = …"),
+        (b"a = 12.", "a = …"),
+        (b"max 1.1m", "max …"),
+        (b"a = 12.5 ", "a = …"),
+        (b"a = 12.5\n", "a = 12.5\n"),
+        (b"a = 12.5\r\n", "a = 12.5\r\n"),
+        (b"12.5KB", "12.5KB"),
+        (b"It failed.", "It failed."),
+        (b'{"a": 1', '{"a": 1'),
+        (b"", ""),
+        (b"9" * 100_000, "…"),
+    ],
+)
+def test_a_number_at_an_end_without_line_end_is_not_believed(raw, left):
+    assert ends.trusted(raw).decode() == left
