@@ -288,6 +288,9 @@ def test_beyond_what_any_network_does_is_impossible(metric, value):
 
 #: Inputs that coverage-guided fuzzing found (tests/fuzz), each with what it did before.
 FOUND = {
+    "iperf3 document": [
+        b'{"start":{"version":"iperf 3.1"},"end":{"streams":[{"udp":{"sender":[]}},{}],"sum":{}}}'
+    ],
     "flent": [b'{"metadata":{"SERIES_META":{"a":{"UNITS":{"b":1}}}},"x_values":[0,1],"results":{"a":[1,2]}}'],
     "iperf2": [b"time,srcaddress,srcport,dstaddr\n1,a,1,b,2,3,0.0,1.0,8,8\n"],
     "iperf3": [
@@ -308,7 +311,7 @@ FOUND = {
 
 @pytest.mark.parametrize(("name", "raw"), [(name, raw) for name, raws in FOUND.items() for raw in raws])
 def test_what_fuzzing_found_gives_no_value(name, raw):
-    assert not values(read(name, raw))
+    assert not values(read(name.split()[0], raw))
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ def _twice_summed(raw: bytes, whole: dict) -> bool:
     if len(branch(branch(whole, "end"), "streams", list)) < 2:
         return False
     streams = branch(branch(whole, "end"), "streams", list)
-    senders = {branch(s, "udp").get("sender", branch(s, "sender").get("sender")) for s in streams}
+    senders = {repr(branch(s, "udp").get("sender", branch(s, "sender").get("sender"))) for s in streams}
     return len(senders) == 2 and b"bidir_reverse" not in raw
 
 
