@@ -126,6 +126,7 @@ class Stream:
             if not file.closed:
                 file.close()
         self.socket.close()
+        self.socket.sock.shutdown()  # what close() leaves out once the other side has said goodbye
 
 
 def _code(status: bytes, what: str) -> int:

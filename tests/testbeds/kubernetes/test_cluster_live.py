@@ -198,28 +198,24 @@ blocks: 3
     settings = ClusterSettings(kubeconfig=str(cluster.settings.kubeconfig))
     wanted = study.parse(text).model_copy(update={"cluster": settings})
     evicted = []
+    first = next(t for t in wanted.plan().trials if t.mode == "flannel-vxlan")
+    under_way = tmp_path / "run" / "raw" / first.trial_id / "client.out"
 
     def evict():
-        """Evict the first server that serves, as a drain would."""
-        for _ in range(600):
-            for names in runs(api).values():
-                namespace = min(names, key=len)
-                if not namespace.endswith("-host"):
-                    path = f"{NAMESPACES}/{namespace}/pods"
-                    for pod in api.items(path, labels="cnilab.io/role=server-same-subnet"):
-                        if (pod["status"].get("phase")) == "Running":
-                            time.sleep(
-                                5
-                            )  # the proof takes three seconds; then it is in the middle of a trial
-                            name = pod["metadata"]["name"]
-                            body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name}}
-                            api.create(
-                                f"{path}/{name}/eviction",
-                                {**body, "metadata": {"name": name, "namespace": namespace}},
-                            )
-                            evicted.append(name)
-                            return
+        """Evict the server of the first trial in the middle of it, as a drain would."""
+        for _ in range(1200):
+            if under_way.exists():
+                break
             time.sleep(0.1)
+        time.sleep(1)
+        for names in runs(api).values():
+            path = f"{NAMESPACES}/{min(names, key=len)}/pods"
+            for pod in api.items(path, labels="cnilab.io/role=server-same-subnet"):
+                name, namespace = pod["metadata"]["name"], pod["metadata"]["namespace"]
+                body = {"apiVersion": "policy/v1", "kind": "Eviction"}
+                body["metadata"] = {"name": name, "namespace": namespace}
+                api.create(f"{path}/{name}/eviction", body)
+                evicted.append(name)
 
     thread = threading.Thread(target=evict, daemon=True)
     thread.start()
