@@ -192,7 +192,7 @@ class RunDir:
 
     def rebuild(self) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Parse all raw output anew into ``samples.parquet`` and ``intervals.parquet`` and return both."""
-        from cnilab.tools import TOOLS
+        from cnilab import tools
 
         run_id, rows, series = self.run_id, [], []
         for meta in self.metas():
@@ -207,7 +207,7 @@ class RunDir:
             if meta["status"] == "ok":
                 raw = (self.path / "raw" / meta["trial_id"] / "client.out").read_bytes()
                 try:
-                    readings = TOOLS[meta["tool"]].parse(raw)
+                    readings = tools.read(meta["tool"], raw)
                 except ParseError as error:
                     base |= {"status": "failed", "reason": f"output not readable: {error}"}
                 if len(readings) > 1:
