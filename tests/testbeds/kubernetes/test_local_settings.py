@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cnilab.errors import ClusterError, CnilabError, Unavailable
+from cnilab.errors import ClusterError, Unavailable
 from cnilab.testbeds.kubernetes.local import build, cgroups, checks, flannel, settings
 from cnilab.testbeds.kubernetes.local.cluster import Cluster
 from cnilab.testbeds.kubernetes.local.processes import Programs, excerpt
@@ -125,11 +125,6 @@ def test_a_folder_on_an_overlay_is_told(monkeypatch, tmp_path):
     entry = f"1 1 {os.major(tmp_path.stat().st_dev)}:{os.minor(tmp_path.stat().st_dev)} / / rw - overlay overlay rw"
     monkeypatch.setattr(checks, "_mounts", lambda: [entry])
     assert [p for p in checks.problems(Settings()) if "XDG_STATE_HOME" in p]
-
-
-def test_calico_is_refused_before_anything_happens():
-    with pytest.raises(CnilabError, match="--cni calico is not in this version; allowed is flannel"):
-        Cluster(Settings(cni="calico")).up()
 
 
 def test_a_cluster_that_is_not_there_is_named_with_those_that_are():

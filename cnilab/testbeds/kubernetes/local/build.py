@@ -95,6 +95,7 @@ class Module:
 
 MODULES = {
     "pause": Module("pause", {"pause": "."}),
+    "calico-stand-in": Module("calico-stand-in", {"calico-stand-in": "."}),
     "cni-flannel": Module(
         "cni-flannel", {"cni-flannel": "github.com/containernetworking/plugins/plugins/meta/flannel"}
     ),

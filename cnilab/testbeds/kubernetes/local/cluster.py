@@ -13,7 +13,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
 
@@ -21,7 +21,7 @@ import yaml
 
 from cnilab.errors import ClusterError, Unavailable
 from cnilab.testbeds.kubernetes.api import Api, ApiError
-from cnilab.testbeds.kubernetes.local import build, cgroups, checks, flannel, images, pki
+from cnilab.testbeds.kubernetes.local import build, calico, cgroups, checks, flannel, images, pki
 from cnilab.testbeds.kubernetes.local.apiserver import LOOPBACK, not_ready
 from cnilab.testbeds.kubernetes.local.processes import SHOWN, excerpt
 from cnilab.testbeds.kubernetes.local.progress import Progress
@@ -94,8 +94,6 @@ class Cluster:
             If it is up already, or does not come up; the message names the log and shows its end.
         """
         progress, settings = progress or Progress(), self.settings
-        if settings.cni != "flannel":
-            raise Unavailable(f"--cni {settings.cni} is not in this version; allowed is flannel")
         if self.alive:
             raise ClusterError(
                 f"cluster {settings.name!r} is up already; see: cnilab cluster status --name {settings.name}; "
@@ -118,12 +116,43 @@ class Cluster:
             self._wait("nodes Ready", self._nodes_lack, NODES_READY_S, progress)
             # Ready means that a CNI configuration lies there; flannel writes it before it runs.
             self._wait("flannel on every node", self._flannel_lacks, NODES_READY_S, progress)
+            if settings.cni == "calico":
+                self._stand_in(progress)
         except BaseException as error:
             with contextlib.suppress(ClusterError):
                 self.down(keep_logs=isinstance(error, Exception))
             raise
         progress.step(f"{settings.nodes} of {settings.nodes} nodes Ready")
         return self
+
+    def _stand_in(self, progress: Progress) -> None:
+        """Install Calico's objects and wait for the stand-in's word on every node."""
+        for kind in calico.kinds():
+            self.api.create(_collection(kind), kind)
+        for obj in calico.objects():
+            served = partial(self._not_served, _collection(obj))
+            self._wait(f"{obj['kind']} is served", served, API_READY_S, progress)
+            self.api.create(_collection(obj), obj)
+        silent = partial(self._silent, calico.MARK)
+        self._wait("the stand-in on every node", silent, NODES_READY_S, progress)
+        progress.step("Calico's objects are there; its agent is a stand-in, and flannel carries the pods")
+
+    def _not_served(self, path: str) -> str:
+        try:
+            self.api.get(path)
+        except ApiError as error:
+            return str(error)
+        return ""
+
+    def _silent(self, annotation: str) -> str:
+        try:
+            nodes = list(self.api.items("/api/v1/nodes"))
+        except ApiError as error:
+            return str(error)
+        silent = [
+            n["metadata"]["name"] for n in nodes if annotation not in (n["metadata"].get("annotations") or {})
+        ]
+        return "; ".join(f"{name} has no {annotation}" for name in silent)
 
     def _start(self, archive: Path) -> None:
         """Make everything that is outside of the namespaces, and the namespaces with their pid 1."""
@@ -313,7 +342,7 @@ class Cluster:
 
 
 def _collection(obj: dict) -> str:
-    """Return the path to create an object at, for the kinds that flannel's manifest has."""
+    """Return the path to create an object at, for the kinds that a cluster is raised with."""
     plural = obj["kind"].lower() + "s"
     group = obj["apiVersion"]
     root = f"/apis/{group}" if "/" in group else f"/api/{group}"

@@ -24,6 +24,7 @@ from cnilab.setup.programs import find, package_for
 from cnilab.testbeds.kubernetes.local.build import binary
 from cnilab.testbeds.kubernetes.local.settings import (
     BENCH_IMAGE,
+    CALICO_IMAGE,
     FLANNEL_IMAGE,
     PAUSE_IMAGE,
     cache_root,
@@ -132,6 +133,13 @@ def images() -> tuple[Image, ...]:
                 **{str(file): file for file in (Path("/etc/ethertypes"), Path("/etc/protocols"))},
             },
             entry=("/opt/bin/flanneld",),
+        ),
+        Image(
+            CALICO_IMAGE,
+            files={"/calico-stand-in": binary("calico-stand-in")},
+            entry=("/calico-stand-in",),
+            user="65535:65535",
+            shell=False,
         ),
         Image(BENCH_IMAGE, (*BENCH_NEEDED, *(p for p in BENCH_WANTED if find(p))), user=BENCH_USER),
     )

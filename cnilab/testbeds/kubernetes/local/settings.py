@@ -35,6 +35,8 @@ DEFAULT_LIFETIME_S = 8 * 3600
 PAUSE_IMAGE = "localhost/pause:1"
 FLANNEL_IMAGE = f"localhost/flannel:{FLANNEL}"
 BENCH_IMAGE = "localhost/cnilab-bench:1"
+#: Calico's agent is not in it; see calico.py.
+CALICO_IMAGE = "localhost/calico-stand-in:stand-in"
 
 
 def node_addresses(count: int) -> dict[str, str]:
@@ -96,7 +98,7 @@ class Settings:
     nodes
         1 to 9.
     cni
-        ``flannel`` or ``calico``.
+        ``flannel``, or ``calico`` for Calico's objects with a stand-in for its agent.
     lifetime_s
         Seconds after which a forgotten cluster ends itself.
     proxy

@@ -68,7 +68,7 @@ class Status:
             memory = f"{self.memory_bytes / 2**20:.0f} MiB" if self.memory_bytes is not None else "unknown"
             lines += [
                 f"nodes       {ready} of {self.wanted} Ready: {names or 'none has joined'}",
-                f"CNI         {self.cni}, back end {self.backend or 'unknown'}",
+                f"CNI         {_plugin(self.cni)}, back end {self.backend or 'unknown'}",
                 f"memory      {memory}",
                 f"age         {_minutes(self.age_s)}; ends itself in {_minutes(self.left_s)}",
                 f"kubeconfig  {self.kubeconfig}",
@@ -111,6 +111,10 @@ def status(cluster: Cluster) -> Status:
         kubeconfig=str(settings.kubeconfig),
         trouble=trouble,
     )
+
+
+def _plugin(cni: str) -> str:
+    return cni if cni == "flannel" else f"{cni} (a stand-in: objects only); flannel carries the pods"
 
 
 def memory_bytes(first: int) -> int | None:

@@ -1,0 +1,3 @@
+module cnilab.local/calico-stand-in
+
+go 1.26
