@@ -291,6 +291,9 @@ class KubernetesDeployment:
         try:
             with trials.Server(bed.api, ends.server, server_argv, tool.PORT, folder):
                 done = trials.client(bed.api, ends.client, client_argv, folder, timeout_s)
+            # A client whose server was taken away may end in good order (iperf3 -J does): ask after the pods, always.
+            if bed.pods.lost(ends.client) or bed.pods.lost(ends.server):
+                raise ClusterError("it was in the middle of a trial")
         except ClusterError as error:
             why = bed.pods.lost(ends.client) or bed.pods.lost(ends.server)
             self._lost = why or str(error)
