@@ -51,9 +51,11 @@ def own_sysfs(script: str) -> list[str]:
     """Return the command that runs ``script`` with a ``/sys`` of the network namespace it is called in.
 
     A sysfs shows the devices of the namespace it was mounted in, and the lab's namespaces are entered, not
-    booted: without this the machine's own ``eth0`` would be read in every one of them.
+    booted: without this the machine's own ``eth0`` would be read in every one of them. Where none may be mounted
+    (an ordinary user in a container), an empty directory hides it: not read is better than read elsewhere.
     """
-    return ["unshare", "--mount", "sh", "-c", f"mount -t sysfs none /sys || exit; {script}"]
+    own = "mount -t sysfs none /sys 2>/dev/null || mount -t tmpfs none /sys || exit"
+    return ["unshare", "--mount", "sh", "-c", f"{own}; {script}"]
 
 
 def parse(text: str | None, devices: Sequence[str]) -> dict | None:
