@@ -137,6 +137,8 @@ for mode in ("flannel-vxlan", "calico-bgp-mesh"):
     with Lab(mode) as lab:
         assert not lab.agent.root
         print(mode, [row.status for row in lab.prove()])
+        seen = lab.evidence(["same_subnet"])["conditions"]["placements"]["same_subnet"]["client"]
+        assert seen["offloads"]["tso"] and seen["tcp_rmem"] and seen["rps_cpus"] in (None, ["0"]), seen
 """
 
 
