@@ -135,7 +135,7 @@ def switch(api: Api, found: Objects, mode: str, progress: Progress, *, at_once: 
 
 def settle(api: Api, found: Objects, mode: str, progress: Progress) -> None:
     """Wait for the roll-out and for every node's word, then remove what the old backend left."""
-    wait_rolled(api, found.daemonset_path)
+    wait_rolled(api, found.daemonset_path, hopeless=lambda: _crashing(api, found))
     _wait_announced(api, found, BACKENDS[mode]["Type"])
     removed = clean(api, found, modes.get(mode))
     if removed:
@@ -185,6 +185,20 @@ def agents(api: Api, found: Objects) -> list[dict]:
     labels = found.daemonset["spec"]["selector"]["matchLabels"]
     chosen = ",".join(f"{k}={v}" for k, v in labels.items())
     return list(api.items(f"/api/v1/namespaces/{found.namespace}/pods", labels=chosen))
+
+
+def _crashing(api: Api, found: Objects) -> str:
+    """Why an agent does not stay up, as where the kernel has no device of the back end's kind; or nothing."""
+    for pod in agents(api, found):
+        for container in (pod.get("status") or {}).get("containerStatuses") or ():
+            ended = (container.get("lastState") or {}).get("terminated") or {}
+            if container.get("restartCount", 0) >= 2 and ended.get("exitCode"):
+                name = pod["metadata"]["name"]
+                return (
+                    f"flanneld on {pod['spec'].get('nodeName')} ends with status {ended['exitCode']} again and again; "
+                    f"it says why in: kubectl logs -n {found.namespace} {name} --previous"
+                )
+    return ""
 
 
 # ---- what is left in the kernel ----------------------------------------------------------------------------------

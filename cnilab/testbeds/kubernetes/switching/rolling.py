@@ -52,11 +52,21 @@ def _holds(now: object, change: object) -> bool:
     )
 
 
-def wait_rolled(api: Api, path: str, timeout_s: float = ROLLED_S) -> dict:
-    """Wait until a DaemonSet's controller has seen its last change and every pod is the new one and ready."""
+def wait_rolled(
+    api: Api, path: str, timeout_s: float = ROLLED_S, hopeless: Callable[[], str] = lambda: ""
+) -> dict:
+    """Wait until a DaemonSet's controller has seen its last change and every pod is the new one and ready.
+
+    Raises
+    ------
+    ClusterError
+        After ``timeout_s``, or as soon as ``hopeless`` says why it will never be.
+    """
 
     def look() -> dict | None:
         item = api.get(path)
+        if why := hopeless():
+            raise ClusterError(why)
         status, wanted = item.get("status") or {}, (item.get("status") or {}).get("desiredNumberScheduled", 0)
         counts = {k: status.get(k, 0) for k in ("updatedNumberScheduled", "numberReady", "numberAvailable")}
         look.why = ", ".join(f"{k} {v} of {wanted}" for k, v in counts.items())  # type: ignore[attr-defined]
