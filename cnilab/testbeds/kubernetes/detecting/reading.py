@@ -21,7 +21,7 @@ class Fact:
 
 @dataclass(frozen=True)
 class NodeMode:
-    """One node: the mode it is in (a catalogue id, or None), and what it says itself."""
+    """One node: the mode it is in (a catalogue id, ``mixed`` where pools differ, or None), and what it says itself."""
 
     node: str
     mode: str | None
