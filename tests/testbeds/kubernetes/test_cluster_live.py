@@ -236,7 +236,7 @@ def test_a_failed_switch_puts_back_what_was_there(cluster, api, monkeypatch):
     before = dump(api)
     monkeypatch.setitem(flannel.BACKENDS, "flannel-ipip", {"Type": "no-such-backend"})
     with pytest.raises(
-        ClusterError, match="flanneld on n. ends with status 1 again and again.*flannel-vxlan was put back"
+        ClusterError, match=r"flanneld on n. ends with status 1 again and again.*flannel-vxlan was put back"
     ):
         switching.switch(api, detect(api), "flannel-ipip")
     assert dump(api) == before
