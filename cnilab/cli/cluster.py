@@ -116,9 +116,9 @@ def switch(
         typer.echo(verdict.table())
         if not verdict.ok:
             switching.restore(api, progress=_say)
-            typer.echo(f"cnilab: {mode} is not in effect; {found.mode} was put back", err=True)
+            typer.echo(f"cnilab: {mode} is not in effect; {done.saved_mode} was put back", err=True)
             raise typer.Exit(1)
-    typer.echo(f"{mode} after {done.seconds:.0f} s; put {found.mode} back with: cnilab cluster restore")
+    typer.echo(f"{mode} after {done.seconds:.0f} s; put {done.saved_mode} back with: cnilab cluster restore")
 
 
 @app.command(epilog="Example: cnilab cluster restore")

@@ -50,7 +50,7 @@ class Ends:
     address: str
 
 
-def read_node(api: Api, pod: Pod, bgp: list[dict] | None = None) -> dict:
+def read_node(api: Api, pod: Pod, bgp: list[dict] | None) -> dict:
     """Read one node's devices, routes, neighbours, rules, forwarding entries and addresses through ``pod``.
 
     A reading that failed is None, never an empty list.
@@ -68,7 +68,7 @@ def read_node(api: Api, pod: Pod, bgp: list[dict] | None = None) -> dict:
             found[what] = json.loads(text.strip() or "[]")
         except ValueError:
             found[what] = None
-    return found | {"bgp": bgp if bgp is not None else []}
+    return found | {"bgp": bgp}
 
 
 def topology(state: dict | None, node: str, ip: str, subnet: str) -> dict:
@@ -271,7 +271,7 @@ def gather(
     nodes: Mapping[str, tuple[str, str]],
     *,
     path: str,
-    bgp: Mapping[str, list[dict]] | None = None,
+    bgp: Mapping[str, list[dict] | None] | None = None,
 ) -> dict:
     """Gather everything a proof judges.
 

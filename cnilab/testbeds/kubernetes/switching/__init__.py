@@ -23,10 +23,11 @@ PLUGINS: dict[str, Any] = {"flannel": flannel, "calico": calico}
 
 @dataclass(frozen=True)
 class Switched:
-    """A switch that is done."""
+    """A switch that is done; ``saved_mode`` is what :func:`restore` goes back to, the first of several switches'."""
 
     mode: str
     seconds: float
+    saved_mode: str | None
 
 
 def why_not(api: Api, found: Any, mode: str, *, routed_underlay: bool = False) -> str:
@@ -89,7 +90,7 @@ def switch(
         raise ClusterError(
             f"{mode}: {error}; {saved.mode} was put back{'; ' + left if left else ''}"
         ) from error
-    return Switched(mode, time.monotonic() - began)
+    return Switched(mode, time.monotonic() - began, saved.mode)
 
 
 def restore(api: Api, *, progress: Callable[[str], None] = lambda _: None) -> state.Saved | None:
@@ -104,7 +105,7 @@ def restore(api: Api, *, progress: Callable[[str], None] = lambda _: None) -> st
     return saved
 
 
-def bgp_sessions(api: Api, mode: str, nodes: list[str]) -> dict[str, list[dict]]:
+def bgp_sessions(api: Api, mode: str, nodes: list[str]) -> dict[str, list[dict] | None]:
     """Each node's BGP sessions, where the mode has any."""
     return calico.bgp_sessions(api, nodes) if modes.get(mode).bgp else {}
 

@@ -395,22 +395,32 @@ def _is(session: dict, peer: str) -> bool:
     return session["peer"].partition("_")[2].replace("_", ".") == peer
 
 
-def bgp_sessions(api: Api, nodes: list[str]) -> dict[str, list[dict]]:
+def bgp_sessions(api: Api, nodes: list[str]) -> dict[str, list[dict] | None]:
     """Each node's sessions from BIRD in its ``calico-node`` pod: ``{peer, state, since, info}``.
 
-    A node whose pod is not there is left out.
+    A node whose pod is not there is left out; None where BIRD gives no answer.
     """
-    found: dict[str, list[dict]] = {}
+    found: dict[str, list[dict] | None] = {}
     for namespace in NODE_NAMESPACES:
         for pod in api.items(f"/api/v1/namespaces/{namespace}/pods", labels="k8s-app=calico-node"):
             node = pod["spec"].get("nodeName")
             if node in nodes:
                 argv = ["birdcl", "-s", "/var/run/calico/bird.ctl", "show", "protocols"]
-                done = executing.run(api, namespace, pod["metadata"]["name"], argv, container="calico-node")
-                found[node] = [
-                    {"peer": p, "state": s, "since": t, "info": i.strip()}
-                    for p, s, t, i in _SESSION.findall(done.text)
-                ]
+                try:
+                    done = executing.run(
+                        api, namespace, pod["metadata"]["name"], argv, container="calico-node"
+                    )
+                except ClusterError:
+                    found[node] = None
+                    continue
+                found[node] = (
+                    None
+                    if done.code
+                    else [
+                        {"peer": p, "state": s, "since": t, "info": i.strip()}
+                        for p, s, t, i in _SESSION.findall(done.text)
+                    ]
+                )
     return found
 
 
