@@ -132,7 +132,7 @@ def test_a_program_that_does_not_end_is_left_after_its_time(api):
     stream = executing.start(api, "n", "p", ["hangs"])
     assert stream.finish(0.3) is None
     stream.close()
-    with pytest.raises(ExecLost, match="hangs in pod p: still running after 0.2 s"):
+    with pytest.raises(ExecLost, match=r"hangs in pod p: still running after 0.2 s"):
         executing.run(api, "n", "p", ["hangs"], timeout_s=0.2)
 
 

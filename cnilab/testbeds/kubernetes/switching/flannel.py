@@ -22,7 +22,13 @@ from cnilab.errors import ClusterError
 from cnilab.modes import MODES, Mode
 from cnilab.testbeds.kubernetes import executing
 from cnilab.testbeds.kubernetes.api import Api, NotFound
-from cnilab.testbeds.kubernetes.switching.rolling import Progress, difference, patch_locked, wait_rolled
+from cnilab.testbeds.kubernetes.switching.rolling import (
+    ROLLED_S,
+    Progress,
+    difference,
+    patch_locked,
+    wait_rolled,
+)
 from cnilab.testbeds.kubernetes.switching.state import Saved
 
 CONFIG, DAEMONSET = "kube-flannel-cfg", "kube-flannel-ds"
@@ -315,10 +321,23 @@ def restore(api: Api, saved: Saved, progress: Progress) -> None:
 
 def _restart_younger(api: Api, found: Objects, saved: Saved, progress: Progress) -> None:
     """The DaemonSet was never rolled; only an agent that restarted by itself can have read our configuration."""
-    for pod in agents(api, found):
-        if (pod.get("status") or {}).get("startTime", "") >= saved.at[:19]:
-            progress(f"restarting {pod['metadata']['name']}, younger than the change")
-            api.delete(f"/api/v1/namespaces/{found.namespace}/pods/{pod['metadata']['name']}")
+    where = f"/api/v1/namespaces/{found.namespace}/pods"
+    young = [
+        pod["metadata"]["name"]
+        for pod in agents(api, found)
+        if (pod.get("status") or {}).get("startTime", "") >= saved.at[:19]
+    ]
+    for name in young:
+        progress(f"restarting {name}, younger than the change")
+        api.delete(f"{where}/{name}")
+
+    def look() -> bool:
+        left = {pod["metadata"]["name"] for pod in agents(api, found)} & set(young)
+        look.why = f"{', '.join(sorted(left))} still there"  # type: ignore[attr-defined]
+        return not left
+
+    # Until they are gone, the DaemonSet counts them as ready.
+    api.wait("the younger agents are gone", look, ROLLED_S)
 
 
 def _mode_of(net_conf: str) -> str | None:
