@@ -13,6 +13,7 @@ from cnilab.errors import ClusterError
 from cnilab.testbeds.kubernetes import switching
 from cnilab.testbeds.kubernetes.api import Api, Conflict
 from cnilab.testbeds.kubernetes.switching import calico, flannel, state
+from cnilab.testbeds.kubernetes.switching import calico_objects as reading
 from tests.testbeds.kubernetes.objects import World
 from tests.testbeds.kubernetes.standin import Killed, Mortal, StandIn
 
@@ -265,7 +266,7 @@ def with_calico(plane, request, monkeypatch):
     if (
         request.param == "crd"
     ):  # both groups are served here; Calico without its API server serves only this one
-        monkeypatch.setattr(calico, "GROUPS", (group,))
+        monkeypatch.setattr(reading, "GROUPS", (group,))
     for path, body in calico_objects(group, managed, ipipMode="Always", vxlanMode="Never").items():
         api.create(path, body)
         made.append(f"{path}/{body['metadata']['name']}")
