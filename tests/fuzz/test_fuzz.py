@@ -50,7 +50,7 @@ def test_the_oracle_sees_what_cannot_be(monkeypatch, found, words):
     assert words in str(caught.getrepr())
 
 
-def test_the_oracle_sees_other_line_ends_marks_and_commas_read_differently(monkeypatch):
+def test_the_oracle_sees_other_line_ends_and_commas_read_differently(monkeypatch):
     true = qperf.parse
 
     def careless(raw: bytes) -> list[Reading]:
@@ -65,7 +65,8 @@ def test_the_oracle_sees_other_line_ends_marks_and_commas_read_differently(monke
             oracle.check("qperf", careless.raw)
         except AssertionError as problem:
             seen.add(str(problem).split(" read")[0])
-    assert seen == {"CRLF", "BOM", "UTF-16", "decimal commas"}
+    # A BOM and UTF-16 are taken off by tools.read before any reader sees the text, so no reader can trip over them.
+    assert seen == {"CRLF", "decimal commas"}
     assert true(LATENCY)
 
 
