@@ -189,7 +189,13 @@ def run(
             routed_underlay=routed_underlay or None,
         )
     )
-    again = f"cnilab cluster run {study} -o {where} --resume"
+    flags = [
+        f"--{k} {v}" for k, v in {"kubeconfig": kubeconfig, "context": context, "image": image}.items() if v
+    ]
+    flags += (
+        ["--switch"] * may_switch + ["--routed-underlay"] * routed_underlay + ["--no-report"] * (not report)
+    )
+    again = " ".join(["cnilab cluster run", str(study), f"-o {where}", *flags, "--resume"])
     settings = settle(wanted.cluster)
     found = look(_api(settings.kubeconfig or None, settings.context or None))  # a wrong cluster is told now
     typer.echo(f"{found!r}".splitlines()[0], err=True)
