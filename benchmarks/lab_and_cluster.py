@@ -4,7 +4,7 @@
     cnilab cluster run data/studies/cluster.yaml --switch --no-report -o runs/cluster
     python benchmarks/lab_and_cluster.py runs/lab runs/cluster
 
-Two runs are two samples, so they are not tested against each other: the simultaneous intervals of both are
+Two runs are two samples, so they are not tested against each other: the 95 % intervals of both are
 printed, and *agree* means no more than that they overlap.
 """
 
@@ -25,7 +25,9 @@ def rows(run: Path) -> dict:
 def cell(row: dict) -> str:
     if row["ratio"] is None:
         return "no number"
-    return f"{row['ratio']:.2f} [{row['sim_ci_low']:.2f}, {row['sim_ci_high']:.2f}]"
+    if row["ci_low"] is None:
+        return f"{row['ratio']:.2f} [too few blocks]"
+    return f"{row['ratio']:.2f} [{row['ci_low']:.2f}, {row['ci_high']:.2f}]"
 
 
 def main() -> int:
@@ -40,9 +42,9 @@ def main() -> int:
         if metric not in ("goodput_bps", "transaction_rate_per_s") or "#" in mode:
             continue
         one, other = lab[key], cluster[key]
-        both = [r for r in (one, other) if r["ratio"] is not None]
+        both = [r for r in (one, other) if r["ratio"] is not None and r["ci_low"] is not None]
         if len(both) == 2:
-            overlap = one["sim_ci_low"] <= other["sim_ci_high"] and other["sim_ci_low"] <= one["sim_ci_high"]
+            overlap = one["ci_low"] <= other["ci_high"] and other["ci_low"] <= one["ci_high"]
             word = "agree" if overlap else "DIFFER"
         else:
             word = "agree: crosses in neither" if not both else "DIFFER"
