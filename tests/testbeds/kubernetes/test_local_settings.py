@@ -227,8 +227,8 @@ kind: DaemonSet
 spec:
   template:
     spec:
-      initContainers: [{name: a, image: "ghcr.io/x:1", args: ["-f"]}]
-      containers: [{name: b, image: "ghcr.io/y:1", readinessProbe: {httpGet: {path: /readyz}, periodSeconds: 10}}]
+      initContainers: [{name: a, image: "registry.example/x:1", args: ["-f"]}]
+      containers: [{name: b, image: "registry.example/y:1", readinessProbe: {httpGet: {path: /readyz}, periodSeconds: 10}}]
 """
     config, daemons = flannel.adapt(published)
     assert config["data"]["net-conf.json"] == '{"Network": "10.244.0.0/16"}'
