@@ -33,6 +33,7 @@ _ROLE = {
     "same_subnet": "server-same-subnet",
     "cross_subnet": "server-cross-subnet",
 }
+_BENCH = ("client", *_ROLE.values())
 
 
 class KubernetesTestbed:
@@ -92,7 +93,7 @@ class KubernetesTestbed:
     def lacks(self, program: str) -> str:
         """Why the pods' image cannot run a program; asked once each."""
         if program not in self._programs:
-            pod = next(iter([*self.ends.values(), *self.watchers.values()]))
+            pod = self._any_pod()
             # wrk brings no server; ours is a Python file
             wanted = [program, "python3"] if program == "wrk" else [program]
             script = 'for p in "$@"; do command -v "$p" >/dev/null || { echo "$p"; exit 1; }; done'
@@ -118,7 +119,7 @@ class KubernetesTestbed:
         if wanted is None:
             return None, ""
         if self._congestion is None:
-            pod = next(iter([*self.ends.values(), *self.watchers.values()]))
+            pod = self._any_pod()
             names = ("tcp_allowed_congestion_control", "tcp_congestion_control")
             argv = ["cat", *(f"/proc/sys/net/ipv4/{n}" for n in names)]
             told = executing.run(self.api, pod.namespace, pod.name, argv).text.splitlines()
@@ -130,6 +131,10 @@ class KubernetesTestbed:
             f"congestion control {wanted} is not allowed to pods here (allowed: {', '.join(allowed) or 'none'}); "
             f"both ends keep their network's own, {default}"
         )
+
+    def _any_pod(self) -> Pod:
+        """Any pod of ours: all run the same image on the same kind of network."""
+        return next(iter([*self.ends.values(), *self.watchers.values()]))
 
     def provenance(self) -> dict:
         version = self.api.get("/version")
@@ -163,8 +168,7 @@ class KubernetesTestbed:
 
     def place(self) -> None:
         """Make the benchmark pods afresh: a pod keeps the MTU it was born with."""
-        roles = ["client", *_ROLE.values()]
-        self.pods.remove(roles)
+        self.pods.remove(_BENCH)
         wants = [Want("client", self.placing.client)]
         wants += [Want(_ROLE[p], node) for p, node in self.placing.servers.items()]
         self.ends = self.pods.make(wants)
@@ -176,11 +180,15 @@ class KubernetesTestbed:
         if placement in self.placing.missing:
             raise ClusterError(self.placing.missing[placement])
         server_node = self.placing.servers[placement]
-        if modes.get(mode).wiring == "host" or self.study.path == "host_to_host":
+        if self.on_host(mode):
             client, server = self.watchers[self.placing.client.name], self.watchers[server_node.name]
             return evidence.Ends(client, server, server.ip)
         server = self.ends[_ROLE[placement]]
         return evidence.Ends(self.ends["client"], server, self._services.get(placement, server.ip))
+
+    def on_host(self, mode: str) -> bool:
+        """Whether both ends are the nodes themselves."""
+        return modes.get(mode).wiring == "host" or self.study.path == "host_to_host"
 
     def deploy(self, mode: str) -> KubernetesDeployment:
         return KubernetesDeployment(self, modes.get(mode).id)
@@ -215,15 +223,11 @@ class KubernetesDeployment:
         self.notes: tuple[str, ...] = ()
         self._lost = ""
 
-    @property
-    def on_host(self) -> bool:
-        return modes.get(self.mode).wiring == "host" or self.bed.study.path == "host_to_host"
-
     def wait(self) -> None:
         """Switch if need be, place the pods, and return once they run."""
         bed = self.bed
         if not (modes.get(self.mode).wiring == "host" or self.mode == bed.current):
-            bed.pods.remove(["client", *_ROLE.values()])
+            bed.pods.remove(_BENCH)
             bed.ends = {}
             bed.switched = True  # even if it fails half-way: restoring what is as it was does no harm
             switched = switching.switch(
@@ -236,7 +240,7 @@ class KubernetesDeployment:
             self.timings["switch_s"] = switched.seconds
             bed.current = self.mode
         watchers = bed.watch()
-        if not self.on_host:
+        if not bed.on_host(self.mode):
             bed.place()
         if note := bed.congestion_control(bed.study.congestion_control)[1]:
             self.notes += (note,)
@@ -288,16 +292,17 @@ class KubernetesDeployment:
         call = replace(call, congestion_control=bed.congestion_control(call.congestion_control)[0])
         server_argv = trials.in_image(tool.server_argv(call, "0.0.0.0"))
         client_argv = tool.client_argv(call, ends.address)
+        done, failed = {}, ""
         try:
             with trials.Server(bed.api, ends.server, server_argv, tool.PORT, folder):
                 done = trials.client(bed.api, ends.client, client_argv, folder, timeout_s)
-            # A client whose server was taken away may end in good order (iperf3 -J does): ask after the pods, always.
-            if bed.pods.lost(ends.client) or bed.pods.lost(ends.server):
-                raise ClusterError("it was in the middle of a trial")
         except ClusterError as error:
-            why = bed.pods.lost(ends.client) or bed.pods.lost(ends.server)
-            self._lost = why or str(error)
-            raise ClusterError(f"{why}; {error}" if why else str(error)) from None
+            failed = str(error)
+        # A client whose server was taken away may end in good order (iperf3 -J does): ask after the pods, always.
+        why = bed.pods.lost(ends.client) or bed.pods.lost(ends.server)
+        if failed or why:
+            self._lost = why or failed
+            raise ClusterError(f"{why}; {failed or 'it was in the middle of a trial'}" if why else failed)
         if done["timed_out"]:
             self._lost = "a client is still running"
         return {**done, "client_argv": client_argv, "server_argv": server_argv}
@@ -305,7 +310,7 @@ class KubernetesDeployment:
     def _again(self) -> None:
         """Place the pods again; the mode is the same, so what was proven of the nodes still holds."""
         self.bed.watch()
-        if not self.on_host:
+        if not self.bed.on_host(self.mode):
             self.bed.place()
         self._lost = ""
 

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from cnilab.errors import ClusterError
 from cnilab.testbeds.kubernetes import placing
 from cnilab.testbeds.kubernetes.api import Api, NotFound
+from cnilab.testbeds.kubernetes.detecting.calico import GROUPS, INSTALLATION
+from cnilab.testbeds.kubernetes.detecting.calico import NAMESPACES as NODE_NAMESPACES
 
-GROUPS = ("/apis/projectcalico.org/v3", "/apis/crd.projectcalico.org/v1")
-INSTALLATION = "/apis/operator.tigera.io/v1/installations/default"
-NODE_NAMESPACES = ("calico-system", "kube-system")
 OPERATOR_LABEL = ("app.kubernetes.io/managed-by", "tigera-operator")
 
 

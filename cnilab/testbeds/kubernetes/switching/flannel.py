@@ -22,6 +22,7 @@ from cnilab.errors import ClusterError
 from cnilab.modes import MODES, Mode
 from cnilab.testbeds.kubernetes import executing
 from cnilab.testbeds.kubernetes.api import Api, NotFound
+from cnilab.testbeds.kubernetes.detecting.flannel import NAMESPACES, PREFIX, backend, mode_of
 from cnilab.testbeds.kubernetes.switching.rolling import (
     ROLLED_S,
     Progress,
@@ -32,11 +33,10 @@ from cnilab.testbeds.kubernetes.switching.rolling import (
 from cnilab.testbeds.kubernetes.switching.state import Saved
 
 CONFIG, DAEMONSET = "kube-flannel-cfg", "kube-flannel-ds"
-NAMESPACES = ("kube-flannel", "kube-system")  # since v0.19, and before
 KEY = "net-conf.json"
 #: Our mark on the pod template: a new value rolls the DaemonSet, its removal does so too.
 MARK = "cnilab.io/net-conf"
-ANNOTATION = "flannel.alpha.coreos.com/backend-type"
+ANNOTATION = f"{PREFIX}backend-type"
 
 #: mode -> what stands under ``Backend``
 BACKENDS: dict[str, dict] = {
@@ -341,10 +341,4 @@ def _restart_younger(api: Api, found: Objects, saved: Saved, progress: Progress)
 
 
 def _mode_of(net_conf: str) -> str | None:
-    backend = next((v for k, v in json.loads(net_conf).items() if k.lower() == "backend"), {"Type": "udp"})
-    told = {k.lower(): v for k, v in backend.items()}
-    direct = bool(told.get("directrouting"))
-    for mode, wanted in BACKENDS.items():
-        if wanted["Type"] == told.get("type", "udp") and bool(wanted.get("DirectRouting")) == direct:
-            return mode
-    return None
+    return mode_of(backend(net_conf))
