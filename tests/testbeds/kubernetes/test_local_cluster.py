@@ -72,15 +72,19 @@ def pods(cluster):
     cluster.api.delete(PODS)
 
 
-def ping(cluster, node, address):
-    """Ping from the pod on a node, through its network namespace, found by the node's containerd."""
+def in_pod(cluster, node, command):
+    """Run a command in the network namespace of the pod on a node, which the node's containerd finds."""
     sandbox = f'labels."io.kubernetes.pod.name"==on-{node},labels."io.cri-containerd.kind"==sandbox'
     inside = (
         f"id=$(ctr -n k8s.io containers ls -q '{sandbox}'); "
         "pid=$(ctr -n k8s.io tasks ls | awk -v id=$id '$1 == id {print $2}'); "
-        f"nsenter -t $pid --net ping -c 2 -i 0.2 -W 5 {address}"
+        f"nsenter -t $pid --net {command}"
     )
     return run_in(cluster, node, inside)
+
+
+def ping(cluster, node, address):
+    return in_pod(cluster, node, f"ping -c 2 -i 0.2 -W 5 {address}")
 
 
 def test_every_node_is_ready_with_its_address(cluster):
@@ -113,6 +117,23 @@ def test_an_overlay_is_what_the_packets_take(cluster, pods):
     assert f"via {pods['n3'].rpartition('.')[0]}.0 dev flannel.1" in run_in(
         cluster, "n1", f"ip route get {pods['n3']}"
     )
+
+
+def test_the_router_passes_on_encapsulated_packets_as_large_as_they_come(cluster, pods):
+    """Routed out through a bridge device, they are cut into single packets first: a third of the goodput."""
+
+    def sent():
+        (device,) = json.loads(run_in(cluster, "router", "ip -s -j link show eth1"))
+        return device["stats64"]["tx"]
+
+    server = f"iperf3 -s -1 -D -p 5299 -B {pods['n3']}"
+    assert "error" not in in_pod(cluster, "n3", server)
+    before = sent()
+    report = json.loads(in_pod(cluster, "n1", f"iperf3 -c {pods['n3']} -p 5299 -n 50M -J"))
+    after = sent()
+    assert report["end"]["sum_received"]["bytes"] >= 45e6
+    size = (after["bytes"] - before["bytes"]) / (after["packets"] - before["packets"])
+    assert size > 4 * 1500, f"{size:.0f} B a packet leave the router"
 
 
 def test_the_benchmark_pod_is_admitted_under_the_restricted_standard(cluster):
