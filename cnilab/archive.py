@@ -31,7 +31,8 @@ import pandas as pd
 from cnilab import samples as tables
 from cnilab import study as studies
 from cnilab.errors import ParseError, RunDirError
-from cnilab.study import Plan, Study, Trial
+from cnilab.plan import Plan, Trial
+from cnilab.study import Study
 from cnilab.units import unit_of
 
 SCHEMA_VERSION = 1

@@ -23,7 +23,8 @@ from tqdm import tqdm
 from cnilab import proof, provenance, testbeds
 from cnilab.archive import RunDir
 from cnilab.errors import RunDirError, TestbedError, Unavailable
-from cnilab.study import Plan, Study, Trial, load
+from cnilab.plan import Plan, Trial
+from cnilab.study import Study, load
 from cnilab.tools import TOOLS
 from cnilab.tools.base import Call
 

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cnilab import modes, study
+from cnilab.plan import Trial
 from cnilab.errors import StudyError
 
 STUDIES = sorted((Path(__file__).parents[1] / "data" / "studies").glob("*.yaml"))
@@ -140,7 +141,7 @@ def test_a_plan_shows_itself():
     plan = study.parse(GOOD).plan()
     assert repr(plan).startswith("Plan small: 4 blocks x 4 deployments x 4 trials = 64 trials")
     assert "<caption>Plan small" in plan._repr_html_()
-    assert list(plan.frame().columns) == [f.name for f in dataclasses.fields(study.Trial)]
+    assert list(plan.frame().columns) == [f.name for f in dataclasses.fields(Trial)]
 
 
 def test_both_segment_sizes_are_measured_in_the_same_deployment():

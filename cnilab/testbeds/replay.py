@@ -14,7 +14,8 @@ from typing import Any
 from cnilab import proof
 from cnilab.archive import RunDir
 from cnilab.errors import LabError
-from cnilab.study import Study, Trial
+from cnilab.plan import Trial
+from cnilab.study import Study
 
 RECORDING = Path(__file__).parents[2] / "data" / "sample"
 

@@ -19,7 +19,8 @@ from tqdm import tqdm
 from cnilab import modes, proof
 from cnilab.cluster import ClusterSettings, settle
 from cnilab.errors import ClusterError, TestbedError
-from cnilab.study import Study, Trial
+from cnilab.plan import Trial
+from cnilab.study import Study
 from cnilab.testbeds.kubernetes import detect, evidence, executing, placing, switching, trials
 from cnilab.testbeds.kubernetes.api import Api
 from cnilab.testbeds.kubernetes.pods import Pod, Pods, Want

@@ -8,8 +8,9 @@ from typing import Any
 
 from cnilab import proof
 from cnilab.errors import LabError
+from cnilab.plan import Trial
 from cnilab.setup.programs import find
-from cnilab.study import Study, Trial
+from cnilab.study import Study
 from cnilab.testbeds.lab import kernel
 from cnilab.testbeds.lab.lab import Lab
 from cnilab.testbeds.lab.trace import trace
