@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cnilab import modes, study
-from cnilab.plan import Trial
 from cnilab.errors import StudyError
+from cnilab.plan import Trial
 
 STUDIES = sorted((Path(__file__).parents[1] / "data" / "studies").glob("*.yaml"))
 GOOD = """\
