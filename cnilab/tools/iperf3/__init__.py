@@ -29,14 +29,17 @@ _JSON = re.compile(
 
 def sniff(head: bytes) -> bool:
     """Whether this is iperf3's JSON or text; iperf2's text looks alike and is told apart by its layout."""
-    if b"{" in head:
-        if _JSON.search(head):
-            return True
-        # an error's document, or one whose keys stand in another order
-        keys = (b'"connected"', b'"error"', b'"streams"')
-        if (b'"start"' in head or b'"intervals"' in head) and any(key in head for key in keys):
-            return True
-    return text.sniff(head)
+    return _json(head) or text.sniff(head)
+
+
+def _json(head: bytes) -> bool:
+    """Whether a document of iperf3's is here: also an error's, and one whose keys stand in another order."""
+    if b"{" not in head:
+        return False
+    keys = (b'"connected"', b'"error"', b'"streams"')
+    return _JSON.search(head) is not None or (
+        (b'"start"' in head or b'"intervals"' in head) and any(key in head for key in keys)
+    )
 
 
 def parse(raw: bytes) -> list[Reading]:
@@ -57,7 +60,9 @@ def parse_totals(raw: bytes) -> list[Reading]:
 
 def _read(raw: bytes, series: bool) -> list[Reading]:
     raw = checks.plain(raw)
-    if document.sniff(raw[:65536]):
+    head = raw[:65536]
+    # The text of --debug shows the control messages, which are JSON too.
+    if document.sniff(head) and (_json(head) or not text.sniff(head)):
         return document.parse(raw, series)
     return text.parse(raw)
 

@@ -17,6 +17,7 @@ from cnilab.tools.checks import branch, number
 
 _OPENS = re.compile(rb"^[ \t]*(?:\[\s*)?\{", re.MULTILINE)
 _EVENT = re.compile(r'\{\s*"event"\s*:')
+_ERROR = re.compile(r"^[^\n{\"]{0,100}\biperf3: (?:(?:parameter )?error|interrupt) - (.*)", re.MULTILINE)
 _NAN = re.compile(r"(?<=[:,\[\s])-?(?:nan|inf)(?:\(\w*\))?(?=\s*[,}\]])", re.IGNORECASE)
 _TESTS = {"TCP": "tcp_stream", "UDP": "udp_stream", "SCTP": "sctp_stream"}
 #: A document that opens and never closes is searched no further than this for a next one.
@@ -94,7 +95,11 @@ def _several(text: str) -> list[Reading]:
     patched = _NAN.sub("null", text)
     at, line, counted = 0, 1, 0
     for _ in range(MAX_DOCUMENTS):
-        at = _next_brace(patched, at)
+        before, at = at, _next_brace(patched, at)
+        between = patched[before : at if at >= 0 else None]
+        for said in _ERROR.finditer(between):
+            where = line + patched.count("\n", counted, before + said.start())
+            readings.append(checks.failed(said[1], line=where))
         if at < 0:
             break
         line += patched.count("\n", counted, at)
@@ -232,14 +237,15 @@ def reading(document: dict, line: int) -> Reading:
 
     # A server knows what it received in a forward test and what it sent in a reverse one; the other is 0.
     known = ("received",) if served and not back else ("sent",) if served else ("sent", "received")
-    samples = _direction(end, setup, "", known if not two_way else ("sent", "received"), served, notes)
+    samples = _direction(end, setup, "", known, served, notes)
     received_s = number(branch(end, "sum_received").get("seconds")) or number(
         branch(end, "sum").get("seconds")
     )
     received_s = received_s or number(branch(end, "sum_sent").get("seconds"))
     samples += _cpu(end, samples, received_s, served)
     if two_way:
-        samples += _direction(end, setup, "reverse_", ("sent", "received"), served, notes)
+        known = ("sent",) if served else ("sent", "received")
+        samples += _direction(end, setup, "reverse_", known, served, notes)
     samples += _rtt(end)
     series = _series(branch(document, "intervals", list), served != back, two_way)
     if "server_output_json" in document and not served and not back:
@@ -292,7 +298,7 @@ def _delivered(both: dict, setup: dict) -> float | None:
     bps, packets, lost, total = (
         number(both.get(k)) for k in ("bits_per_second", "packets", "lost_packets", "bytes")
     )
-    if bps is None or not packets or lost is None:
+    if not bps or not packets or lost is None:  # an old server says 0: it was not told the sender's rate
         return None
     size = number(setup.get("blksize"))
     share = (packets - lost) * size / total if size and total else (packets - lost) / packets

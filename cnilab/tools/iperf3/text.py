@@ -21,7 +21,9 @@ _ROW = re.compile(
     r" +(?P<amount>\d[\d.]*) (?P<kind>[KMGTP]?Bytes) +(?P<rate>\d[\d.]*|-?nan) (?P<unit>[A-Za-z]+/sec)"
     r"(?P<rest>(?: .*)?)$"
 )
-_LOOKS_LIKE_ROW = re.compile(r"\[ *(?:\d+|SUM)\](?:\[[TR]X-[CS]\])? +\d+[.,]\d+- *\d+[.,]\d+ +sec +")
+_LOOKS_LIKE_ROW = re.compile(
+    r"\[ *(?:\d+|SUM)\](?:\[[TR]X-[CS]\])? +\d+[.,]\d+- *\d+[.,]\d+ +sec +(?! |\d+ datagrams)"
+)
 _HEADER = re.compile(r"\[ ?ID\](?:\[Role\])? +Interval\b")
 _LOSS = re.compile(
     r"(?P<jitter>\d+\.\d+) ms +(?P<lost>-?\d{1,15})/ *(?P<total>\d{1,15}) +\((?P<percent>[^)]*)%\)"
@@ -30,10 +32,18 @@ _RETRANSMITS = re.compile(
     r"^ +(?P<count>\d{1,15})(?: +-?[\d.]+ [KMG]?Bytes)?(?: +(?:sender|\(omitted\)))? *$"
 )
 _CPU = re.compile(r"CPU Utilization: local/\w+ (\d+(?:\.\d+)?)%.*remote/\w+ (\d+(?:\.\d+)?)%")
-_ERROR = re.compile(r"iperf3?: (?:(?:parameter )?error|interrupt|unrecognized|the client)\b[ -]*(.*)")
+_ERROR = re.compile(
+    r"iperf3?: (?:(?:(?:parameter )?error|interrupt)\b[ -]*"
+    r"|(?=the client|unrecognized |invalid option|option requires))(?P<said>.*)"
+)
+_REVERSE = re.compile(r"iperf3 .*-(?:R\b|-reverse)")
+#: What goes wrong before a test runs: it belongs to no test that has a summary.
+_NEVER_RAN = re.compile(r"unable to (?:connect to|start|accept|receive (?:cookie|parameters))|is busy")
+#: Until 3.0 the words that say whose figures follow stood between the rows, on lines of their own.
+_SIDES = {"Sent": "sender", "Received": "receiver"}
 _SNIFF = re.compile(
-    rb"^iperf 3\.|^iperf3: |^Connecting to host \S+, port \d+|^Accepted connection from"
-    rb"|^Server listening on \d+"
+    rb"^iperf 3\.|^iperf3: |^(?:[\w:,.+\-]+ ){1,7}iperf3: (?:(?:parameter )?error|interrupt) - "
+    rb"|^Connecting to host \S+, port \d+|^Accepted connection from|^Server listening on \d+"
     rb"|\[ *(?:\d+|SUM)\](?:\[[TR]X-[CS]\])? {2,4}\d+\.\d\d- *\d+\.\d\d +sec {2}.*/sec",
     re.MULTILINE,
 )
@@ -65,6 +75,13 @@ class _Test:
     error: str | None = None
     doubt: str | None = None
     summed: bool = False
+    over: bool = False
+    ruled: bool = False
+    side: str | None = None
+
+    def begun(self) -> bool:
+        """Whether anything of a run has been seen."""
+        return bool(self.rows or self.error or self.headers)
 
 
 def sniff(head: bytes) -> bool:
@@ -76,7 +93,7 @@ def parse(raw: bytes) -> list[Reading]:
     """Read every test report in ``raw``."""
     tests: list[_Test] = [_Test(1)]
     version: str | None = None
-    echoed = False
+    echoed = reverse_next = False
     lines = checks.text(raw).split("\n")
     for at, line in enumerate(lines, 1):
         if len(line) > 2000 or (at == len(lines) and _cut(line)):
@@ -85,27 +102,40 @@ def parse(raw: bytes) -> list[Reading]:
         if line.startswith("Server output:"):
             echoed = True  # --get-server-output repeats the same test from the other end
         elif "iperf Done." in line:
-            echoed = False
+            echoed, test.over = False, test.begun()
         elif echoed:
             continue
         elif found := re.search(r"\biperf (3\.[\w.+\-]{1,20})", line):
             version = found[1]
             test.version = test.version or (version if not test.rows else None)
         elif "Connecting to host" in line or "Accepted connection from" in line:
-            if test.rows or test.error or test.headers:
-                test = _Test(at)
+            if test.begun():
+                test = _Test(at, backwards=reverse_next)
                 tests.append(test)
+                reverse_next = False
             test.line, test.version = at, version
             test.served = "Accepted" in line
-        elif "Reverse mode, remote host" in line or re.search(r"iperf3 .*-(?:R\b|-reverse)", line):
+        elif re.search(r"Server listening on \d", line):
+            test.over = test.begun()
+        elif "Reverse mode, remote host" in line:
             test.backwards = True
+        elif _REVERSE.search(line):
+            # the command of the run that follows
+            test.backwards, reverse_next = test.backwards or not test.begun(), test.begun()
         elif found := re.search(r"Starting Test: protocol: (\w+)", line):
             test.protocol = found[1].upper()
         elif _HEADER.search(line):
             if test.summed:
                 test = _Test(at, version=version)
                 tests.append(test)
+            if test.ruled and not test.headers:
+                test.headers.append("")  # the file begins in mid-test
             test.headers.append(line)
+            test.side = None
+        elif "- - - - -" in line or "Summary Results:" in line:
+            test.ruled = True
+        elif line.strip() in _SIDES:
+            test.side = _SIDES[line.strip()]
         elif found := _ROW.match(line):
             _take(test, found, at)
         elif _LOOKS_LIKE_ROW.search(line):
@@ -113,7 +143,12 @@ def parse(raw: bytes) -> list[Reading]:
         elif found := _CPU.search(line):
             test.cpu = float(found[1]) / 100, float(found[2]) / 100
         elif found := _ERROR.search(line):
-            test.error = test.error or found[1] or line.strip()
+            if test.over and "server has terminated" in line:
+                continue  # somebody stopped the server between two tests
+            if test.over or (test.summed and _NEVER_RAN.search(line)):
+                test = _Test(at, version=version)
+                tests.append(test)
+            test.error = test.error or found["said"].rstrip(": ") or line.strip()
     readings = [_reading(test) for test in tests if test.rows or test.error or test.doubt]
     if not readings:
         if any(test.headers or test.line > 1 for test in tests):
@@ -132,17 +167,21 @@ def _cut(line: str) -> bool:
 
 
 def _take(test: _Test, found: re.Match[str], at: int) -> None:
-    rate = number(found["rate"])
+    rate, amount = number(found["rate"]), number(found["amount"])
     start, end = number(found["start"]), number(found["end"])
-    if rate is None or start is None or end is None:
+    if rate is None or start is None or end is None or amount is None:
         test.doubt = test.doubt or f"line {at}: unreadable number"
         return
     try:
         bps = to_base(rate, found["unit"], BITS_PER_SECOND)
+        if not bps and amount and end > start:
+            # -f g writes 0.00 Gbits/sec for a slow link; the bytes have more digits.
+            bps = to_base(amount, f"{found['kind']}/sec", BITS_PER_SECOND) / (end - start)
     except ParseError as problem:
         test.doubt = f"line {at}: {problem.what}"
         return
-    row = _Row(found["role"], found["id"], start, end, bps, found["rest"], at)
+    rest = f"{found['rest']}  {test.side}" if test.side else found["rest"]
+    row = _Row(found["role"], found["id"], start, end, bps, rest, at)
     test.rows.append((len(test.headers), row))
     test.summed = test.summed or _sides(row) is not None
 
@@ -224,10 +263,13 @@ def _direction(rows: list[_Row], prefix: str, served: bool, notes: list[str]) ->
     losses = [m for r in received or unsaid if (m := _LOSS.search(r.rest))]
     lost, total = sum(int(m["lost"]) for m in losses), sum(int(m["total"]) for m in losses)
     if unsaid and not sent and not received:
-        # Until 3.1 one line told the rate of the end that prints it and the receiver's loss.
+        # Until 3.1 one line told the sender's rate, 0 where a server was not told it, and the receiver's loss.
         bps = sum(r.bps for r in unsaid)
-        found.append(Sample(f"{prefix}{'goodput' if served else 'sent'}_bps", bps))
-        if total and not served:
+        if bps and losses:
+            found.append(Sample(f"{prefix}sent_bps", bps))
+        elif not (served and total):
+            found.append(Sample(f"{prefix}{'goodput' if served or not bps else 'sent'}_bps", bps))
+        if total and bps:
             found.append(Sample(f"{prefix}goodput_bps", bps * (total - lost) / total))
             notes.append("goodput_from_loss")
     if not any(s.metric.endswith("goodput_bps") for s in found):
