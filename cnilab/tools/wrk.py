@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from cnilab.errors import ParseError
-from cnilab.tools import checks, http_server
+from cnilab.tools import checks, http_server, margins
 from cnilab.tools.base import Call, Reading, Sample
 from cnilab.tools.checks import number
 from cnilab.units import SECONDS, to_base
@@ -22,25 +22,28 @@ PROGRAMS = ("wrk",)
 KINDS = ("http_load",)
 PORT = 8080
 
-_BYTES = {"B": 1.0, "KB": 2.0**10, "MB": 2.0**20, "GB": 2.0**30, "TB": 2.0**40}
+_BYTES = {"B": 1.0, "KB": 2.0**10, "MB": 2.0**20, "GB": 2.0**30, "TB": 2.0**40, "PB": 2.0**50}
 _TIME = r"(\d+(?:\.\d+)?)(us|ms|s|m|h)\b"
 
 _BEGINS = re.compile(r"^Running \S+ test @ (\S+)")
-_LATENCY = re.compile(rf"^\s+Latency\s+{_TIME}\s+{_TIME}\s+{_TIME}\s+\S+%\s*$")
-_PERCENTILE = re.compile(rf"^\s*(\d{{1,3}}(?:\.\d+)?)%\s+{_TIME}\s*$")
-_TOTAL = re.compile(rf"^\s+(\d{{1,15}}) requests in {_TIME}, (\d+(?:\.\d+)?)([KMGT]?B) read\s*$")
+_TABLE = re.compile(r"^Thread Stats +Avg ")
+_LATENCY = re.compile(rf"^Latency\s+{_TIME}\s+{_TIME}\s+{_TIME}\s+\S+%\s*$")
+_PERCENTILE = re.compile(rf"^(\d{{1,3}}(?:\.\d+)?)%\s+{_TIME}\s*$")
+_TOTAL = re.compile(rf"^(\d{{1,15}}) requests in {_TIME}, (\d+(?:\.\d+)?)([KMGTP]?B) read\s*$")
 _RATE = re.compile(r"^Requests/sec:\s*(\S+)\s*$")
-_TRANSFER = re.compile(r"^Transfer/sec:\s*(\d+(?:\.\d+)?)([KMGT]?B)\s*$")
+_TRANSFER = re.compile(r"^Transfer/sec:\s*(\d+(?:\.\d+)?)([KMGTP]?B)\s*$")
 _ERRORS = re.compile(
-    r"^\s+Socket errors: connect (\d{1,15}), read (\d{1,15}), write (\d{1,15}), timeout (\d{1,15})"
+    r"^Socket errors: connect (\d{1,15}), read (\d{1,15}), write (\d{1,15}), timeout (\d{1,15})"
 )
-_NON_2XX = re.compile(r"^\s+Non-2xx or 3xx responses: (\d{1,15})")
+_NON_2XX = re.compile(r"^Non-2xx or 3xx responses: (\d{1,15})")
 _TRAILER = re.compile(r"^p(\d+(?:\.\d+)?) latency,(\d+(?:\.\d+)?),(us|ms|s)\s*$")
 _FAILED = re.compile(
-    r"^unable to (?:connect|resolve|create|record).*|^unable to connect to \S+ .*|^invalid URL.*"
+    r"^(?:unable to (?:connect|resolve|create|record)\b|invalid URL\b|PANIC: |number of connections must be >="
+    r"|Throughput MUST be specified|Usage: wrk <options> <url>).*"
 )
 _SNIFF = re.compile(
-    rb"Running \S+ test @ \S+|^  Thread Stats +Avg|^unable to connect to \S+:\S+ ", re.MULTILINE
+    rb"Running \S+ test @ \S+|Thread Stats +Avg|unable to (?:connect to|resolve) \S+:\S+ |Usage: wrk <options>"
+    rb"|number of connections must be >= threads"
 )
 _STATS = {50.0: "p50", 90.0: "p90", 99.0: "p99", 99.9: "p999", 100.0: "max"}
 
@@ -60,18 +63,17 @@ def parse(raw: bytes) -> list[Reading]:
     """
     found: list[Reading] = []
     run: _Run | None = None
-    for at, line in enumerate(checks.text(raw).split("\n"), 1):
-        if len(line) > 2000:
-            continue
-        if _BEGINS.match(line):
+    for at, line in enumerate(margins.cleared(checks.text(raw)), 1):
+        if _BEGINS.match(line) or (_TABLE.match(line) and (run is None or run.done)):
             if run:
                 found.append(run.reading())
             run = _Run(at)
         elif failed := _FAILED.match(line):
-            if run and not run.done:
-                run.error = failed[0]
-            else:
-                found.append(checks.failed(failed[0], test="http_load", line=at))
+            goes_on = run and not run.done and (run.error is None or failed[0].startswith("Usage"))
+            if run and not goes_on:
+                found.append(run.reading())
+            run = run if run and goes_on else _Run(at)
+            run.error = run.error or failed[0]
         elif run:
             try:
                 run.take(line)
@@ -97,6 +99,7 @@ class _Run:
         self.duration: float | None = None
         self.bad = 0
         self.lost = 0
+        self.errors = ""
         self.corrected = True
 
     def take(self, line: str) -> None:
@@ -107,7 +110,7 @@ class _Run:
             self.corrected = False  # wrk2 -U: a second distribution, which leaves out what waited to be sent
         elif found := _PERCENTILE.match(line):
             # Of wrk2's two maxima the recorded one is of the same rounding as its percentiles.
-            if self.corrected and (point := _STATS.get(float(found[1]))):
+            if self.corrected and not self.done and (point := _STATS.get(float(found[1]))):
                 self.latency[point] = to_base(float(found[2]), found[3], SECONDS)
         elif found := _TRAILER.match(line):
             if point := _STATS.get(float(found[1])):
@@ -126,7 +129,7 @@ class _Run:
         elif found := _NON_2XX.match(line):
             self.bad = int(found[1])
         elif found := _ERRORS.match(line):
-            self.lost = sum(int(n) for n in found.groups())
+            self.lost, self.errors = sum(int(n) for n in found.groups()), line
 
     def reading(self) -> Reading:
         rest: dict = {"test": "http_load", "line": self.line}
@@ -135,14 +138,22 @@ class _Run:
         if not self.done:
             return checks.failed("no summary: the output was cut short", notes=("truncated",), **rest)
         if self.requests == 0:
-            return checks.failed("no request was answered", **rest)
+            return checks.failed(f"no request was answered; {self.errors}".rstrip("; "), **rest)
+        notes: list[str] = []
+        if (
+            0
+            < self.latency.get("mean", 0.0) - self.latency.get("max", math.inf)
+            <= 0.02 * self.latency["mean"]
+        ):
+            del self.latency["max"]  # both are printed in few digits; equal ones may cross
+            notes.append("max_below_mean_by_rounding")
         samples = list(self.samples)
         samples += [Sample("latency_s", value, stat) for stat, value in self.latency.items()]
         if self.requests:
             wrong = self.bad + self.lost
             samples.append(Sample("error_ratio", wrong / (self.requests + self.lost)))
-        notes = ("every_answer_an_error",) if self.requests and self.bad >= self.requests else ()
-        return checks.reading(samples, duration_s=self.duration, notes=notes, **rest)
+            notes += ["every_answer_an_error"] if self.bad >= self.requests else []
+        return checks.reading(samples, duration_s=self.duration, notes=tuple(notes), **rest)
 
 
 def server_argv(call: Call, address: str) -> list[str]:
