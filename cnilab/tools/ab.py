@@ -1,7 +1,8 @@
-"""ApacheBench: its report, its percentile CSV (``-e``) and its raw times (``-g``). The lab does not run it.
+"""ApacheBench: its report (HTML with ``-w``), percentile CSV (``-e``) and raw times (``-g``). The lab does not run it.
 
 ``Failed requests`` counts answers of another length than the first; those are answers, and not counted in
-``error_ratio``. Latencies are whole milliseconds but for the mean. ab's Kbytes are 1024 bytes.
+``error_ratio``. Latencies are whole milliseconds but for the mean. ab's Kbytes are 1024 bytes; its ``kb/s`` is
+1, 1000 or 1024 bytes by version, so there the bytes that came are taken instead.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import re
 
 from cnilab.errors import ParseError
-from cnilab.tools import checks
+from cnilab.tools import checks, margins
 from cnilab.tools.base import Reading, Sample
 from cnilab.tools.checks import number
 
@@ -18,19 +19,23 @@ NAME = "ab"
 _VERSION = re.compile(r"This is ApacheBench, Version (\S+)")
 _FIELD = re.compile(r"^(?P<name>[A-Z][\w\- ]+?):\s+(?P<amount>\S+)(?: (?P<unit>.*?))?\s*$")
 _KINDS = re.compile(
-    r"^\s+\(Connect: (\d{1,15}), Receive: (\d{1,15}), Length: (\d{1,15}), Exceptions: (\d{1,15})\)"
+    r"^\(Connect: (\d{1,15}),(?: Receive: (\d{1,15}),)? Length: (\d{1,15}), Exceptions: (\d{1,15})\)"
 )
-_PERCENT = re.compile(r"^\s*(\d{1,3})%\s+(\d{1,15})(?: \(longest request\))?\s*$")
-_TOTAL = re.compile(r"^Total:\s+(\d{1,15})\s+(\d{1,15})\s+\d+\.\d+\s+\d+\s+(\d{1,15})\s*$")
+_PERCENT = re.compile(r"^(\d{1,3})%\s+(\d{1,15})(?: \(longest request\))?\s*$")
+#: Two columns fewer with -S, and in HTML.
+_TOTAL = re.compile(r"^Total:\s+(\d{1,15})\s+(\d{1,15})\s+(?:\d+\.\d+\s+\d+\s+)?(\d{1,15})\s*$")
 _ERROR = re.compile(
-    r"(apr_\w+(?:\(\))?: .+|Test aborted after \d+ failures.*|ab: (?:invalid|bad|cannot|Could not|illegal).*"
+    r"(apr_\w+(?:\(\))?(?: for \S+)?: .+|Test aborted after \d+ failures.*|\bab: [A-Za-z].+"
+    r"|(?:socket|connect): .+ \(\d+\)|SSL \w+ failed.*|Send request (?:timed out|failed)!.*"
     r"|Total of \d+ requests completed.*|.*: bad hostname.*)$"
 )
 _SNIFF = re.compile(
-    rb"This is ApacheBench|^Percentage served,Time in ms|^starttime\tseconds\tctime\tdtime\tttime\twait"
-    rb"|^Percentage of the requests served within a certain time",
+    rb"This is ApacheBench|\bab: (?:invalid URL|[Cc]annot use concurrency|wrong number of arguments)"
+    rb"|^Percentage served,Time in ms|^starttime\tseconds\tctime\tdtime\tttime\twait"
+    rb"|Requests per second:[ \t]+\S+ \[#/sec\] \(mean\)|^Percentage of the requests served within a certain time",
     re.MULTILINE,
 )
+_HTML = re.compile(r"</tr>|<[^<>]{0,200}>")
 _STATS = {0: "min", 50: "p50", 90: "p90", 99: "p99", 100: "max"}
 
 
@@ -48,7 +53,9 @@ def parse(raw: bytes) -> list[Reading]:
         Where the bytes are not ab's.
     """
     text = checks.text(raw).lstrip("\n")
-    lines = text.split("\n")
+    if "<table" in text and "This is ApacheBench" in text:
+        text = _HTML.sub(lambda tag: "\n" if tag[0] == "</tr>" else " ", text)
+    lines = margins.cleared(text)
     head = lines[0].strip() if lines else ""
     if head == "Percentage served,Time in ms":
         return [_percentiles(lines)]
@@ -56,9 +63,9 @@ def parse(raw: bytes) -> list[Reading]:
         return [_times(lines)]
     starts = [at for at, line in enumerate(lines) if _VERSION.search(line)]
     if not starts:
-        if "Percentage of the requests served" not in text and "Requests per second:" not in text:
+        starts = [at for at, line in enumerate(lines) if line.startswith("Server Software:")] or [0]
+        if not re.search(r"\bab: |Percentage of the requests served|Requests per second:", text):
             raise ParseError("no ab output in this text")
-        starts = [0]
     return [_report(lines[a:b], a + 1) for a, b in zip(starts, [*starts[1:], len(lines)])]
 
 
@@ -101,7 +108,7 @@ def _report(lines: list[str], begun: int) -> Reading:
         if found := _VERSION.search(line):
             version = found[1]
         elif found := _KINDS.match(line):
-            kinds = [int(n) for n in found.groups()]
+            kinds = [int(n or 0) for n in found.groups()]
         elif found := _PERCENT.match(line):
             if stat := _STATS.get(int(found[1])):
                 latency[stat] = float(found[2]) * 1e-3
@@ -125,13 +132,18 @@ def _report(lines: list[str], begun: int) -> Reading:
 
 
 def _results(fields: dict, latency: dict, kinds: list[int], error: str | None, rest: dict) -> Reading:
-    samples = [Sample("request_rate_per_s", _field(fields, "Requests per second", "[#/sec] (mean)"))]
+    samples = [Sample("request_rate_per_s", _field(fields, "Requests per second", "[#/sec] (mean)", ""))]
     if "Time per request" in fields:
         # Finer than the table's whole milliseconds, but reckoned from the concurrency: only where it fits.
         mean = _field(fields, "Time per request", "[ms] (mean)") * 1e-3
         if abs(mean - latency.get("mean", mean)) <= 1e-3:
             latency["mean"] = mean
-    if "Transfer rate" in fields:
+    complete = _field(fields, "Complete requests", "")
+    if fields.get("Transfer rate", ("", ""))[1] == "kb/s received":
+        if complete and "Total transferred" in fields:
+            size = _field(fields, "Total transferred", "bytes") / complete
+            samples.append(Sample("goodput_bps", size * samples[0].value * 8))
+    elif "Transfer rate" in fields:
         samples.append(
             Sample("goodput_bps", _field(fields, "Transfer rate", "[Kbytes/sec] received") * 8 * 1024)
         )
@@ -141,7 +153,6 @@ def _results(fields: dict, latency: dict, kinds: list[int], error: str | None, r
         k: v for k, v in latency.items() if not ((k == "max" and v < middle) or (k == "min" and v > middle))
     }
     samples += [Sample("latency_s", value, stat) for stat, value in latency.items()]
-    complete = _field(fields, "Complete requests", "")
     failed = _field(fields, "Failed requests", "") if "Failed requests" in fields else 0.0
     other = _field(fields, "Non-2xx responses", "") if "Non-2xx responses" in fields else 0.0
     if complete:
@@ -151,11 +162,11 @@ def _results(fields: dict, latency: dict, kinds: list[int], error: str | None, r
     return checks.reading(samples, duration_s=duration, notes=("stopped_early",) if error else (), **rest)
 
 
-def _field(fields: dict[str, tuple[str, str]], name: str, unit: str) -> float:
+def _field(fields: dict[str, tuple[str, str]], name: str, *units: str) -> float:
     amount, found = fields.get(name, ("", ""))
     value = number(amount)
     if value is None:
         raise ParseError(f"{name}: unreadable number {amount!r}")
-    if found.strip() != unit:
-        raise ParseError(f"{name}: unknown unit {found!r}; known: {unit!r}")
+    if found.strip() not in units:
+        raise ParseError(f"{name}: unknown unit {found!r}; known: {units[0]!r}")
     return value
