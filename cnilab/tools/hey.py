@@ -7,21 +7,24 @@ import io
 import re
 
 from cnilab.errors import ParseError
-from cnilab.tools import checks
+from cnilab.tools import checks, margins
 from cnilab.tools.base import Reading, Sample
 from cnilab.tools.checks import number
 from cnilab.units import SECONDS, to_base
 
 NAME = "hey"
 
-_FIELD = re.compile(r"^ {2}(Total|Slowest|Fastest|Average|Requests/sec|Total data):\s+(\S+)(?: (\S+))?\s*$")
-_PERCENT = re.compile(r"^ {2}(\d{1,2})%{1,2} in (\S+) (\S+)\s*$")
-_STATUS = re.compile(r"^ {2}\[(\d{3})\]\s+(\d{1,15}) responses\s*$")
-_ERROR = re.compile(r"^ {2}\[(\d{1,15})\]\s+(\S.*)$")
-_HEADER = "response-time,DNS+dialup,DNS,Request-write,Response-delay,Response-read,status-code,offset"
+_FIELD = re.compile(r"^(Total|Slowest|Fastest|Average|Requests/sec):\s+(\S+)(?: (\S+))?$")
+_PERCENT = re.compile(r"^(\d{1,2})%{1,2} in (\S+) (\S+)$")
+_STATUS = re.compile(r"^\[(\d{3})\]\s+(\d{1,15}) responses$")
+_ERROR = re.compile(r"^\[(\d{1,15})\]\s+(\S.*)$")
+_HEADER = "response-time,DNS+dialup,DNS,Request-write,Response-delay,Response-read"
+_USAGE = "Usage: hey [options...] <url>"
+#: oha and ghz print nearly the same; the first has a success rate, the second a count and no "secs".
+_OTHERS = re.compile(rb"Summary:\s[\s>]*(?:Success rate|Count):")
 _SNIFF = re.compile(
-    rb"^  Requests/sec:\s+\S+\s*$(?=[\s\S]*(?:Response time histogram|Latency distribution|Details \(average"
-    rb"|distribution:))|^response-time,DNS\+dialup,DNS,",
+    rb"Requests/sec:[ \t]+\S+[ \t]*\r?$(?=[\s\S]*(?:Response time histogram|Latency distribution|Details \(average"
+    rb"|distribution:))|^response-time,DNS\+dialup,DNS,|Usage: hey \[options\.\.\.\]|\AError distribution:\s+\[",
     re.MULTILINE,
 )
 _STATS = {"50": "p50", "90": "p90", "99": "p99"}
@@ -29,7 +32,7 @@ _STATS = {"50": "p50", "90": "p90", "99": "p99"}
 
 def sniff(head: bytes) -> bool:
     """Whether hey's summary or its CSV header is here."""
-    return _SNIFF.search(head) is not None
+    return _SNIFF.search(head.lstrip()) is not None and not _OTHERS.search(head)
 
 
 def parse(raw: bytes) -> list[Reading]:
@@ -43,8 +46,17 @@ def parse(raw: bytes) -> list[Reading]:
     text = checks.text(raw)
     if text.lstrip().startswith(_HEADER):
         return [_requests(text.lstrip())]
-    lines = text.split("\n")
-    starts = [at for at, line in enumerate(lines) if line.strip() == "Summary:"]
+    if _OTHERS.search(raw):
+        raise ParseError("not hey's summary: oha's has a success rate, ghz's a count")
+    lines = margins.cleared(text)
+    if _USAGE in lines:
+        why = next(filter(None, lines), _USAGE)
+        return [checks.failed(why, test="http_load", line=1)]
+    starts = [at for at, line in enumerate(lines) if line == "Summary:"]
+    if not starts and "Error distribution:" in lines:
+        starts = [
+            lines.index("Error distribution:")
+        ]  # before 0.1.2 all that was printed where nothing was answered
     if not starts:
         raise ParseError("no hey summary in this text")
     return [_summary(lines[a:b], a + 1) for a, b in zip(starts, [*starts[1:], len(lines)])]
@@ -52,46 +64,61 @@ def parse(raw: bytes) -> list[Reading]:
 
 def _summary(lines: list[str], begun: int) -> Reading:
     samples: list[Sample] = []
-    good = bad = 0
+    good = bad = lost = 0
     duration = None
     unreadable = None
     in_errors = False
+    errors: list[str] = []
     rest: dict = {"test": "http_load", "line": begun}
-    try:
-        for line in lines:
-            if line.startswith("Error distribution:"):
-                in_errors = True
-            elif in_errors and (found := _ERROR.match(line)):
-                bad += int(found[1])
-            elif found := _FIELD.match(line):
-                name, amount, unit = found.groups()
-                if name == "Requests/sec":
-                    samples.append(Sample("request_rate_per_s", _amount(amount)))
-                elif name == "Total":
-                    duration = to_base(_amount(amount), unit or "", SECONDS)
-                elif stat := {"Slowest": "max", "Fastest": "min", "Average": "mean"}.get(name):
-                    samples.append(Sample("latency_s", to_base(_amount(amount), unit or "", SECONDS), stat))
-            elif found := _PERCENT.match(line):
-                if stat := _STATS.get(found[1]):
-                    samples.append(Sample("latency_s", to_base(_amount(found[2]), found[3], SECONDS), stat))
-            elif found := _STATUS.match(line):
-                ok = found[1][0] in "23"
-                good, bad = good + ok * int(found[2]), bad + (not ok) * int(found[2])
-    except ParseError as problem:
-        unreadable = problem.what
-    if not good and (errors := [found[2] for line in lines if (found := _ERROR.match(line))]):
+    for line in lines:
+        if line.startswith("Error distribution:"):
+            in_errors = True
+        elif in_errors and (found := _ERROR.match(line)):
+            lost += int(found[1])
+            errors.append(found[2])
+        elif found := _STATUS.match(line):
+            ok = found[1][0] in "23"
+            good, bad = good + ok * int(found[2]), bad + (not ok) * int(found[2])
+        else:
+            try:
+                if (found := _FIELD.match(line)) and found[1] == "Total":
+                    duration = _seconds(found[2], found[3])
+                elif found or _PERCENT.match(line):
+                    samples += _measured(line)
+            except ParseError as problem:
+                unreadable = unreadable or problem.what
+    if errors and not good + bad:
         return checks.failed(errors[-1], **rest)  # where every request failed, hey prints NaN above them
     if unreadable:
         return checks.failed(unreadable, **rest)
     if not any(s.metric == "request_rate_per_s" for s in samples):
         return checks.failed("no summary: the output was cut short", notes=("truncated",), **rest)
     notes: tuple[str, ...] = ()
-    if good + bad:
-        samples.append(Sample("error_ratio", bad / (good + bad)))
+    if good + bad + lost:
+        samples.append(Sample("error_ratio", (bad + lost) / (good + bad + lost)))
         notes = () if good else ("every_answer_an_error",)
     else:
         notes = ("truncated",)
     return checks.reading(samples, duration_s=duration, notes=notes, **rest)
+
+
+def _measured(line: str) -> list[Sample]:
+    """Read a rate, or a time that is among those kept."""
+    if found := _FIELD.match(line):
+        name, amount, unit = found.groups()
+        if name == "Requests/sec":
+            return [Sample("request_rate_per_s", _amount(amount))]
+        stat = {"Slowest": "max", "Fastest": "min", "Average": "mean"}[name]
+        return [Sample("latency_s", _seconds(amount, unit), stat)]
+    found = _PERCENT.match(line)
+    if found and (known := _STATS.get(found[1])):
+        return [Sample("latency_s", _seconds(found[2], found[3]), known)]
+    return []
+
+
+def _seconds(word: str, unit: str | None) -> float:
+    """Read a time; boom, as hey was called before, ended it with a full stop."""
+    return to_base(_amount(word), (unit or "").removesuffix("."), SECONDS)
 
 
 def _amount(word: str) -> float:
@@ -102,20 +129,28 @@ def _amount(word: str) -> float:
 
 
 def _requests(text: str) -> Reading:
-    """Read the CSV: the rate is the requests over the time from the first's start to the last one's end."""
+    """Read the CSV: the rate is the requests over the time from the first's start to the last one's end.
+
+    Before 0.1.2 a row had no status and no offset, so there the latencies are all that is told.
+    """
     times, ends, bad = [], [], 0
-    for at, row in enumerate(csv.DictReader(io.StringIO(text)), 2):
+    rest: dict = {"test": "http_load", "line": 1}
+    rows = csv.DictReader(io.StringIO(text))
+    whole = "status-code" in (rows.fieldnames or ())
+    for at, row in enumerate(rows, 2):
         took, offset, status = (number(row.get(k)) for k in ("response-time", "offset", "status-code"))
-        if took is None or offset is None or status is None:
-            return checks.failed(f"line {at} is no complete row", test="http_load", line=1)
+        if took is None or not row.get("Response-read") or (whole and (offset is None or status is None)):
+            return checks.failed(f"line {at} is no complete row", **rest)
         times.append(took)
-        ends.append(offset + took)
-        bad += not 200 <= status < 400
+        ends.append((offset or 0.0) + took)
+        bad += not 200 <= (status or 200) < 400
     if not times:
-        return checks.failed("no request in the file", test="http_load", line=1)
-    duration = max(ends)
+        return checks.failed("no request in the file", **rest)
     samples = checks.distribution("latency_s", times)
+    if not whole:
+        return checks.reading(samples, notes=("latencies_only",), **rest)
+    duration = max(ends)
     samples.append(Sample("error_ratio", bad / len(times)))
     if duration > 0:
         samples.append(Sample("request_rate_per_s", len(times) / duration))
-    return checks.reading(samples, test="http_load", line=1, duration_s=duration, notes=("rate_from_rows",))
+    return checks.reading(samples, duration_s=duration, notes=("rate_from_rows",), **rest)
