@@ -6,21 +6,23 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
+from collections.abc import Iterator
 from datetime import datetime
 
 from cnilab.errors import ParseError
-from cnilab.tools import checks
+from cnilab.tools import checks, documents, go_time, margins
 from cnilab.tools.base import Reading, Sample
 from cnilab.tools.checks import branch, number
-from cnilab.units import SECONDS
 
 NAME = "vegeta"
 
 _SNIFF = re.compile(
-    rb'"latencies"\s*:\s*\{[^{}]*"(?:50th|99th|total)"|^Latencies\s+\[.*mean.*\]'
-    rb'|^\{"attack":"[^"]*","seq":\d+,"code":\d+,"timestamp":"',
+    rb'"latencies"\s*:\s*\{[^{}]*"(?:50th|99th|total)"|Latencies[ \t]+\[.*mean.*\]'
+    rb'|^\{(?:"attack":"[^"]*","seq":\d+,)?"code":\d+,"timestamp":"|\A\d{19},\d{1,3},\d+,\d+,\d+,',
     re.MULTILINE,
 )
 _STATS = {"min": "min", "mean": "mean", "50th": "p50", "50": "p50", "90th": "p90", "90": "p90", "99th": "p99"}
@@ -28,7 +30,7 @@ _STATS |= {"99": "p99", "max": "max"}
 _ROW = re.compile(r"^(?P<name>[A-Z]\w*(?: \w+)?)\s+\[(?P<titles>[^\]]*)\]\s+(?P<values>.*?)\s*$")
 #: Go prints nanoseconds, Python reads microseconds.
 _MICROSECONDS = re.compile(r"(\.\d{6})\d+")
-_PART = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|us|µs|μs|ns|s)")
+_CLEARED = "\x1b[2J"
 
 
 def sniff(head: bytes) -> bool:
@@ -37,7 +39,7 @@ def sniff(head: bytes) -> bool:
 
 
 def parse(raw: bytes) -> list[Reading]:
-    """Read the one report in ``raw``.
+    """Read one Reading a report; of those ``report -every`` prints over each other, the last.
 
     Raises
     ------
@@ -45,16 +47,29 @@ def parse(raw: bytes) -> list[Reading]:
         Where the bytes are not vegeta's.
     """
     text = checks.text(raw)
-    if re.match(r'\s*\{"attack"\s*:', text):
-        return [_results(text)]
-    return [_document(raw) if text.lstrip().startswith("{") else _text(text)]
+    start = text.lstrip()
+    if re.match(r'\{"(?:attack|code)"\s*:', start):
+        return [_results(_from_json(text))]
+    if re.match(r"\d{19},", start):
+        return [_results(_from_csv(text))]
+    if '"latencies"' in text:
+        return [
+            checks.failed(why or "", test="http_load", line=line)
+            if document is None
+            else _report(document, line)
+            for line, document, why in documents.found(text, "latencies")
+        ]
+    last = raw.rfind(_CLEARED.encode())
+    lines = margins.cleared(checks.text(raw[max(0, last) :]))
+    before = raw.count(b"\n", 0, max(0, last))
+    starts = [at for at, line in enumerate(lines) if line.startswith("Requests ")] or [0]
+    starts = starts[-1:] if last >= 0 else starts
+    return [_text(lines[a:b], before + a + 1) for a, b in zip(starts, [*starts[1:], len(lines)])]
 
 
-def _document(raw: bytes) -> Reading:
-    document = checks.document(raw)
+def _report(document: dict, line: int) -> Reading:
     latencies = branch(document, "latencies")
-    if not latencies or not isinstance(document, dict):
-        raise ParseError("JSON, but not a vegeta report")
+    rest: dict = {"test": "http_load", "line": line}
     samples = []
     for key, metric in (("throughput", "request_rate_per_s"), ("rate", "offered_rate_per_s")):
         if (value := number(document.get(key))) is not None:
@@ -66,49 +81,86 @@ def _document(raw: bytes) -> Reading:
     if success is not None:
         samples.append(Sample("error_ratio", 1 - success))
     if number(document.get("requests")) == 0:
-        return checks.failed("no request was sent", test="http_load", line=1)
+        return checks.failed("no request was sent", **rest)
     errors = branch(document, "errors", list)
     if not success and errors:
-        return checks.failed(str(errors[0]), test="http_load", line=1)
+        return checks.failed(str(errors[0]), **rest)
     duration = number(document.get("duration"))
-    return checks.reading(samples, test="http_load", line=1, duration_s=duration * 1e-9 if duration else None)
+    return checks.reading(samples, duration_s=duration * 1e-9 if duration else None, **rest)
 
 
-def _results(text: str) -> Reading:
-    """Read one request a line; what vegeta's own report would say of them."""
-    latencies: list[float] = []
-    sent: list[float] = []
-    good = 0
-    rest: dict = {"test": "http_load", "line": 1}
+#: A single result: its line, when it was sent and how long it took in seconds, whether it was answered well.
+_Result = tuple[int, float, float, bool]
+
+
+def _from_json(text: str) -> Iterator[_Result]:
     for at, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         try:
             entry = json.loads(line)
             code, latency = number(entry["code"]), number(entry["latency"])
-            sent.append(datetime.fromisoformat(_MICROSECONDS.sub(r"\1", entry["timestamp"])).timestamp())
+            sent = datetime.fromisoformat(_MICROSECONDS.sub(r"\1", entry["timestamp"])).timestamp()
         except (ValueError, KeyError, TypeError, RecursionError, OverflowError):
-            return checks.failed("not a result of vegeta's, or a line cut short", test="http_load", line=at)
+            raise ParseError("not a result of vegeta's, or a line cut short", line=at) from None
         if code is None or latency is None or latency < 0:
-            return checks.failed("a result without its code or latency", test="http_load", line=at)
-        latencies.append(latency * 1e-9)
-        good += 200 <= code < 400 and not entry.get("error")
+            raise ParseError("a result without its code or latency", line=at)
+        yield at, sent, latency * 1e-9, 200 <= code < 400 and not entry.get("error")
+
+
+def _from_csv(text: str) -> Iterator[_Result]:
+    """Read ``encode -to csv``: when in nanoseconds, code, latency, bytes out and in, error, body and more."""
+    try:
+        for at, row in enumerate(csv.reader(io.StringIO(text)), 1):
+            if not row:
+                continue
+            values = [number(cell) for cell in row[:5]]
+            sent, code, latency = [*values, None, None, None][:3]
+            if (
+                len(row) < 6
+                or None in values
+                or sent is None
+                or code is None
+                or latency is None
+                or latency < 0
+            ):
+                raise ParseError("not a result of vegeta's, or a line cut short", line=at)
+            yield at, sent * 1e-9, latency * 1e-9, 200 <= code < 400 and not row[5]
+    except csv.Error as problem:
+        raise ParseError(f"broken CSV: {problem}") from None
+
+
+def _results(rows: Iterator[_Result]) -> Reading:
+    """Read one request a line; what vegeta's own report would say of them."""
+    rest: dict = {"test": "http_load", "line": 1}
+    try:
+        found = list(rows)
+    except ParseError as problem:
+        return checks.failed(problem.what, test="http_load", line=problem.line)
+    good = sum(well for _, _, _, well in found)
     if not good:
-        return checks.failed(f"none of {len(latencies)} requests was answered well", **rest)
+        return checks.failed(f"none of {len(found)} requests was answered well", **rest)
+    latencies = [took for _, _, took, _ in found]
+    sent = [when for _, when, _, _ in found]
     duration = max(sent) - min(sent)
     last = duration + latencies[max(range(len(sent)), key=sent.__getitem__)]
-    samples = [Sample("error_ratio", 1 - good / len(latencies)), *checks.distribution("latency_s", latencies)]
+    samples = [Sample("error_ratio", 1 - good / len(found)), *checks.distribution("latency_s", latencies)]
     if len(sent) > 1 and last > 0:
         samples.append(Sample("request_rate_per_s", good / last))
     return checks.reading(samples, duration_s=last, notes=("rate_from_rows",), **rest)
 
 
-def _text(text: str) -> Reading:
+def _text(lines: list[str], begun: int) -> Reading:
     samples: list[Sample] = []
-    duration = None
-    rest: dict = {"test": "http_load", "line": 1}
+    duration = success = None
+    errors: list[str] = []
+    in_errors = False
+    rest: dict = {"test": "http_load", "line": begun}
     try:
-        for line in text.split("\n"):
+        for line in lines:
+            if in_errors:
+                errors += [line] if line else []
+            in_errors = in_errors or line == "Error Set:"
             if not (row := _ROW.match(line)):
                 continue
             values = [v.strip() for v in row["values"].split(",")]
@@ -119,18 +171,21 @@ def _text(text: str) -> Reading:
                         samples.append(Sample(metric, _count(cells[key])))
             elif row["name"] == "Latencies":
                 samples += [
-                    Sample("latency_s", _go_seconds(v), stat)
+                    Sample("latency_s", go_time.seconds(v), stat)
                     for k, v in cells.items()
                     if (stat := _STATS.get(k))
                 ]
             elif row["name"] == "Duration" and "total" in cells:
-                duration = _go_seconds(cells["total"])
+                duration = go_time.seconds(cells["total"])
             elif row["name"] == "Success" and values[0].endswith("%"):
-                samples.append(Sample("error_ratio", 1 - _count(values[0].rstrip("%")) / 100))
+                success = _count(values[0].rstrip("%"))
+                samples.append(Sample("error_ratio", 1 - success / 100))
     except ParseError as problem:
         return checks.failed(problem.what, **rest)
     if not samples:
         raise ParseError("no vegeta report in this text")
+    if success == 0 and errors:
+        return checks.failed(errors[0], **rest)
     return checks.reading(samples, duration_s=duration, **rest)
 
 
@@ -139,11 +194,3 @@ def _count(word: str) -> float:
     if value is None or not re.fullmatch(r"\d+(?:\.\d+)?", word):
         raise ParseError(f"unreadable number {word!r}")
     return value
-
-
-def _go_seconds(word: str) -> float:
-    """Read Go's way of writing a time: ``1m2.5s``, ``850µs``, ``0s``."""
-    parts = _PART.findall(word)
-    if not parts or "".join(a + u for a, u in parts) != word:
-        raise ParseError(f"unreadable time {word!r}")
-    return sum(float(amount) * SECONDS[unit] for amount, unit in parts)
