@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 
+from cnilab.tools import margins
 from cnilab.tools.base import Call, Reading
 from cnilab.tools.netperf import report
 
@@ -32,19 +33,25 @@ SELECTORS = (
 )  # fmt: skip
 
 _SNIFF = re.compile(
-    rb" TEST (?:from|to) \S.* port -?\d+ |^THROUGHPUT=|^NETPERF_INTERIM_RESULT\[|^Interim result:\s+[\d.]+"
-    rb"|^bytes +bytes +(?:bytes +)?secs\.|^bytes +[Bb]ytes +bytes +bytes +secs\.|^(?:MIN|MEAN|P\d\d)_LATENCY="
-    rb"|^netperf: |establish control: are you sure there is a netserver|^Netperf could not|^TRANSACTION_RATE="
-    rb"|^Throughput,Throughput Units|[, ]?(?:Mean|Minimum|Percentile) Latency Microseconds"
-    rb"|^[\d.]+,(?:Trans/s|10\^\d+bits/s|Send|Receive)(?:,|\s*$)"
-    rb"|^ *\d+ +\d+ +\d+ +\d+\.\d\d +\d+\.\d+\s*$|^\d+ +\d+ +\d+ +\d+ +\d+\.\d\d +\d+\.\d+\s*$",
-    re.MULTILINE,
+    r" TEST (?:from|to) \S.* port -?\d+ |(?:STREAM|MAERTS|SENDFILE|REQUEST/RESPONSE|SEND) TEST (?:from|to) \S"
+    r"|^THROUGHPUT=|^NETPERF_INTERIM_RESULT\[|^Interim result:\s+[\d.]+ \S+ over "
+    r"|^bytes +bytes +(?:bytes +)?secs\b|^bytes +bytes +bytes +bytes +secs\.|^(?:MIN|MEAN|P\d\d|RT)_LATENCY="
+    r"|^\S*netperf: |establish[ _]control\b.* (?:netserver|control connection)|^Netperf could not|^TRANSACTION_RATE="
+    r"|^The test you requested \(|^Could not open output selection file|^send_data: data send error|^recv_response\w*: "
+    r"|^Throughput,Throughput Units|[, ]?(?:Mean|Minimum|Percentile) Latency Microseconds"
+    r"|^[\d.]+,(?:Trans/s|10\^\d+bits/s|[KMG]?Bytes/s|Send|Receive)(?:,|\s*$)"
+    # The bare rows of -P 0: stream, transactions, datagrams; each with CPU columns or without.
+    r"|^\d+ +\d+ +\d+ +(?:\d+ +)?\d+\.\d\d +\d+\.\d+(?: +-?\d+\.\d\d){2}(?: +-?\d+\.\d{3}){2}(?: {3}\S.*)?$"
+    r"|^\d+ +\d+ +\d+ +(?:\d+ +)?\d+\.\d\d +\d+\.\d+(?: {3}\S.*)?$"
+    r"|^\d+ +\d+ +\d+\.\d\d +\d+ +\d+ +\d+\.\d+(?: +-?\d+\.\d\d +-?\d+\.\d{3})?$",
+    re.MULTILINE | re.IGNORECASE,
 )
 
 
 def sniff(head: bytes) -> bool:
     """Whether this is netperf's text: a banner, a keyval line, a header or the bare rows of ``-P 0``."""
-    return _SNIFF.search(head) is not None
+    lines = margins.cleared(head.decode("utf-8", "replace"))
+    return _SNIFF.search("\n".join(lines)) is not None
 
 
 def parse(raw: bytes) -> list[Reading]:

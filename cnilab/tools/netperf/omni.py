@@ -23,7 +23,7 @@ RATES = {
     "GBytes/s": 8.0 * 2**30,
 }
 #: Kinds of test in which a transaction is a connection: with a request and an answer, or opened and closed only.
-CONNECTS = ("crr", "_cc")
+CONNECTS = ("crr", "cc")
 TRANSACTIONS = ("Trans/s", "Tran/s", "per sec")
 
 #: Titles of CSV and ``-O`` output -> the key that ``-k`` prints.
@@ -54,6 +54,7 @@ TITLES = {
     "Local Transport Retransmissions": "LOCAL_TRANSPORT_RETRANS",
     "Remote Transport Retransmissions": "REMOTE_TRANSPORT_RETRANS",
     "Local Send Throughput": "LOCAL_SEND_THROUGHPUT",
+    "Remote Send Throughput": "REMOTE_SEND_THROUGHPUT",
     "Remote Recv Throughput": "REMOTE_RECV_THROUGHPUT",
     "Command Line": "COMMAND_LINE",
 }
@@ -69,6 +70,11 @@ def rate(value: float, unit: str) -> float:
     return to_base(value, re.sub(r"/sec$", "/s", unit.strip()), RATES)
 
 
+def transactions_metric(test: str | None) -> str:
+    """Return what a transaction of this kind of test counts: connections, or requests on one of them."""
+    return "connection_rate_per_s" if test and test.endswith(CONNECTS) else "transaction_rate_per_s"
+
+
 def positive(text: str | None) -> float | None:
     """Return the number in ``text`` unless it is missing: not there, no number, or netperf's -1."""
     value = number(text)
@@ -77,7 +83,7 @@ def positive(text: str | None) -> float | None:
 
 def test_of(values: dict[str, str], test: str | None) -> str | None:
     """Kind of test: from the banner, the command line, or the direction and protocol keys."""
-    if test:
+    if test and "_" in test:
         return test
     command = values.get("COMMAND_LINE", "")
     whole = command.count('"') != 1  # -k puts it in quotes: one of them alone, and the other was cut off
@@ -92,7 +98,7 @@ def test_of(values: dict[str, str], test: str | None) -> str | None:
     protocol = values.get("PROTOCOL", "").lower()
     direction = values.get("DIRECTION", "")
     if not protocol.isalnum() or not direction:
-        return None
+        return test  # the banner of an omni test names no protocol
     kind = "crr" if "Connect" in direction else "rr" if "|" in direction else "stream"
     return f"{protocol}_{kind}"
 
@@ -101,6 +107,9 @@ def reading(values: dict[str, str], test: str | None, line: int, **rest) -> Read
     """Turn one result's named values into a Reading."""
     test = test_of(values, test)
     notes = list(rest.pop("notes", ()))
+    if values.get("DIRECTION", "").startswith("Rec") and "reverse" not in notes:
+        notes.append("reverse")
+    sender, receiver = ("REMOTE", "LOCAL") if "reverse" in notes else ("LOCAL", "REMOTE")
     wanted = rest.pop("wanted", None)
     units = values.get("THROUGHPUT_UNITS", "").strip('" ')
     throughput = positive(values.get("THROUGHPUT"))
@@ -124,25 +133,27 @@ def reading(values: dict[str, str], test: str | None, line: int, **rest) -> Read
     try:
         if transactions:
             per_s = positive(values.get("TRANSACTION_RATE"))
-            if per_s is None:
-                if throughput is not None and units not in TRANSACTIONS:
-                    raise ParseError(f"a transaction test in {units!r}, not in transactions")
+            if throughput is not None and units not in TRANSACTIONS:
+                # -f turns transactions into the payload of requests and answers together.
+                samples.append(Sample("goodput_bps", rate(throughput, units)))
+                notes.append("both_directions")
+            elif per_s is None:
                 per_s = throughput
             if per_s is not None:
-                samples.append(
-                    Sample("connection_rate_per_s" if connects else "transaction_rate_per_s", per_s)
-                )
+                samples.append(Sample(transactions_metric(test), per_s))
             samples += _latency(values, "latency_s" if connects else "rtt_s")
         elif throughput is not None:
             test = test or "stream"
             samples.append(Sample("goodput_bps", rate(throughput, units)))
-            sent = positive(values.get("LOCAL_SEND_THROUGHPUT"))
-            if sent is not None and values.get("DIRECTION", "Send") == "Send":
-                samples.append(Sample("sent_bps", rate(sent, units)))
+            samples += _sent(values, sender, units)
+        elif (arrived := positive(values.get(f"{receiver}_RECV_THROUGHPUT"))) and units:
+            test = test or "stream"
+            samples += [Sample("goodput_bps", rate(arrived, units)), *_sent(values, sender, units)]
         elif per_s := positive(values.get("TRANSACTION_RATE")):
             samples.append(Sample("transaction_rate_per_s", per_s))
         if samples:
             samples += _cost(values)
+            samples += _retransmitted(values, transactions, sender)
     except ParseError as problem:
         return checks.failed(problem.what, test=test, line=line, **rest)
     width = positive(values.get("THROUGHPUT_CONFID"))
@@ -159,11 +170,20 @@ def _latency(values: dict[str, str], metric: str) -> list[Sample]:
         value = positive(values.get(f"{key}_LATENCY"))
         if value is not None and (value != 0 or stat == "stddev"):
             found.append(Sample(metric, value * 1e-6, stat))
+    if not any(s.stat == "mean" for s in found):
+        # Reckoned by netperf from the rate alone, so it has it without -j.
+        trip = positive(values.get("RT_LATENCY"))
+        found += [Sample(metric, trip * 1e-6, "mean")] if trip else []
     return found if any(s.stat != "stddev" for s in found) else []
 
 
+def _sent(values: dict[str, str], sender: str, units: str) -> list[Sample]:
+    sent = positive(values.get(f"{sender}_SEND_THROUGHPUT"))
+    return [] if sent is None else [Sample("sent_bps", rate(sent, units))]
+
+
 def _cost(values: dict[str, str]) -> list[Sample]:
-    """CPU of the whole machine at each end, service demand and retransmissions."""
+    """CPU of the whole machine at each end, and service demand."""
     found = []
     for end, who in (("LOCAL", "client"), ("REMOTE", "server")):
         percent = positive(values.get(f"{end}_CPU_UTIL"))
@@ -172,10 +192,16 @@ def _cost(values: dict[str, str]) -> list[Sample]:
     found += service_demand(
         positive(values.get("LOCAL_SD")), positive(values.get("REMOTE_SD")), values.get("SD_UNITS")
     )
-    ends = [positive(values.get(f"{end}_TRANSPORT_RETRANS")) for end in ("LOCAL", "REMOTE")]
-    if None not in ends:
-        found.append(Sample("retransmitted_segments", sum(ends)))  # type: ignore[arg-type]
     return found
+
+
+def _retransmitted(values: dict[str, str], transactions: bool, sender: str) -> list[Sample]:
+    """Segments sent again by both ends; of a stream the sender's alone will do, of transactions it takes both."""
+    ends = {end: positive(values.get(f"{end}_TRANSPORT_RETRANS")) for end in ("LOCAL", "REMOTE")}
+    known = [count for count in ends.values() if count is not None]
+    if len(known) == 2 or (known and not transactions and ends[sender] is not None):
+        return [Sample("retransmitted_segments", sum(known))]
+    return []
 
 
 def service_demand(local: float | None, remote: float | None, units: str | None) -> list[Sample]:
@@ -200,8 +226,7 @@ def interval(value: str, unit: str, seconds: str, since: float, test: str | None
     if amount is None or length is None or length <= 0:
         return None
     if unit.strip() in TRANSACTIONS:
-        metric = "connection_rate_per_s" if test and test.endswith(CONNECTS) else "transaction_rate_per_s"
-        return Interval(since, since + length, metric, amount)
+        return Interval(since, since + length, transactions_metric(test), amount)
     try:
         return Interval(since, since + length, "sent_bps", rate(amount, unit))
     except ParseError:

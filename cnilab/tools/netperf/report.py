@@ -1,7 +1,7 @@
 """Walks through a file of netperf results, of whatever kinds and however many, and hands each to its reader.
 
 It knows banners, headers and where one result ends and the next begins; what the numbers mean is said in
-:mod:`.omni` and :mod:`.classic`.
+:mod:`.omni`, :mod:`.columns` and :mod:`.classic`.
 """
 
 from __future__ import annotations
@@ -11,26 +11,38 @@ import re
 from dataclasses import dataclass, field
 
 from cnilab.errors import ParseError
-from cnilab.tools import checks
+from cnilab.tools import checks, margins
 from cnilab.tools.base import Interval, Reading
-from cnilab.tools.netperf import classic, omni
+from cnilab.tools.netperf import classic, columns, omni
 
+#: The oldest versions name no port, and a mail program may have put it on the next line.
 _BANNER = re.compile(
-    r"^(?:MIGRATED )?(?P<what>[A-Z][\w/|()\- ]{0,60}?) TEST (?:from|to) .*\bport -?\d+", re.IGNORECASE
+    r"^(?:MIGRATED )?(?P<what>[A-Z][\w/|()\- ]{0,60}?) TEST (?:from|to) (?P<ends>\S.*)", re.IGNORECASE
 )
+_PORT = re.compile(r"\bport -?\d+")
 _KEYVAL = re.compile(r"^([A-Z][A-Z0-9_]{1,40})(?:\[(\d{1,7})\])?=(.*)$")
-_INTERIM = re.compile(r"^Interim result:\s*(\S+)\s+(\S+) over (\S+) seconds ending at")
-_NUMBERS = re.compile(r"^\s*-?\d[\d.]*(?:\s+-?\d[\d.]*)*\s*$")
+_INTERIM = re.compile(r"^(?:\^C)?Interim result:\s*(\S+)\s+(\S+) over (\S+) seconds")
+_INTERIM_CSV = re.compile(r"^([\d.]+),(Trans/s|10\^\d+bits/s|[KMG]?Bytes/s),([\d.]+),\d+\.\d+$")
+_NUMBERS = re.compile(r"^-?\d[\d.]*(?: +-?\d[\d.]*)*$")
+#: -P 0 puts the words given with -B behind a row, and readers of a report put theirs.
+_BRANDED = re.compile(r"^(\d[\d.]*(?: +\d[\d.]*){4,9}) +[^\s\d.-].*$")
 _WIDTH = re.compile(r"^!!! Confidence intervals: Throughput\s*:\s*([\d.]+)%")
 _WANTED = re.compile(r"\+/-\s*([\d.]+)% @")
 _HEADLESS = re.compile(r"^([\d.]+),(Trans/s|10\^\d+bits/s|[KMG]?Bytes/s|Send|Receive|Send\|Recv)$")
 _COMMENT = re.compile(r"^\S*[$#>] |^\S+:\S* # ")
+#: Words of netperf's complaints that can stand alone, and of those that need a banner or interim results before them.
+_ALONE = re.compile(
+    r"etperf|netserver|resolve_host|establish_control|output selection file|^send_data|^recv_resp"
+)
+_AMONG = re.compile(_ALONE.pattern + r"|error|errno|fail|unable|could not|no response|too ", re.IGNORECASE)
 #: No line of netperf's is as long; patterns over a longer one could take minutes.
 MAX_LINE = 20_000
 _KINDS = (
     ("connect/request/response", "crr"),
     ("connect/close", "cc"),
     ("request/response", "rr"),
+    ("connect|send|recv", "crr"),
+    ("omni connection", "cc"),
     ("send|recv", "rr"),
     ("maerts", "stream"),
     ("stream", "stream"),
@@ -51,14 +63,18 @@ class _Pending:
     keys: dict[str, str] = field(default_factory=dict)
     intervals: list[Interval] = field(default_factory=list)
     interim: dict[str, str] = field(default_factory=dict)
+    unit: str | None = None
     words: list[str] = field(default_factory=list)
 
 
 def parse(raw: bytes) -> list[Reading]:
     """Read every result in ``raw``."""
     walk = _Walk()
-    for number, line in enumerate(checks.text(raw).split("\n"), 1):
-        walk.take(number, line.rstrip())
+    text = checks.text(raw).expandtabs()
+    for number, (line, cleared) in enumerate(zip(text.split("\n"), margins.cleared(text)), 1):
+        # A margin leaves its width behind, because columns are told by their position.
+        cleared = cleared or line.strip()  # the longest line, of ``-o all``, is no report pasted into another
+        walk.take(number, cleared, cleared.rjust(len(line.rstrip())))
     return walk.finish()
 
 
@@ -73,34 +89,47 @@ class _Walk:
         self.datagrams: tuple[int, list[str]] | None = None
         self.lone: str | None = None
         self.shaped = False
+        self.appended = False
+        self.above = ""
 
-    def take(self, at: int, line: str) -> None:
-        if len(line) > MAX_LINE:
+    def take(self, at: int, line: str, placed: str) -> None:
+        """Read one line; ``placed`` is the same with blanks before it, so that its columns stand where they stood."""
+        if len(placed) > MAX_LINE:
             return
+        self._take(at, line, placed)
+        self.above = line or self.above
+
+    def _take(self, at: int, line: str, placed: str) -> None:
         if self.datagrams is not None and not self._second_row(line):
             return
-        if banner := _BANNER.search(line):
+        if (banner := _BANNER.match(line)) and (_PORT.search(banner["ends"]) or _kind(banner["what"])):
             self._flush()
             self._announce(at, line, banner["what"])
         elif keyval := _KEYVAL.match(line):
             self._keyval(at, *keyval.groups())
-        elif interim := _INTERIM.match(line):
+        elif interim := (_INTERIM.match(line) or _INTERIM_CSV.match(line)):
             self._interval(*interim.groups())
         elif line.startswith("!!!"):
             if width := _WIDTH.match(line):
                 self.pending.notes.append(f"confidence_not_met: throughput {width[1]}%")
-        elif table := classic.layout(line):
+        elif table := classic.layout(line, self.above):
+            if self.pending.keys:  # a result of named values ends where a table begins
+                self._flush()
             self.table, self.shaped = table, True
-        elif self.titles is not None and "," in line:
-            self._csv_row(at, line)
-        elif "," in line and _titles(line):
-            self.titles, self.shaped = _titles(line), True
+        elif self.titles is not None and "," in line and self._csv_row(at, line):
+            pass
+        elif "," in line and columns.named(line):
+            self.titles, self.shaped, self.appended = columns.named(line), True, False
         elif _HEADLESS.match(line) and not self.pending.announced:
             self._headless(at, line)
+        elif self.table is None and (values := columns.row(placed, self.pending.words)):
+            self._aligned(at, values)
         elif _NUMBERS.match(line):
             self._numbers(at, line)
-        elif line.strip() and not _COMMENT.match(line):
-            self._words(at, line)
+        elif (self.table or not self.shaped) and (branded := _BRANDED.match(line)):
+            self._numbers(at, branded[1])
+        elif line and not _COMMENT.match(line) and len(self.pending.words) < 20:
+            self.pending.words.append(placed)
 
     def finish(self) -> list[Reading]:
         if self.datagrams is not None:
@@ -108,23 +137,21 @@ class _Walk:
         self._flush()
         if self.found:
             return self.found
-        words = self.pending.words
-        if any("etperf" in w or "netserver" in w or "resolve_host" in w for w in words):
-            return [checks.failed(" ".join(words[:4]), line=1)]
+        if any(_ALONE.search(line) for line in self.pending.words):
+            return [checks.failed(" ".join(self.pending.words[:4]), line=1)]
         if self.lone is not None:
             raise ParseError(f"a bare number, {self.lone!r}, tells neither its test nor its unit", line=1)
         raise ParseError("no netperf result in this text")
 
     def _announce(self, at: int, line: str, what: str) -> None:
         self.table = self.titles = None
-        lowered = what.lower()
+        lowered, kind = what.lower(), _kind(what)
         protocol = next((p for p in ("tcp", "udp", "sctp", "dccp") if p in lowered.split()), None)
-        kind = next((k for words, k in _KINDS if words in lowered), None)
         wanted = _WANTED.search(line)
         self.pending = _Pending(
             line=at,
-            test=f"{protocol}_{kind}" if protocol and kind else None,
-            notes=["reverse"] if "maerts" in lowered else [],
+            test=f"{protocol}_{kind}" if protocol and kind else kind if lowered.startswith("omni") else None,
+            notes=["reverse"] if "maerts" in lowered or lowered == "omni receive" else [],
             wanted=checks.number(wanted[1]) if wanted else None,
             announced=True,
         )
@@ -135,16 +162,11 @@ class _Walk:
         if pending.keys:
             rest = {"wanted": pending.wanted, "notes": tuple(pending.notes)}
             self._add(omni.reading(pending.keys, pending.test, pending.line, **rest))
-        elif pending.intervals and not pending.announced:
-            reason = "interim results and no final one: the output was cut short"
-            self._add(checks.failed(reason, line=pending.line, notes=("truncated",)))
-        elif pending.announced:
-            words = " ".join(pending.words[:4])
-            self._add(
-                checks.failed(
-                    words or "the test was announced but gave no result", test=pending.test, line=pending.line
-                )
-            )
+        elif pending.intervals or pending.announced:
+            cut = pending.intervals and "interim results and no final one: the output was cut short"
+            reason = _said(_AMONG, pending.words) or cut or "the test was announced but gave no result"
+            notes = ("truncated",) if reason == cut else ()
+            self._add(checks.failed(reason, test=pending.test, line=pending.line, notes=notes))
 
     def _add(self, reading: Reading) -> None:
         if reading.status == "ok" and self.pending.intervals:
@@ -175,24 +197,40 @@ class _Walk:
             pending.line = at
         pending.keys[key] = value.strip()
 
+    def _aligned(self, at: int, values: dict[str, str]) -> None:
+        """Take a row of ``-O``; one result may be several blocks of titles and values."""
+        for key, value in values.items():
+            if self.pending.keys.get(key, value) != value:
+                self._flush()
+                break
+        if not self.pending.keys and not self.pending.announced:
+            self.pending.line = at
+        self.pending.keys.update(values)
+        self.pending.words, self.shaped = [], True
+
     def _interval(self, value: str, unit: str, seconds: str) -> None:
         pending = self.pending
         since = pending.intervals[-1].t_end_s if pending.intervals else 0.0
         if found := omni.interval(value, unit, seconds, since, pending.test):
             pending.intervals.append(found)
+            pending.unit = unit
 
-    def _csv_row(self, at: int, line: str) -> None:
-        assert self.titles is not None
+    def _csv_row(self, at: int, line: str) -> bool:
+        """Read a row under CSV titles; of further lines only those of the same form, for -P 0 appends such rows."""
+        titles, pending = self.titles, self.pending
+        assert titles is not None
         cells = next(csv.reader([line]), [])
-        pending = self.pending
-        if len(cells) < len(self.titles):
-            self._add(
-                checks.failed(f"a CSV row of {len(cells)} cells under {len(self.titles)} titles", line=at)
-            )
-            return
-        values = {key: cell for key, cell in zip(self.titles, cells) if key}
+        values = {key: cell.strip() for key, cell in zip(titles, cells) if key}
+        if self.appended and not (len(cells) == len(titles) and columns.numeric(values)):
+            return False
+        self.appended = True
+        if len(cells) < len(titles):
+            self._add(checks.failed(f"a CSV row of {len(cells)} cells under {len(titles)} titles", line=at))
+            return True
         rest = {"wanted": pending.wanted, "notes": tuple(pending.notes)}
         self._add(omni.reading(values, pending.test, pending.line if pending.announced else at, **rest))
+        self.titles = titles
+        return True
 
     def _headless(self, at: int, line: str) -> None:
         """Read a CSV row whose header ``-P 0`` has suppressed; its own words are all there is to go by."""
@@ -206,7 +244,13 @@ class _Walk:
         row = line.split()
         pending = self.pending
         table, notes = self.table, list(pending.notes)
-        if table is None and not self.shaped and not pending.announced:
+        if table is None and len(row) == 1 and not pending.keys and (pending.announced or pending.unit):
+            table = classic.lone(pending.test, pending.unit)
+            notes += [] if pending.unit else ["unit_assumed"]
+            if table is None:
+                why = f"one number, {row[0]!r}, does not tell whether the sender's or the receiver's it is"
+                self._add(checks.failed(why, test=pending.test, line=pending.line))
+        elif table is None and not self.shaped and not pending.announced:
             table = classic.bare(row)
             if table is None:
                 self.lone = line.strip()[:40]
@@ -226,8 +270,9 @@ class _Walk:
         if not line.strip():
             return False
         row = line.split() if _NUMBERS.match(line) else []
-        self._datagram_result(row if len(row) == 4 else [])
-        return len(row) != 4
+        theirs = len(row) in classic.RECEIVER
+        self._datagram_result(row if theirs else [])
+        return not theirs
 
     def _datagram_result(self, second: list[str]) -> None:
         assert self.datagrams is not None
@@ -238,38 +283,14 @@ class _Walk:
         table = self.table or classic.Layout("datagrams", "10^6bits/s")
         self._add(classic.reading(table, row, second, pending.test, where, tuple(pending.notes)))
 
-    def _words(self, at: int, line: str) -> None:
-        """Keep what may be a reason, a header of aligned columns, or the row under one."""
-        pending = self.pending
-        if pending.words and line[:1].isdigit() and not self.table:
-            titles = _aligned(line, pending.words)
-            if any(titles):
-                self.shaped = True
-                values = dict(zip(titles, line.split()))
-                where = pending.line if pending.announced else at
-                rest = {"wanted": pending.wanted, "notes": tuple(pending.notes)}
-                self._add(omni.reading(values, pending.test, where, **rest))
-                return
-        if len(pending.words) < 20:
-            pending.words.append(line)
+
+def _kind(what: str) -> str | None:
+    """Kind of test that a banner names."""
+    lowered = what.lower()
+    return next((kind for words, kind in _KINDS if words in lowered), None)
 
 
-def _titles(line: str) -> list[str] | None:
-    """Return the omni keys of a CSV header ('' for a title that is not read), or None if it is no header."""
-    if len(line) > 20_000:
-        return None
-    keys = [omni.TITLES.get(cell.strip(), "") for cell in line.split(",")]
-    return keys if any(keys) else None
-
-
-def _aligned(row: str, words: list[str]) -> list[str]:
-    """Return the omni keys above each value of a ``-O`` row: titles are stacked over the values' columns."""
-    starts = [m.start() for m in re.finditer(r"\S+", row)]
-    if len(starts) > 500:
-        return []
-    edges = [*starts[1:], None]
-    keys = []
-    for start, end in zip(starts, edges):
-        title = " ".join(part for word in words for part in word[start:end].split())
-        keys.append(omni.TITLES.get(title, ""))
-    return keys
+def _said(what: re.Pattern[str], words: list[str]) -> str:
+    """Return the first of ``words`` in which ``what`` stands and the three after it, or nothing."""
+    first = next((at for at, line in enumerate(words) if what.search(line)), len(words))
+    return " ".join(words[first : first + 4])
