@@ -2,7 +2,9 @@
 
 A flent file holds time series and no result, so the sample is the mean over the values that are there (as in
 flent's own tables), with the extremes beside it. What a series measures is told by its ``UNITS`` and, for
-rates, by its name: an upload is what was sent, a download what arrived.
+rates, by its name: an upload is what was sent, a download what arrived. A part of a runner's series
+(``TCP upload::tcp_rtt``) carries its runner's unit or none, so the name of the part decides. What is no rate, no
+time and no load (queue counters, airtime) is left out, and a note says how much.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import math
 import re
 import zlib
+from dataclasses import replace
 
 from cnilab.errors import ParseError
 from cnilab.tools import checks
@@ -23,6 +26,23 @@ MAX_BYTES = 512 * 2**20
 
 _RATES = {"bits/s": 1.0, "Kbits/s": 1e3, "Mbits/s": 1e6, "Gbits/s": 1e9}
 _TIMES = {"ms": 1e-3, "s": 1.0, "us": 1e-6}
+#: The last part of a series' name -> its metric and factor, whatever unit stands at its runner.
+_PARTS = {
+    "tcp_rtt": ("rtt_s", 1e-3),
+    "tcp_rtt_var": ("rtt_variation_s", 1e-3),
+    "tcp_delivery_rate": ("delivery_rate_bps", 1e6),
+    "tcp_pacing_rate": ("pacing_rate_bps", 1e6),
+    "tcp_cwnd": ("congestion_window_segments", 1.0),
+    "bitrate": ("goodput_bps", 1e3),
+    "delay": ("one_way_delay_s", 1e-3),
+    "induced_delay": ("induced_delay_s", 1e-3),
+    "jitter": ("jitter_s", 1e-3),
+    "load": ("load_ratio", 1.0),
+}
+_CPU = re.compile(r"cpu_stats_.*::cpu\d+$")
+_COUNTERS = re.compile(r"(?:qdisc|wifi|dev|net)_?stats?_")
+#: Units of what is neither a rate nor a time.
+_NEITHER = ("misc", "packets", "bytes", "count", "Idx", "W", "N/A", "%")
 _SNIFF = re.compile(
     rb'"x_values"\s*:|"raw_values"\s*:|"(?:FLENT_VERSION|NETPERF_WRAPPER_VERSION|BATCH_UUID)"\s*:'
 )
@@ -58,16 +78,36 @@ def parse(raw: bytes) -> list[Reading]:
     rest: dict = {"line": 1, "tool_version": str(version)[:40] if version else None, "duration_s": length}
     times = [number(t) for t in branch(document, "x_values", list)]
     series_meta = branch(meta, "SERIES_META")
-    found = []
+    found: list[Reading] = []
+    left_out: list[str] = []
     for series, values in results.items():
-        if isinstance(values, list):
-            units = branch(series_meta, series).get("UNITS") or branch(
-                series_meta, series.split("::")[0]
-            ).get("UNITS")
-            found.append(
-                _series(str(series), values, units, times, {**rest, "test": f"{name}/{series}"[:160]})
+        if not isinstance(values, list):
+            continue
+        units = branch(series_meta, series).get("UNITS")
+        if units is None and re.search(r"::\d+$", series):
+            units = branch(series_meta, series.split("::")[0]).get("UNITS")
+        assumed = None
+        if units is None and not series_meta:  # netperf-wrapper recorded none; it had these two
+            assumed = units = "ms" if "(ms)" in series else "Mbits/s" if series.startswith("TCP ") else None
+        measure = _measure(series, units)
+        if measure is None:
+            left_out.append(series)
+            continue
+        notes = (f"unit_assumed: {assumed}",) if assumed else ()
+        found.append(
+            _series(
+                str(series),
+                values,
+                measure,
+                times,
+                {**rest, "test": f"{name}/{series}"[:160], "notes": notes},
             )
-    return found or [checks.failed("a flent file without a series", test=name, **rest)]
+        )
+    if left_out and found:
+        note = f"series_left_out: {len(left_out)} that are no rate and no time: {', '.join(left_out)[:200]}"
+        first = next((at for at, reading in enumerate(found) if reading.status == "ok"), 0)
+        found[first] = replace(found[first], notes=(*found[first].notes, note))
+    return found or [checks.failed("a flent file without a series of a rate or a time", test=name, **rest)]
 
 
 def _unpack(raw: bytes) -> bytes:
@@ -83,19 +123,32 @@ def _unpack(raw: bytes) -> bytes:
     return text
 
 
-def _series(name: str, values: list, told: object, times: list, rest: dict) -> Reading:
-    units = told if isinstance(told, str) else repr(told)[:80]
-    if name.startswith("cpu_stats"):
-        metric, factor = ("load_ratio" if name.endswith("::load") else "cpu_core_ratio"), 1.0
-    elif units in _TIMES:
-        metric, factor = ("latency_s" if "HTTP" in name else "rtt_s"), _TIMES[units]
-    elif units in _RATES:
-        kind = "goodput" if "download" in name else "sent" if "upload" in name else "total"
-        metric, factor = f"{kind}_bps", _RATES[units]
-    else:
-        return checks.failed(
-            f"series {name!r}: unknown unit {units!r}; known: {', '.join([*_RATES, *_TIMES])}", **rest
-        )
+def _measure(series: str, units: object) -> tuple[str, float] | str | None:
+    """Return a series' metric and factor, what is wrong with its unit, or None where it is to be left out."""
+    if _CPU.match(series):
+        return "cpu_core_ratio", 1.0
+    if _COUNTERS.match(series):
+        return None
+    part = series.split("::")[-1] if "::" in series else ""
+    if series.endswith(" fairness"):
+        return "fairness_ratio", 1.0  # Jain's index, which flent gives the unit of what it was taken of
+    if part in _PARTS:
+        return _PARTS[part]
+    if units in _NEITHER or (units is None and part and not part.isdecimal()):
+        return None
+    if isinstance(units, str) and units in _TIMES:
+        return ("latency_s" if "HTTP" in series else "rtt_s"), _TIMES[units]
+    if isinstance(units, str) and units in _RATES:
+        kind = "goodput" if "download" in series else "sent" if "upload" in series else "total"
+        return f"{kind}_bps", _RATES[units]
+    told = units if isinstance(units, str) else repr(units)[:80]
+    return f"series {series!r}: unknown unit {told!r}; known: {', '.join([*_RATES, *_TIMES])}"
+
+
+def _series(name: str, values: list, measure: tuple[str, float] | str, times: list, rest: dict) -> Reading:
+    if isinstance(measure, str):
+        return checks.failed(measure, **rest)
+    metric, factor = measure
     numbers = [number(v) for v in values]
     present = [v * factor for v in numbers if v is not None]
     if not present:

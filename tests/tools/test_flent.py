@@ -1,0 +1,72 @@
+"""flent's series whose unit stands at their runner, is another's, or stands nowhere."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from invariants import read
+
+
+def document(results: dict[str, list], units: dict[str, str], **meta: object) -> bytes:
+    series = {name: {"UNITS": unit} for name, unit in units.items()}
+    metadata = {"NAME": "own", "LENGTH": 4, "FLENT_VERSION": "2.2.0", "SERIES_META": series} | meta
+    return json.dumps(
+        {"version": 4, "metadata": metadata, "x_values": [0, 1, 2], "results": results}
+    ).encode()
+
+
+def means(raw: bytes) -> dict[str, tuple[str, float]]:
+    return {
+        (reading.test or "").split("/", 1)[1]: (sample.metric, sample.value)
+        for reading in read("flent", raw) or ()
+        for sample in reading.samples
+        if sample.stat == "mean"
+    }
+
+
+@pytest.mark.parametrize(
+    ("series", "units", "metric", "value"),
+    [
+        ("TCP upload BE::tcp_rtt", {"TCP upload BE": "Mbits/s"}, "rtt_s", 0.02),
+        ("TCP upload BE::tcp_cwnd", {"TCP upload BE": "Mbits/s"}, "congestion_window_segments", 20.0),
+        ("TCP upload BE::tcp_delivery_rate", {"TCP upload BE": "Mbits/s"}, "delivery_rate_bps", 20e6),
+        ("TCP upload::12::tcp_rtt_var", {}, "rtt_variation_s", 0.02),
+        ("TCP upload::12", {"TCP upload": "Mbits/s"}, "sent_bps", 20e6),
+        ("TCP upload fairness", {"TCP upload fairness": "Mbits/s"}, "fairness_ratio", 20.0),
+        ("VoIP::delay", {"VoIP": "Kbps"}, "one_way_delay_s", 0.02),
+        ("VoIP::bitrate", {"VoIP": "Kbps"}, "goodput_bps", 20e3),
+        ("HTTP latency::3", {"HTTP latency": "ms"}, "latency_s", 0.02),
+        ("cpu_stats_10.0.0.1::load", {"cpu_stats_10.0.0.1": "misc"}, "load_ratio", 20.0),
+    ],
+)
+def test_the_part_of_a_series_decides_what_it_measures(series, units, metric, value):
+    (found,) = means(document({series: [10, None, 30]}, {"other": "ms", **units})).values()
+    assert found == (metric, pytest.approx(value))
+
+
+@pytest.mark.parametrize(
+    ("series", "units"),
+    [
+        ("wifi_stats_a::airtime_rx::b", {"wifi_stats_a::airtime_rx::b": "us"}),
+        ("qdisc_stats_a::dropped", {"qdisc_stats_a": "misc"}),
+        ("VoIP::loss", {"VoIP": "Kbps"}),
+        ("TCP upload::tcp_lost", {"TCP upload": "Mbits/s"}),
+    ],
+)
+def test_what_is_no_rate_and_no_time_is_left_out_and_said(series, units):
+    raw = document({"Ping (ms) ICMP": [1, 2], series: [3, 4]}, {"Ping (ms) ICMP": "ms", **units})
+    (ping,) = read("flent", raw)
+    assert ping.notes == (f"series_left_out: 1 that are no rate and no time: {series}",)
+    (alone,) = read("flent", document({series: [3, 4]}, units))
+    assert alone.reason == "a flent file without a series of a rate or a time"
+
+
+def test_netperf_wrapper_told_no_units_and_what_is_assumed_is_said():
+    raw = document(
+        {"Ping (ms) ICMP": [20], "TCP upload": [20], "odd": [1]}, {}, NETPERF_WRAPPER_VERSION="0.7"
+    )
+    ping, upload, odd = read("flent", raw)
+    assert means(raw) == {"Ping (ms) ICMP": ("rtt_s", 0.02), "TCP upload": ("sent_bps", 20e6)}
+    assert (ping.notes, upload.notes) == (("unit_assumed: ms",), ("unit_assumed: Mbits/s",))
+    assert "unknown unit" in odd.reason
