@@ -2,7 +2,8 @@
 
 A ``.knbdata`` is a gzipped tar of small files, a 2024 results tree a folder a CNI and run; the loader opens
 both, and iperf3's reader takes the logs. This module reads the ``*.results`` summaries, knows which member is
-bookkeeping, and which path its name stands for.
+bookkeeping, and which path its name stands for. It also reads the report knb writes (``-o text``, ``json`` or
+``yaml``) line by line, since knb's JSON lacks a value or has a comma too many where a test was left out.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import re
 
 from cnilab.errors import ParseError
-from cnilab.tools import checks
+from cnilab.tools import checks, margins
 from cnilab.tools.base import Reading, Sample
 from cnilab.tools.checks import number
 
@@ -18,10 +19,20 @@ NAME = "knb"
 
 _LINE = re.compile(r"^(?P<test>[DS][TU][SM]|IDLE)_(?P<key>[A-Z_]+)=(?P<value>\S*)\s*$")
 _SNIFF = re.compile(
-    rb"^(?:[DS][TU][SM]|IDLE)_(?:BW|RTS|JITTER|LOST|(?:CLIENT|SERVER)_(?:SYSTEM|USER|MEM))=", re.MULTILINE
+    rb"^(?:[DS][TU][SM]|IDLE)_(?:BW|RTS|JITTER|LOST|(?:CLIENT|SERVER)_(?:SYSTEM|USER|MEM))="
+    rb'|Discovered k8s version +:|"?generator"?: +"knb"',
+    re.MULTILINE,
 )
+_REPORT = re.compile(r'^(?:Benchmark Results|"?metadata"?: ?\{?)$')
+_PART = re.compile(
+    r'^"?(?P<name>idle|pod to pod|pod to service|pod2pod|pod2svc|tcp|udp)"? ?:(?: \{)?$', re.IGNORECASE
+)
+_BANDWIDTH = re.compile(r'^"?bandwidth"?(?: =|:) *(?P<amount>(?!Mbit/s)[^\s,]*?),?(?P<unit> Mbit/s)?$')
+_VERSION = re.compile(r'^"?version"? *: *"?(?P<version>\d[\w.\-]*)"?,?$', re.IGNORECASE)
 _IDLE = re.compile(rb"^(?:0 ){4,}receiver\s*$")
 _PATHS = {"p2p": "pod_to_pod", "p2s": "pod_to_service", "D": "pod_to_pod", "S": "pod_to_service"}
+_PATHS |= {"pod to pod": "pod_to_pod", "pod2pod": "pod_to_pod"}
+_PATHS |= {"pod to service": "pod_to_service", "pod2svc": "pod_to_service"}
 #: Members of an archive that hold no result of their own.
 _BOOKKEEPING = re.compile(
     r"(?:^|/)(?:mtu|kernel|cpu|env|k8s-version|discovered-cni|result-\w+|[\w.\-]+\.(?:bw|avg|metrics)"
@@ -35,7 +46,7 @@ def sniff(head: bytes) -> bool:
 
 
 def parse(raw: bytes) -> list[Reading]:
-    """Read one Reading a test of a summary.
+    """Read one Reading a test of a summary or a report.
 
     Raises
     ------
@@ -52,7 +63,7 @@ def parse(raw: bytes) -> list[Reading]:
             tests.setdefault(found["test"], {})[found["key"]] = found["value"]
             lines.setdefault(found["test"], at)
     if not tests:
-        raise ParseError("no knb summary in this text")
+        return _report(checks.text(raw))
     return [_reading(test, values, lines[test]) for test, values in tests.items()]
 
 
@@ -77,6 +88,36 @@ def _reading(test: str, values: dict[str, str], line: int) -> Reading:
                 return checks.failed(f"unreadable number {test}_{key}={values[key]!r}", **rest)
             samples.append(Sample(metric, value * factor))
     return checks.reading(samples, **rest)
+
+
+def _report(text: str) -> list[Reading]:
+    found: list[Reading] = []
+    version = place = protocol = None
+    for at, line in enumerate(margins.cleared(text), 1):
+        if _REPORT.match(line):
+            version = place = protocol = None
+        elif told := _VERSION.match(line):
+            version = version or told["version"]
+        elif part := _PART.match(line):
+            name = part["name"].lower()
+            place, protocol = (place, name) if name in ("tcp", "udp") else (name, None)
+        elif (bandwidth := _BANDWIDTH.match(line)) and place:
+            rest: dict = {"line": at, "tool_version": version}
+            if place == "idle":
+                why = "knb's idle run: no traffic was sent"
+                found.append(Reading(status="skipped", reason=why, test="idle", **rest))
+                continue
+            rest |= {"test": f"{protocol or 'unknown'}_stream", "labels": {"path": _PATHS[place]}}
+            amount = bandwidth["amount"]
+            if not amount:
+                found.append(checks.failed("knb recorded no bandwidth: the test failed", **rest))
+            elif (value := number(amount)) is None:
+                found.append(checks.failed(f"unreadable bandwidth {amount!r}", **rest))
+            else:
+                found.append(checks.reading([Sample("goodput_bps", value * 1e6)], **rest))
+    if not found:
+        raise ParseError("no knb summary and no report with a bandwidth in this text")
+    return found
 
 
 def bookkeeping(member: str) -> bool:
