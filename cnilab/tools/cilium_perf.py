@@ -1,4 +1,4 @@
-"""``cilium connectivity perf``: the JSON it leaves in its report folder, in perfdash's form.
+"""``cilium connectivity perf``: the JSON it leaves in its report folder, in perfdash's form, and its tables.
 
 Several samples of one scenario stand one after the other under the same labels; a metric that comes again
 begins the next reading. Its Mb/s are 10**6 bit/s.
@@ -9,21 +9,23 @@ from __future__ import annotations
 import re
 
 from cnilab.errors import ParseError
-from cnilab.tools import checks
+from cnilab.tools import checks, go_time
 from cnilab.tools.base import Reading, Sample
 from cnilab.tools.checks import branch, number
 from cnilab.units import SECONDS, to_base
 
 NAME = "cilium_perf"
 
-_SNIFF = re.compile(rb'"dataItems"\s*:\s*\[')
+_SNIFF = re.compile(rb'"dataItems"\s*:\s*\[|Scenario +\| Node +\| Test +\| ')
 _RATES = {"Mb/s": 1e6, "Gb/s": 1e9}
 _STATS = {"Min": "min", "Avg": "mean", "Perc50": "p50", "Perc90": "p90", "Perc99": "p99", "Max": "max"}
+#: Titles of the tables -> statistic of the latency.
+_TITLES = {"Min": "min", "Mean": "mean", "P50": "p50", "P90": "p90", "P99": "p99", "Max": "max"}
 _PATHS = {"pod-to-pod": "pod_to_pod", "host-to-host": "host_to_host", "pod-to-service": "pod_to_service"}
 
 
 def sniff(head: bytes) -> bool:
-    """Whether perfdash's list of items is here."""
+    """Whether perfdash's list of items or the titles of the tables are here."""
     return _SNIFF.search(head) is not None
 
 
@@ -35,6 +37,9 @@ def parse(raw: bytes) -> list[Reading]:
     ParseError
         Where the bytes are not of this form.
     """
+    text = checks.text(raw)
+    if not text.lstrip().startswith("{"):
+        return _tables(text)
     document = checks.document(raw)
     items = branch(document, "dataItems", list)
     if not isinstance(document, dict) or "dataItems" not in document:
@@ -57,15 +62,60 @@ def parse(raw: bytes) -> list[Reading]:
     return [_reading(key, group) for key, group in groups]
 
 
-def _reading(key: tuple, group: dict[str, dict]) -> Reading:
-    scenario, node, kind = key
-    test = kind.split("-", 1)[-1].lower() or "unknown"
+def _place(scenario: str, node: str, test: str, line: int) -> dict:
     labels = {"placement": "same_node" if node == "same-node" else "same_subnet"}
     if scenario in _PATHS:
         labels["path"] = _PATHS[scenario]
     else:
         test = f"{test} {scenario}".strip()  # host-to-pod and pod-to-host have no name among the paths
-    rest: dict = {"test": test, "labels": labels, "line": 1}
+    return {"test": test, "labels": labels, "line": line}
+
+
+def _tables(text: str) -> list[Reading]:
+    """Read one Reading a row; every table names its own columns."""
+    titles: list[str] = []
+    found: list[Reading] = []
+    for at, line in enumerate(text.split("\n"), 1):
+        cells = [cell.strip() for cell in line.split("|")] if len(line) < 4000 else []
+        if len(cells) < 4:
+            continue
+        cells[0] = (cells[0].split() or [""])[-1]  # a sign stands before it
+        if cells[0] == "Scenario":
+            titles = cells
+        elif len(cells) == len(titles) and {"Node", "Test"} <= set(titles):
+            row = dict(zip(titles, cells))
+            found.append(_row(row, _place(row["Scenario"], row["Node"], row["Test"].lower(), at)))
+    if not found:
+        raise ParseError("no table of cilium's performance test in this text")
+    return found
+
+
+def _row(row: dict[str, str], rest: dict) -> Reading:
+    connects = "crr" in rest["test"]
+    samples: list[Sample] = []
+    try:
+        for title, word in row.items():
+            if stat := _TITLES.get(title):
+                samples.append(Sample("latency_s" if connects else "rtt_s", go_time.seconds(word), stat))
+            elif title == "Duration":
+                rest["duration_s"] = go_time.seconds(word)
+            elif title.endswith(("OP/s", "Mb/s")):
+                value = number(word)
+                if value is None:
+                    raise ParseError(f"unreadable {title} {word!r}")
+                rate = "connection_rate_per_s" if connects else "transaction_rate_per_s"
+                samples.append(
+                    Sample("goodput_bps", value * 1e6) if title.endswith("Mb/s") else Sample(rate, value)
+                )
+    except ParseError as problem:
+        return checks.failed(problem.what, **rest)
+    return checks.reading(samples, **rest)
+
+
+def _reading(key: tuple, group: dict[str, dict]) -> Reading:
+    scenario, node, kind = key
+    rest = _place(scenario, node, kind.split("-", 1)[-1].lower() or "unknown", 1)
+    test = rest["test"]
     samples: list[Sample] = []
     try:
         for metric, item in group.items():
