@@ -17,12 +17,12 @@ from cnilab.tools.checks import number
 NAME = "perf_tests"
 
 _SNIFF = re.compile(
-    rb"^(?:MSS *, Maximum,|\d+ (?:iperf|qperf|netperf)\b[^,\n]*(?:Same VM|Remote VM|Hairpin|Pod)[^,\n]*,)",
+    rb"^\W{0,8}(?:MSS *, Maximum,|\d+ (?:iperf|qperf|netperf)\b[^,\n]*(?:Same VM|Remote VM|Hairpin|Pod)[^,\n]*,)",
     re.MULTILINE,
 )
 _ROW = re.compile(
     r"^(?P<label>\d+ (?P<tool>iperf|qperf|netperf)\b ?(?P<protocol>TCP|UDP|SCTP)?[^,]*?) *,"
-    r"(?P<cells>[\d.,\- ]+)$"
+    r"(?P<cells>[\d.,\- ]+?)$"
 )
 _KINDS = {"TCP": "tcp_stream", "UDP": "udp_stream", "SCTP": "sctp_stream", None: "tcp_stream"}
 
@@ -45,7 +45,7 @@ def parse(raw: bytes) -> list[Reading]:
     for at, line in enumerate(checks.text(raw).split("\n"), 1):
         if len(line) > 20_000:
             continue
-        line = line.strip()
+        line = line.strip(" \t│|")  # a terminal's frame may be copied with it
         if re.match(r"^MSS *, Maximum,", line):
             sizes = [cell.strip() for cell in line.split(",")[2:] if cell.strip()]
         elif row := _ROW.match(line):
@@ -56,7 +56,7 @@ def parse(raw: bytes) -> list[Reading]:
 
 
 def _row(row: re.Match[str], sizes: list[str], line: int) -> list[Reading]:
-    cells = [cell.strip() for cell in row["cells"].split(",") if cell.strip()]
+    cells = [cell.strip() for cell in row["cells"].strip().removesuffix(",").split(",")]
     label = row["label"]
     labels = {
         "path": "pod_to_service" if re.search(r"Virtual IP|Hairpin", label) else "pod_to_pod",
@@ -78,6 +78,8 @@ def _row(row: re.Match[str], sizes: list[str], line: int) -> list[Reading]:
 def _point(cell: str, test: str, label: str, line: int, labels: dict[str, str]) -> Reading:
     rest: dict = {"test": test, "line": line, "labels": labels}
     value = number(cell)
+    if not cell:
+        return checks.failed(f"no value: {label}", **rest)
     if value is None:
         return checks.failed(f"unreadable number {cell!r}: {label}", **rest)
     return checks.reading([Sample("goodput_bps", value * 1e6)], **rest)
