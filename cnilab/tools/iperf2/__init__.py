@@ -14,7 +14,8 @@ from cnilab.tools.iperf2 import table, text
 NAME = "iperf2"
 
 _SNIFF = re.compile(
-    rb"^Client connecting to \S+, (?:TCP|UDP) port|^Server listening on (?:TCP|UDP) port"
+    rb"\bClient connecting to \S+, (?:TCP|UDP) port|\bServer listening on (?:TCP|UDP) port"
+    rb"|\] local \S+ port \d+ connected with \S+ port \d|^\[ *\d+\] tcp connect to \S+ port \d+ failed"
     rb"|^\[ *\*?(?:\d+|SUM)\] +(?:local|Sent|Server Report|\d[\d.]*- *[\d.]+ sec )",
     re.MULTILINE,
 )

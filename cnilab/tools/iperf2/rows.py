@@ -6,10 +6,34 @@ cut before it has no total, and so no result.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from cnilab.tools import checks
 from cnilab.tools.base import Interval, Reading, Sample
+
+#: In the order in which iperf2 prints them.
+STATS = ("mean", "min", "max", "stddev")
+
+
+@dataclass(frozen=True)
+class Bounce:
+    """What ``--bounceback`` told: the round trips of requests that the far end sent back, and their rate."""
+
+    rtt_s: tuple[float, float, float, float]
+    per_s: float
+
+    @classmethod
+    def of(cls, times_ms: Sequence[float | None], per_s: float | None) -> Bounce | None:
+        """Take mean, minimum, maximum and standard deviation in ms, and a rate; None where one is unreadable."""
+        if per_s is None or None in times_ms:
+            return None
+        mean, least, most, spread = (t * 1e-3 for t in times_ms if t is not None)
+        return cls((mean, least, most, spread), per_s)
+
+    def samples(self) -> list[Sample]:
+        times = [Sample("rtt_s", v, s) for v, s in zip(self.rtt_s, STATS)]
+        return [Sample("transaction_rate_per_s", self.per_s), *times]
 
 
 @dataclass
@@ -28,6 +52,7 @@ class Row:
     retries: float | None = None
     rtt_s: float | None = None
     delay_s: tuple[float, float, float, float] | None = None
+    bounce: Bounce | None = None
 
 
 @dataclass
@@ -42,6 +67,7 @@ class Group:
     error: str | None = None
     version: str | None = None
     expected: set[str] = field(default_factory=set)
+    bounced: bool = False
 
 
 def totals(rows: list[Row]) -> dict[str, Row]:
@@ -60,6 +86,8 @@ def reading(group: Group) -> Reading:
     """Turn one group into a Reading."""
     rest: dict = {"test": f"{group.protocol}_stream", "line": group.line, "tool_version": group.version}
     own = [r for r in group.rows if not r.report]
+    if any(r.bounce for r in own) or group.bounced:
+        return _bounced(group, own)
     series = _series(own, group.served)
     if group.error:
         return Reading(status="failed", reason=group.error, intervals=series, **rest)
@@ -70,6 +98,9 @@ def reading(group: Group) -> Reading:
         reason = "no total row: the output was cut short"
         return Reading(status="failed", reason=reason, intervals=series, notes=("truncated",), **rest)
     bps = sum(r.bps for r in best)
+    if not bps:
+        why = f"{'goodput' if group.served else 'sent'}_bps was printed as 0: nothing ran or nothing was sent"
+        return Reading(status="failed", reason=why, intervals=series, **rest)
     notes = list(group.notes)
     samples = [Sample("goodput_bps" if group.served else "sent_bps", bps)]
     reports = list({r.stream: r for r in group.rows if r.report}.values())
@@ -82,6 +113,8 @@ def reading(group: Group) -> Reading:
             far = []
             notes.append("receiver_missing")
     samples += _datagrams(far)
+    if group.protocol == "tcp" and len(best) == 1 and best[0].delay_s:
+        samples += [Sample("latency_s", v, s) for v, s in zip(best[0].delay_s, STATS)]
     if all(r.retries is not None for r in best):
         samples.append(Sample("retransmitted_segments", sum(r.retries or 0.0 for r in best)))
     rtts = [r.rtt_s for r in totals(own).values() if r.rtt_s]
@@ -90,6 +123,24 @@ def reading(group: Group) -> Reading:
     return checks.reading(
         samples, series, duration_s=max(r.end for r in best), notes=tuple(dict.fromkeys(notes)), **rest
     )
+
+
+def _bounced(group: Group, own: list[Row]) -> Reading:
+    """Reading of a bounceback test: its transactions; the rate of its bytes says nothing."""
+    rest: dict = {"test": "tcp_rr", "line": group.line, "tool_version": group.version}
+    if group.error:
+        return Reading(status="failed", reason=group.error, **rest)
+    if group.served and not any(r.bounce for r in own):
+        why = "the server of a bounceback test prints bytes; its figures are its client's"
+        return Reading(status="skipped", reason=why, **rest)
+    told = [r for r in totals(own).values() if r.bounce]
+    if len(told) != 1 or told[0].bounce is None:
+        why = "bounceback over several streams" if told else "no total row: the output was cut short"
+        return Reading(status="failed", reason=why, notes=() if told else ("truncated",), **rest)
+    samples = told[0].bounce.samples()
+    if told[0].retries is not None:
+        samples.append(Sample("retransmitted_segments", told[0].retries))
+    return checks.reading(samples, duration_s=told[0].end, notes=tuple(dict.fromkeys(group.notes)), **rest)
 
 
 def _best(found: dict[str, Row]) -> list[Row]:
@@ -123,9 +174,7 @@ def _datagrams(rows: list[Row]) -> list[Sample]:
     if jitters:
         found.append(Sample("jitter_rfc1889_s", sum(jitters) / len(jitters)))
     if len(rows) == 1 and rows[0].delay_s:
-        found += [
-            Sample("one_way_delay_s", v, s) for v, s in zip(rows[0].delay_s, ("mean", "min", "max", "stddev"))
-        ]
+        found += [Sample("one_way_delay_s", v, s) for v, s in zip(rows[0].delay_s, STATS)]
     return found
 
 

@@ -1,14 +1,18 @@
-"""iperf2's text report, plain and enhanced (``-e``), of a client, a server, or both in one transcript."""
+"""iperf2's text report, plain and enhanced (``-e``), of a client, a server, or both in one transcript.
+
+A row belongs to the newest test that has its stream: a server prints a test's total when the next may have begun.
+"""
 
 from __future__ import annotations
 
+import math
 import re
 
 from cnilab.errors import ParseError
 from cnilab.tools import checks
 from cnilab.tools.base import Reading
 from cnilab.tools.checks import number
-from cnilab.tools.iperf2.rows import Group, Row, reading, totals
+from cnilab.tools.iperf2.rows import Bounce, Group, Row, reading
 from cnilab.units import BITS_PER_SECOND, to_base
 
 _ROW = re.compile(
@@ -17,56 +21,104 @@ _ROW = re.compile(
     r"(?P<rest>(?:\s.*)?)$"
 )
 _LOOKS_LIKE_ROW = re.compile(
-    r"^\[ *\*?(?:\d+|SUM)(?:-\d+)?\] +\d+[.,]\d+- *\d+[.,]\d+ sec +(?! |\d+ datagrams)"
+    r"^\[ *\*?(?:\d+|SUM)(?:-\d+)?\] +\d+[.,]\d+- *\d+[.,]\d+ sec +(?=[\d.,]|$)(?!\d+ datagrams)"
+)
+#: What stands before a line in a log: a time, the name of a container, a quotation mark.
+_BEFORE = re.compile(
+    r"^.{1,100}?(?=\[ *\*?(?:\d+|SUM)(?:-\d+)?\] +(?:local |Server |WARNING|\d+[.,]\d+- *\d))"
 )
 _LOSS = re.compile(r"(?P<jitter>\d+\.\d+) ms +(?P<lost>-?\d+)/ *(?P<total>\d+) +\(")
 _DELAY = re.compile(r"\) +(\d[\d.]*)/(\d[\d.]*)/(\d[\d.]*)/(\d[\d.]*) ms\b")
-_SENDER = re.compile(r"^\s+\d+/\d+ +(?P<retries>\d+)(?: +-?\d+[KM]?/(?P<rtt>\d+)(?:\(\d+\))? us\b.*)? *$")
+#: Window and round-trip time: since 2.2 with packets in brackets, and the bytes in flight before them.
+_SENDER = re.compile(
+    r"^\s+\d+/\d+ +(?P<retries>\d+)(?: +(?:[\w\-]+(?:\(\d+\))?/){1,2}(?P<rtt>\d+)(?:\(\d+\))? us\b.*)? *$"
+)
 _READS = re.compile(r"^\s+\d+=\d+:")
+#: What ``--trip-times`` tells of TCP: the time from the write to the read of a whole message.
+_MESSAGES = re.compile(r"^\s+(\d[\d.]*)/(\d[\d.]*)/(\d[\d.]*)/(\d[\d.]*) ms \(\d+/\d+\)\s")
+_BOUNCE = re.compile(
+    r"^\s+\d+=(\d[\d.]*)/(\d[\d.]*)/(\d[\d.]*)/(\d[\d.]*) ms(?: +(?P<retries>\d+)\s)?"
+    r".*\s(?:RPS=(?P<rate>\d+)|(?P<before_2_2>\d+) rps)"
+)
 _CONNECTION = re.compile(
-    r"^\[ *(?P<id>\*?\d+)\] local \S+ port (?P<near>\d+) connected with \S+ port (?P<far>\d+)(?P<ways>.*)"
+    r"^\[ *(?P<id>\*?\d+)\] local \S+ port (?P<near>\d+) connected with (?P<peer>\S+) port \d+(?P<ways>.*)"
 )
 _BEGINS = re.compile(
     r"(?P<role>Client connecting to|Server listening on) (?:\S+, )?(?P<protocol>TCP|UDP) port (?P<port>\d+)"
 )
 _ERROR = re.compile(
-    r"^(?:\[ *\d+\] )?"
-    r"((?:tcp |udp )?(?:connect|bind|listen|read|write|recv|send|getaddrinfo|shutdown)\w* failed\b.*"
-    r"|error: .*|iperf: .*)"
+    r"^(?:\[ *\d+\] )?("
+    r"(?:(?:tcp|udp|listener) )?(?:connect|bind|listen|read|write|recv|send|getaddrinfo|shutdown)\w*"
+    r"(?: to \S+ port \d+)? failed\b.*"
+    r"|(?:error|ERROR): .*|iperf: (?!ignoring).*)"
 )
 
 
-class _Walk:
-    """State of the walk: open groups by direction, and which stream belongs to which."""
+class _Test:
+    """Groups of one test by direction, and which stream belongs to which."""
 
-    def __init__(self) -> None:
-        self.found: list[Reading] = []
+    def __init__(self, begun: int, protocol: str) -> None:
+        self.begun = begun
+        self.protocol = protocol
         self.groups: dict[bool, Group] = {}
         self.direction: dict[str, bool] = {}
+        self.peers: set[str] = set()
         self.reversed: set[str] = set()
         self.named: set[str] = set()
-        self.listening: str | None = None
-        self.served = False
-        self.protocol = "tcp"
         self.reported: str | None = None
-        self.begun = 0
-
-    def close(self) -> None:
-        self.found += [reading(g) for g in self.groups.values() if g.rows or g.error]
-        self.groups, self.direction, self.reported = {}, {}, None
-        self.reversed, self.named = set(), set()
-
-    def complete(self) -> bool:
-        """Whether every stream seen so far has its total, so that a new connection is a new test."""
-        rows = [r for g in self.groups.values() for r in g.rows if not r.report]
-        return bool(rows) and {r.stream for r in rows} == set(totals(rows))
+        self.bounced = False
+        self.seen: set[str] = set()
+        self.total: dict[str, float] = {}
 
     def group(self, served: bool, at: int) -> Group:
-        group = self.groups.setdefault(served, Group(self.begun or at, served, self.protocol))
-        group.expected = {
-            stream for stream, ways in self.direction.items() if ways == served and stream in self.named
-        }
-        return group
+        return self.groups.setdefault(served, Group(self.begun or at, served, self.protocol))
+
+    def note(self, row: Row) -> None:
+        """Keep which streams have rows and which of them, by now, their total (as :func:`.rows.totals`)."""
+        self.seen.add(row.stream)
+        if row.start == 0:
+            self.total[row.stream] = row.end
+        elif row.start >= self.total.get(row.stream, math.inf) - 1e-9:
+            del self.total[row.stream]
+
+    def readings(self) -> list[Reading]:
+        """Read its groups, at the end of the text."""
+        for served, group in self.groups.items():
+            group.expected = {s for s, ways in self.direction.items() if ways == served and s in self.named}
+            group.bounced = self.bounced
+        return [reading(group) for group in self.groups.values() if group.rows or group.error]
+
+
+class _Walk:
+    """The tests of one text, in the order in which they began."""
+
+    def __init__(self) -> None:
+        self.tests = [_Test(0, "tcp")]
+        self.owner: dict[str, _Test] = {}
+        self.listening: str | None = None
+        self.served = False
+
+    def of(self, stream: str) -> _Test:
+        """Return the newest test that has ``stream``, else the newest."""
+        return self.owner.get(stream.removeprefix("*"), self.tests[-1])
+
+    def renew(self, at: int, protocol: str) -> _Test:
+        """Begin another test, or use the one that has nothing in it."""
+        test = self.tests[-1]
+        if test.groups or test.direction:
+            test = _Test(at, protocol)
+            self.tests.append(test)
+        test.begun, test.protocol = at, protocol
+        return test
+
+    def another(self, stream: str, peer: str) -> bool:
+        """Whether a connection is of another test than the newest."""
+        test = self.tests[-1]
+        if not test.seen or stream in test.direction:
+            return bool(test.seen)
+        # Streams of one UDP test begin together, with their first datagram; TCP's may wait for a lost SYN.
+        alone = self.served and (test.protocol == "udp" or peer not in test.peers)
+        return alone or len(test.seen) == len(test.total)
 
 
 def parse(raw: bytes) -> list[Reading]:
@@ -75,74 +127,86 @@ def parse(raw: bytes) -> list[Reading]:
     lines = checks.text(raw).split("\n")
     for at, line in enumerate(lines, 1):
         if len(line) <= 2000 and not (at == len(lines) and _cut(line, lines)):
-            _take(walk, at, line)
-    walk.close()
-    if walk.found:
-        return walk.found
-    if walk.begun:
-        return [checks.failed("iperf began and reported nothing", line=walk.begun, notes=("truncated",))]
+            _take(walk, at, line if line.startswith("[") else _BEFORE.sub("", line))
+    if found := [one for test in walk.tests for one in test.readings()]:
+        return found
+    if begun := walk.tests[-1].begun:
+        return [checks.failed("iperf began and reported nothing", line=begun, notes=("truncated",))]
     raise ParseError("no iperf2 report in this text")
 
 
 def _cut(line: str, lines: list[str]) -> bool:
     """Whether this, the last line and without an end, is a row of fewer columns than the row before it."""
+    line = line if line.startswith("[") else _BEFORE.sub("", line)
     if not _ROW.match(line):
         return False
-    before = next((other for other in lines[-2:-40:-1] if _ROW.match(other)), "")
+    before = next((row for other in lines[-2:-40:-1] if _ROW.match(row := _BEFORE.sub("", other))), "")
     return len(line.split()) < len(before.split())
 
 
 def _take(walk: _Walk, at: int, line: str) -> None:
     if found := _BEGINS.search(line):
-        if any(g.rows or g.error for g in walk.groups.values()):
-            walk.close()
+        walk.renew(at, found["protocol"].lower())
         walk.served = found["role"].startswith("Server")
-        walk.protocol, walk.begun = found["protocol"].lower(), at
         if walk.served:
             walk.listening = found["port"]
     elif found := _CONNECTION.match(line):
-        if walk.complete():
-            walk.close()
-            walk.begun = at
-        # Of a test both ways (-d, -r) only the port tells which of the streams came in.
-        stream, served = found["id"], found["near"] == walk.listening
-        walk.direction[stream] = served
-        if "(reverse)" not in found["ways"]:
-            walk.named.add(stream)
-        if "(reverse)" in found["ways"] and not stream.startswith("*"):
-            walk.direction[stream] = walk.direction[f"*{stream}"] = not served
-            walk.reversed |= {stream, f"*{stream}"}
-        elif "(full-duplex)" in found["ways"]:
-            walk.direction[f"*{stream}"] = not served
-            walk.reversed.add(f"*{stream}")
+        _connect(walk, at, found)
     elif found := _ROW.match(line):
         _row(walk, at, found)
     elif "Server Report:" in line:
-        walk.reported = line[line.find("[") + 1 : line.find("]")].strip(" *")
-    elif "did not receive ack of last datagram" in line:
-        walk.group(walk.served, at).notes.append("receiver_missing")
+        stream = line[line.find("[") + 1 : line.find("]")].strip(" *")
+        walk.of(stream).reported = stream
+    elif "did not receive ack of last datagram" in line or "ack of last datagram failed" in line:
+        walk.tests[-1].group(walk.served, at).notes.append("receiver_missing")
     elif _LOOKS_LIKE_ROW.match(line):
-        group = walk.group(walk.served, at)
+        group = walk.tests[-1].group(walk.served, at)
         group.error = group.error or f"line {at} is no complete row: {line.strip()[:120]!r}"
     elif found := _ERROR.match(line):
-        group = walk.group(walk.served, at)
+        group = walk.tests[-1].group(walk.served, at)
         group.error = group.error or found[1][:300]
+
+
+def _connect(walk: _Walk, at: int, found: re.Match[str]) -> None:
+    stream, ways = found["id"], found["ways"]
+    test = walk.tests[-1]
+    if walk.another(stream, found["peer"]):
+        test = walk.renew(at, test.protocol)
+    walk.owner[stream.removeprefix("*")] = test
+    # Of a test both ways (-d, -r) only the port tells which of the streams came in.
+    served = found["near"] == walk.listening
+    test.direction[stream] = served
+    test.peers.add(found["peer"])
+    test.bounced |= "(bb " in ways
+    if "(reverse)" not in ways:
+        test.named.add(stream)
+    if "(reverse)" in ways and not stream.startswith("*"):
+        test.direction[stream] = test.direction[f"*{stream}"] = not served
+        test.reversed |= {stream, f"*{stream}"}
+    elif "(full-duplex)" in ways:
+        test.direction[f"*{stream}"] = not served
+        test.reversed.add(f"*{stream}")
 
 
 def _row(walk: _Walk, at: int, found: re.Match[str]) -> None:
     stream, rest = found["id"], found["rest"]
+    test = walk.of(stream)
     rate, start, end = number(found["rate"]), number(found["start"]), number(found["end"])
     # Where the columns tell, they decide: only a receiver prints reads, only a sender retransmissions.
     sender = _SENDER.match(rest)
-    served = not sender and (_READS.match(rest) is not None or walk.direction.get(stream, walk.served))
-    group = walk.group(served, at)
-    if stream in walk.reversed:
+    served = not sender and (_READS.match(rest) is not None or test.direction.get(stream, walk.served))
+    group = test.group(served, at)
+    if stream in test.reversed:
         group.notes.append("reverse")
-    if rate is None or start is None or end is None:
+    amount = number(found["amount"])
+    if rate is None or start is None or end is None or amount is None:
         group.error = group.error or f"line {at}: unreadable number in {found[0].strip()[:120]!r}"
         return
     try:
         bps = to_base(rate, found["unit"], BITS_PER_SECOND)
+        if not bps and amount and end > start:
+            # -f g writes 0.00 Gbits/sec for a slow link; the bytes have more digits.
+            bps = to_base(amount, f"{found['kind']}/sec", BITS_PER_SECOND) / (end - start)
     except ParseError as problem:
         group.error = f"line {at}: {problem.what}"
         return
@@ -151,13 +215,24 @@ def _row(walk: _Walk, at: int, found: re.Match[str]) -> None:
         group.protocol = "udp"
         row.jitter_s = float(loss["jitter"]) * 1e-3
         row.lost, row.total = float(loss["lost"]), float(loss["total"])
-        if delay := _DELAY.search(rest):
-            values = [number(v) for v in delay.groups()]
-            if None not in values:
-                row.delay_s = tuple(v * 1e-3 for v in values)  # type: ignore[operator, assignment]
-        row.report = not served and (walk.reported == stream or walk.reported is None)
-        walk.reported = None
+        row.delay_s = _times(_DELAY.search(rest))
+        row.report = not served and (test.reported == stream or test.reported is None)
+        test.reported = None
+    elif bounce := _BOUNCE.match(rest):
+        rps = number(bounce["rate"] or bounce["before_2_2"])
+        row.bounce = Bounce.of([number(t) for t in bounce.groups()[:4]], rps)
+        row.retries = number(bounce["retries"])
     elif sender:
         row.retries = float(sender["retries"])
         row.rtt_s = float(sender["rtt"]) * 1e-6 if sender["rtt"] else None
+    else:
+        row.delay_s = _times(_MESSAGES.match(rest))
     group.rows.append(row)
+    if not row.report:
+        test.note(row)
+
+
+def _times(found: re.Match[str] | None) -> tuple[float, float, float, float] | None:
+    """Mean, minimum, maximum and standard deviation in seconds; None where one is no number."""
+    values = [number(v) for v in found.groups()] if found else [None]
+    return None if None in values else tuple(v * 1e-3 for v in values)  # type: ignore[return-value, operator]
