@@ -1,4 +1,4 @@
-"""Opens what it is pointed at: a file, a folder, a glob, a tar, a zip, a gzip, and those inside each other.
+"""Opens what it is pointed at: a file, a folder, a glob, a tar, a zip, gzip, bzip2 or xz, and those inside each other.
 
 Nothing is written to disk and no member's name is ever used as a path. Every limit ends in a sentence, not in
 a full memory: a file or member too large, an archive that unpacks to too much, archives nested too deeply.
@@ -6,8 +6,10 @@ a full memory: a file or member too large, an archive that unpacks to too much, 
 
 from __future__ import annotations
 
+import bz2
 import glob
 import io
+import lzma
 import os
 import re
 import stat
@@ -26,6 +28,16 @@ MAX_UNPACKED = 2 * 2**30
 MAX_MEMBERS = 100_000
 MAX_DEPTH = 3
 _BLOCK = 2**20
+#: What an xz stream may ask for in memory; its strongest level takes a quarter.
+_XZ_MEMORY = 2**28
+#: First bytes of what is not opened -> its name and what opens it: its results must not be lost in silence.
+_UNOPENED = {
+    b"\x28\xb5\x2f\xfd": ("zstd", "unzstd"),
+    b"\x04\x22\x4d\x18": ("lz4", "unlz4"),
+    b"\x1f\x9d": ("compress", "uncompress"),
+    b"7z\xbc\xaf\x27\x1c": ("7z", "7z x"),
+    b"Rar!\x1a\x07": ("RAR", "unrar x"),
+}
 _PARTS = re.compile(r"[0-9]+|[^0-9]+")
 
 
@@ -121,11 +133,23 @@ def _too_large(size: int, limit: int) -> str:
 def _kind(head: bytes) -> str | None:
     if head[:2] == b"\x1f\x8b":
         return "gzip"
+    if head[:3] == b"BZh" and head[4:10] == b"1AY&SY":
+        return "bzip2"
+    if head[:6] == b"\xfd7zXZ\0":
+        return "xz"
     if head[:4] == b"PK\x03\x04":
         return "zip"
-    if head[257:262] == b"ustar":
+    if head[257:262] == b"ustar" or _old_tar(head):
         return "tar"
-    return None
+    return next(("unopened" for mark in _UNOPENED if head.startswith(mark)), None)
+
+
+def _old_tar(head: bytes) -> bool:
+    """Whether the sum in a header of tar's first form, which has no mark, is right."""
+    told = head[148:156].strip(b" \0")
+    if len(head) < 512 or not re.fullmatch(rb"[0-7]{1,7}", told) or not head[0]:
+        return False
+    return sum(head[:148] + b" " * 8 + head[156:512]) == int(told, 8)
 
 
 def _inside(raw: bytes, shown: str, depth: int, max_bytes: int, left: list[int]) -> Iterator[Piece]:
@@ -133,14 +157,50 @@ def _inside(raw: bytes, shown: str, depth: int, max_bytes: int, left: list[int])
     kind = _kind(raw[:512])
     if kind is None:
         yield Piece(shown, raw)
+    elif kind == "unopened":
+        name, command = next(told for mark, told in _UNOPENED.items() if raw.startswith(mark))
+        yield Piece(
+            shown, None, f"is packed by {name}, which is not opened here; unpack it first: {command} FILE"
+        )
     elif depth >= MAX_DEPTH:
         yield Piece(shown, None, f"archives nested more than {MAX_DEPTH} deep are not opened")
     elif kind == "gzip":
         yield from _gzip(raw, shown, depth + 1, max_bytes, left)
+    elif kind in ("bzip2", "xz"):
+        yield from _packed(raw, kind, shown, depth + 1, max_bytes, left)
     elif kind == "zip":
         yield from _zip(io.BytesIO(raw), shown, depth + 1, max_bytes, left)
     else:
         yield from _tar(io.BytesIO(raw), shown, depth + 1, max_bytes, left)
+
+
+def _packed(
+    raw: bytes, kind: str, shown: str, depth: int, max_bytes: int, left: list[int]
+) -> Iterator[Piece]:
+    """Unpack bzip2 or xz, of one or several streams, as far as the limits go."""
+    whole, rest = bytearray(), raw
+    try:
+        while rest:
+            unpacker: bz2.BZ2Decompressor | lzma.LZMADecompressor
+            unpacker = (
+                bz2.BZ2Decompressor() if kind == "bzip2" else lzma.LZMADecompressor(memlimit=_XZ_MEMORY)
+            )
+            while not unpacker.eof:
+                if not rest and unpacker.needs_input:
+                    yield Piece(shown, None, f"{kind} cut short")
+                    return
+                whole += unpacker.decompress(rest, _BLOCK)
+                rest = b""  # it has been taken in, whatever has come out
+                if len(whole) > min(max_bytes, left[0]):
+                    why = f"unpacks to more than {min(max_bytes, left[0])} bytes, the limit"
+                    yield Piece(shown, None, why)
+                    return
+            rest = unpacker.unused_data.lstrip(b"\0")
+    except (OSError, ValueError, EOFError, lzma.LZMAError) as problem:
+        yield Piece(shown, None, f"damaged {kind}: {problem}")
+        return
+    left[0] -= len(whole)
+    yield from _inside(bytes(whole), shown, depth, max_bytes, left)
 
 
 def _gzip(raw: bytes, shown: str, depth: int, max_bytes: int, left: list[int]) -> Iterator[Piece]:
@@ -191,7 +251,15 @@ def _zip(stream, shown: str, depth: int, max_bytes: int, left: list[int]) -> Ite
                         yield Piece(shown, None, f"unpacks to more than {MAX_UNPACKED} bytes, the limit")
                         return
                     yield from _inside(raw, name, depth, max_bytes, left)
-    except (zipfile.BadZipFile, zlib.error, OSError, ValueError, NotImplementedError, EOFError) as problem:
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        lzma.LZMAError,
+        OSError,
+        ValueError,
+        NotImplementedError,
+        EOFError,
+    ) as problem:
         yield Piece(shown, None, f"damaged zip: {problem}")
 
 

@@ -1,0 +1,91 @@
+"""Packed files of the forms that are opened, and of those that are not: none loses a result in silence."""
+
+from __future__ import annotations
+
+import bz2
+import io
+import lzma
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from cnilab.load import load
+
+DATA = Path(__file__).resolve().parents[1] / "data" / "tools"
+STREAM = (DATA / "iperf3" / "iperf3_3.12_tcp_stream.json").read_bytes()
+
+
+def archive(mode: str) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode=mode) as tar:
+        info = tarfile.TarInfo("r/host/1.json")
+        info.size = len(STREAM)
+        tar.addfile(info, io.BytesIO(STREAM))
+    return out.getvalue()
+
+
+def old(raw: bytes) -> bytes:
+    """Make a tar of the form before POSIX: no mark in the header, and another sum."""
+    header = raw[:148] + b" " * 8 + raw[156:257] + b"\0" * 255
+    return header[:148] + b"%06o\0 " % sum(header) + header[156:] + raw[512:]
+
+
+def zipped(method: int) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", method) as packed:
+        packed.writestr("r/host/1.json", STREAM)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        bz2.compress(STREAM),
+        lzma.compress(STREAM),
+        bz2.compress(STREAM[:900]) + bz2.compress(STREAM[900:]),
+        lzma.compress(STREAM[:900]) + b"\0" * 8 + lzma.compress(STREAM[900:]),
+        archive("w:bz2"),
+        archive("w:xz"),
+        old(archive("w")),
+        zipped(zipfile.ZIP_LZMA),
+        zipped(zipfile.ZIP_BZIP2),
+    ],
+    ids=["bz2", "xz", "two bz2", "two xz", "tar.bz2", "tar.xz", "old tar", "zip lzma", "zip bzip2"],
+)
+def test_what_is_packed_is_opened(tmp_path, raw):
+    (tmp_path / "packed").write_bytes(raw)
+    loaded = load(tmp_path, progress=False)
+    assert list(loaded.files["status"]) == ["ok"]
+    assert set(loaded.samples["tool"]) == {"iperf3"}
+
+
+def spoilt(raw: bytes, at: int) -> bytes:
+    return raw[:at] + bytes([raw[at] ^ 0xFF]) + raw[at + 1 :]
+
+
+@pytest.mark.parametrize(
+    ("raw", "words"),
+    [
+        (bz2.compress(STREAM)[:-20], "bzip2 cut short"),
+        (lzma.compress(STREAM)[:-20], "xz cut short"),
+        (spoilt(bz2.compress(STREAM), 40), "damaged bzip2"),
+        (spoilt(lzma.compress(STREAM), 40), "damaged xz"),
+        (spoilt(zipped(zipfile.ZIP_LZMA), 120), "damaged zip"),
+        (bz2.compress(b"\0" * 2**21), "unpacks to more than 1048576 bytes"),
+        (lzma.compress(b"\0" * 2**21), "unpacks to more than 1048576 bytes"),
+        (
+            b"\x28\xb5\x2f\xfd\x04",
+            "is packed by zstd, which is not opened here; unpack it first: unzstd FILE",
+        ),
+        (b"7z\xbc\xaf\x27\x1c\x00", "packed by 7z"),
+        (b"Rar!\x1a\x07\x01", "packed by RAR"),
+        (b"\x1f\x9d\x90", "packed by compress"),
+    ],
+)
+def test_what_cannot_be_opened_is_a_failure_with_its_reason(tmp_path, raw, words):
+    (tmp_path / "packed").write_bytes(raw)
+    loaded = load(tmp_path, progress=False, max_bytes=2**20)
+    assert list(loaded.files["status"]) == ["failed"]
+    assert words in loaded.files["reason"].iloc[0]
