@@ -10,7 +10,7 @@ import math
 import re
 
 from cnilab.errors import ParseError
-from cnilab.tools import checks
+from cnilab.tools import checks, margins
 from cnilab.tools.base import Call, Reading, Sample
 from cnilab.tools.checks import number
 from cnilab.units import SECONDS, to_base
@@ -30,15 +30,22 @@ _RATES |= {f"{k}b/sec": 10.0**p for k, p in (("K", 3), ("M", 6), ("G", 9), ("T",
 _COUNTS = {"/sec": 1.0, "K/sec": 1e3, "M/sec": 1e6, "G/sec": 1e9}
 
 _BASE = ("bytes/sec", "bits/sec", "/sec")
-_SECTION = re.compile(r"^(?P<test>[a-z][a-z0-9_]{1,40}):\s*$")
-_VALUE = re.compile(r"^\s+(?P<key>[a-z_]+)\s+=\s*(?P<amount>\S+)\s*(?P<unit>.*?)\s*$")
-_FAILED = re.compile(r"^(?:\S+: )?(failed to \w+.*|server: .*|unable to .*|cannot .*|.*timed out.*)$")
-_SNIFF = re.compile(rb"^(?:[a-z]+_(?:bi_)?(?:bw|lat|mr)|conf|quit):\s*$", re.MULTILINE)
+_SECTION = re.compile(r"^(?P<test>(?!server:)[a-z][a-z0-9_]{1,40}):$")
+_VALUE = re.compile(r"^(?P<key>[a-z_]+)\s+=\s*(?P<amount>\S+)\s*(?P<unit>.*)$")
+_FAILED = re.compile(
+    r"^(?:\S+: )?((?:\w+ ){1,3}failed\b.*|\w+ failed: .*|failed to \w+.*|server:.*|unable to .*|cannot .*|.*timed out.*"
+    r"|bad test; try: qperf .*|must specify a test type.*)$"
+)
+_SNIFF = re.compile(
+    r"^(?:[a-z]+_(?:bi_|rdma_(?:read_|write_|write_poll_)|compare_swap_|fetch_add_)?(?:bw|lat|mr)|conf|quit):$"
+    r"|; try: qperf --help",
+    re.MULTILINE,
+)
 
 
 def sniff(head: bytes) -> bool:
     """Whether a section of qperf's output begins here."""
-    return _SNIFF.search(head) is not None
+    return _SNIFF.search("\n".join(margins.cleared(head.decode("utf-8", "replace")))) is not None
 
 
 def parse(raw: bytes) -> list[Reading]:
@@ -59,18 +66,25 @@ def parse(raw: bytes) -> list[Reading]:
         if test is not None and (values or trouble or test != "conf"):
             found.append(_reading(test, values, begun, version, trouble))
 
-    for at, line in enumerate(checks.text(raw).split("\n"), 1):
+    for at, line in enumerate(margins.cleared(checks.text(raw)), 1):
         if section := _SECTION.match(line):
-            close()
-            test, begun, values, trouble = section["test"], at, {}, None
+            if test is not None:
+                close()
+                trouble = None
+            # What was said just before the first section is of it: errors are not held back as the report is.
+            test, begun, values = section["test"], at, {}
         elif test and (value := _VALUE.match(line)):
             if value["key"] in values:
                 close()
                 begun, values = at, {}
             values[value["key"]] = (value["amount"], value["unit"])
             version = value["amount"] if value["key"] == "loc_qperf" else version
-        elif test and (said := _FAILED.match(line.strip())):
-            trouble = said[1]
+        elif said := _FAILED.match(line):
+            trouble = "the server failed without a word" if said[1] == "server:" else said[1]
+        elif line and test is None:
+            trouble = None
+    if trouble and test is None and sniff(raw):
+        return [checks.failed(trouble, line=1)]
     close()
     if not found:
         raise ParseError("no qperf section in this text")
