@@ -17,6 +17,7 @@ from __future__ import annotations
 import csv
 import fnmatch
 import json
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -101,7 +102,12 @@ def read_mapping(
                 raise DataError(f"{where}, {key!r}: {name} has no value")
             if name in ALLOWED and str(value) not in ALLOWED[name]:
                 raise DataError(f"{where}, {key!r}: {name} {value!r}; allowed: {', '.join(ALLOWED[name])}")
-        pairs.append((str(key).removeprefix("./"), {str(k): str(v).strip() for k, v in fields.items()}))
+        pairs.append(
+            (
+                str(key).replace("\\", "/").removeprefix("./"),
+                {str(k): str(v).strip() for k, v in fields.items()},
+            )
+        )
     if not pairs:
         raise DataError(f"{where} is empty; {FORM}")
     return pairs
@@ -114,7 +120,11 @@ def _table(file: Path) -> list[tuple[Any, Any]]:
     except (OSError, UnicodeDecodeError) as problem:
         raise DataError(f"the mapping {file} cannot be read: {problem}") from problem
     if file.suffix.lower() == ".csv":
-        rows = csv.DictReader(text.splitlines(), restkey="more cells than columns", skipinitialspace=True)
+        # Where the decimal comma is usual, spreadsheets write semicolons.
+        delimiter = next((mark for mark in ",;\t" if mark in text.partition("\n")[0]), ",")
+        rows = csv.DictReader(
+            text.splitlines(), restkey="more cells than columns", skipinitialspace=True, delimiter=delimiter
+        )
         if "file" not in (rows.fieldnames or ()):
             raise DataError(
                 f"the mapping {file} has no column 'file'; it has {', '.join(rows.fieldnames or ['none'])}"
@@ -133,26 +143,56 @@ class Places:
     """Answers for each file where it belongs: ``None`` where pattern and mapping leave it out."""
 
     def __init__(self, pattern: str | None, mapping: object | None) -> None:
+        self._written = pattern
         self._pattern = compile_pattern(pattern) if pattern else None
         self._mapping = read_mapping(mapping) if mapping is not None else None  # type: ignore[arg-type]
         self._unused = {glob for glob, _ in self._mapping or ()}
+        self._asked: str | None = None
+        self._fitted = False
 
     @property
     def unused(self) -> list[str]:
         """Globs of the mapping that no file has fitted yet: a misspelt one looks like missing data."""
         return [glob for glob, _ in self._mapping or () if glob in self._unused]
 
+    @property
+    def unfitted(self) -> str | None:
+        """What to tell where the pattern has fitted none of the paths it was laid over."""
+        if self._pattern is None or self._fitted or self._asked is None:
+            return None
+        return f"the pattern {self._written} fits no file; a file's path here is {self._asked}"
+
     def of(self, path: str, archive: str | None = None) -> dict[str, str] | None:
-        """Return the fields of one shown path; the mapping's last match overrides the pattern."""
+        """Return the fields of one shown path; the mapping's last match overrides the pattern.
+
+        Raises
+        ------
+        DataError
+            Where the pattern takes from the path a word that its field does not allow.
+        """
         if self._pattern is None and self._mapping is None:
             return {}
         fields: dict[str, str] = {}
         fits = False
-        names = [path] if archive is None else [path, archive]
+        shown = [path] if archive is None else [path, archive]
+        whole = [os.path.abspath(name) for name in shown]
+        self._asked = self._asked or path
+        names = whole if (self._written or "").startswith("/") else shown
         if self._pattern and (found := next(filter(None, map(self._pattern.search, names)), None)):
             fields, fits = found.groupdict(), True
+            self._fitted = True
+            for field in ALLOWED.keys() & fields.keys():
+                if fields[field] not in ALLOWED[field]:
+                    raise DataError(
+                        f"the pattern {self._written} gives {path} the {field} {fields[field]!r}; allowed: "
+                        f"{', '.join(ALLOWED[field])}. Write * there, and give the {field} in a mapping"
+                    )
         for key, values in self._mapping or ():
-            if any(fnmatch.fnmatchcase(name, glob) for name in names for glob in (key, f"*/{key}")):
+            if any(
+                fnmatch.fnmatchcase(name, glob)
+                for name in (whole if key[:1] == "/" else shown)
+                for glob in (key, f"*/{key}")
+            ):
                 fields, fits = {**fields, **values}, True
                 self._unused.discard(key)
         return fields if fits else None

@@ -69,6 +69,8 @@ def build(
         for note in r.notes
         if r.status == "ok"
     ]
+    if places.unfitted:
+        notes.append({"path": None, "line": None, "note": places.unfitted})
     return (
         frame,
         _files(files),
