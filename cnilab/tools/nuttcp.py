@@ -1,6 +1,7 @@
 """nuttcp: bulk transfer, reported by the receiver. Reads its text and ``-fparse`` output; not run by the lab.
 
-Its MB are 2**20 bytes, its Mbps 10**6 bit/s.
+Its MB are 2**20 bytes, its Mbps 10**6 bit/s. A test is one line (``-b``, the default), or, with ``-v``, lines of each
+end. The lines of ``-i`` before it are its series.
 """
 
 from __future__ import annotations
@@ -15,32 +16,56 @@ from cnilab.units import to_base
 
 NAME = "nuttcp"
 
-_RATES = {"bps": 1.0, "Kbps": 1e3, "Mbps": 1e6, "Gbps": 1e9}
+_RATES = {"bps": 1.0, "Kbps": 1e3, "Mbps": 1e6, "Mb/s": 1e6, "Gbps": 1e9}
+_N = r"(\d{1,15}(?:\.\d{1,9})?)"
+#: ``nuttcp-t-name:`` and ``name:`` are what ``-Iname`` puts before a line; logs put a time or a prompt there.
+_END = r"nuttcp(?:-(?P<end>[rt])[^:\s]*)?: "
 _ROW = re.compile(
-    r"^\s*(?:nuttcp-[rt]: )?(?P<size>\d+(?:\.\d+)?) +(?:KB|MB|GB|TB) / +(?P<seconds>\d+(?:\.\d+)?) +sec ="
-    r" +(?P<rate>\d+(?:\.\d+)?) (?P<unit>[A-Za-z]+)(?P<rest>(?: .*)?)$"
+    rf"^(?:.{{0,100}}?\s)?(?:\d+(?:\.\d+)?) +(?:KB|MB|GB|TB) / +(?P<seconds>{_N}) +sec ="
+    rf" +(?P<rate>\d+(?:\.\d+)?) (?P<unit>[A-Za-z/]+)(?P<rest>(?: .*)?)$"
 )
-_DROPS = re.compile(r"(\d{1,15}) / +(\d{1,15}) (?:~?drop/pkt)\b")
-_CPU = re.compile(r"(\d{1,15}) %TX +(\d{1,15}) %RX")
-_RETRANS = re.compile(r"(\d{1,15}) (?:host-)?retrans\b")
-_RTT = re.compile(r"(\d+(?:\.\d+)?) msRTT\b")
-_PAIR = re.compile(r"(\w+)=(\S+)")
-_ERROR = re.compile(
-    r"^(?:nuttcp(?:-[rt])?: (?:Error|error|v[\d.]+: Error)|Error)[:\s].*"
-    r"|^nuttcp(?:-[rt])?: .*: (?:Connection|No route).*"
-)
+_PARSE = re.compile(r"^(?:.{0,100}?\s)?megabytes=\S+ real_sec(?P<final>onds)?=\S+ .*")
 #: ``-v`` tells each end's own figure on lines of their own, the transmitter's first.
 _VERBOSE = re.compile(
-    r"^nuttcp-(?P<end>[rt]): +\d+(?:\.\d+)? +[KMGT]?B in +(?P<seconds>\d+(?:\.\d+)?) real seconds"
-    r" = +\d+(?:\.\d+)? KB/sec = +(?P<rate>\d+(?:\.\d+)?) (?P<unit>\S+)\s*$"
+    rf"^{_END}\d+(?:\.\d+)? +[KMGT]?B in +(?P<seconds>{_N}) real seconds"
+    rf" = +\d+(?:\.\d+)? KB/sec = +(?P<rate>\d+(?:\.\d+)?) (?P<unit>\S+)\s*$"
 )
-_VERBOSE_LOSS = re.compile(r"^nuttcp-r: +(\d{1,15}) / +(\d{1,15}) drop/pkt\b")
-_VERBOSE_RETRANS = re.compile(r"^nuttcp-t: (?:host-)?retrans = (\d{1,15})\b")
+_VERBOSE_PARSE = re.compile(
+    rf"^{_END}megabytes=\S+ real_seconds=(?P<seconds>{_N}) rate_KBps=\S+ rate_Mbps=(?P<rate>{_N})\s*$"
+)
+_PAIR = re.compile(r"([\w\-]+)=(\S+)")
+_ERROR = re.compile(
+    rf"^(?:{_END}(?:v\S+: )?)?[Ee]rror\b[:\s].*|^nuttcp(?:-[rt][^:\s]*)?: .*: (?:Connection|No route).*"
+)
+_VERSION = re.compile(rf"^{_END}v(\d[\w.\-]{{1,20}}): |^nuttcp-(\d[\w.\-]{{1,20}})\s*$")
 _SNIFF = re.compile(
-    rb"^\s*(?:nuttcp-[rt]: )?\d[\d.]* +[KMGT]B / +[\d.]+ +sec ="
-    rb"|^megabytes=\S+ real_seconds=|^nuttcp(?:-[rt])?: ",
+    rb"^(?:.{0,100}?\s)?\d[\d.]* +[KMGT]B / +[\d.]+ +sec ="
+    rb"|^(?:.{0,100}?\s)?megabytes=\S+ real_sec|^nuttcp(?:-[rt][^:\s]*)?: ",
     re.MULTILINE,
 )
+
+#: What else a line may tell, in the words of the brief line, of ``-v`` and of ``-fparse``.
+_TOLD = {
+    name: re.compile(form.replace("N", _N))
+    for name, form in {
+        "tx_cpu": r"(?:^|\s)N %TX|\btx_cpu=N",
+        "rx_cpu": r"(?:^|\s)N %RX|\brx_cpu=N",
+        "own_cpu": r"real N%|\bcpu=N%",
+        "drop": r"(?:^|\s)N / +\d+ drop/pkt|\bdrop=N",
+        "pkt": r"(?:^|\s)\d+ / +N drop/pkt|\bpkt=N",
+        "loss": r"(?:^|\s)N (?:%loss)|(?:^|\s)N% data loss|\bdata_loss=N",
+        # with -br the streams stand between the sum and its name
+        "retrans": r"(?:^|\s)N(?: = \d[\d+]*)? (?:host-)?retrans\b|\bretrans ?= ?N",
+        "rtt": r"(?:^|\s)N msRTT\b|\bRTT ?= ?N ms|\brtt_ms=N",
+        "jitter.min": r"(?:^|\s)N msMinJitter|min-jitter = N ms|msminjitter=N",
+        "jitter.mean": r"(?:^|\s)N msAvgJitter|avg-jitter = N ms|msavgjitter=N",
+        "jitter.max": r"(?:^|\s)N msMaxJitter|max-jitter = N ms|msmaxjitter=N",
+        "delay.min": r"(?:^|\s)N msMinOWD|min-OWD = N ms|msminOWD=N",
+        "delay.mean": r"(?:^|\s)N msAvgOWD|avg-OWD = N ms|msavgOWD=N",
+        "delay.max": r"(?:^|\s)N msMaxOWD|max-OWD = N ms|msmaxOWD=N",
+    }.items()
+}
+_NEGATIVE_DELAY = re.compile(r"\s-\d+\.\d+ ms(?:Min|Avg|Max)OWD|OWD ?= ?-\d")
 
 
 def sniff(head: bytes) -> bool:
@@ -49,78 +74,119 @@ def sniff(head: bytes) -> bool:
 
 
 def parse(raw: bytes) -> list[Reading]:
-    """Read one Reading a final row; the rows of ``-i`` before it are its series.
+    """Read one Reading a test, and one a failed run.
 
     Raises
     ------
     ParseError
         Where the bytes are not nuttcp's.
     """
-    found: list[Reading] = []
-    series: list[Interval] = []
-    error: str | None = None
-    verbose = _Verbose()
-    for at, line in enumerate(checks.text(raw).split("\n"), 1):
-        if len(line) > 2000:
-            continue
-        if line.startswith("megabytes="):
-            found.append(_pairs(_PAIR.findall(line), at))
-        elif row := _ROW.match(line):
-            final = _CPU.search(row["rest"]) is not None
-            reading, span = _row(row, at, series)
-            if final or reading.status != "ok":
-                found.append(reading)
-                series = []
-            elif span and span[0] > 0:
-                since = series[-1].t_end_s if series else 0.0
-                series.append(Interval(since, since + span[0], "goodput_bps", span[1]))
-        elif line.startswith("nuttcp-") and _Verbose.reads(line):
-            if verbose.told_by(line):
-                found += verbose.readings()
-                verbose = _Verbose()
-            verbose.take(line, at)
-        elif _ERROR.match(line):
-            error = error or line.strip()
-    found += verbose.readings()
-    if error and not found:
-        found.append(checks.failed(error, line=1))
-    elif series:
-        reason = "no final row: the output was cut short"
-        found.append(
-            Reading(status="failed", reason=reason, intervals=checks.series(series), notes=("truncated",))
-        )
-    if not found:
+    walk = _Walk()
+    lines = checks.text(raw).split("\n")
+    for at, line in enumerate(lines, 1):
+        # A last line without an end may lack the receiver's half.
+        if len(line) <= 2000 and (at < len(lines) or "%RX" in line or "%TX" not in line):
+            walk.take(line, at)
+    walk.end()
+    if not walk.found:
         raise ParseError("no nuttcp row in this text")
-    return found
+    return walk.found
 
 
-def _row(row: re.Match[str], line: int, series: list[Interval]) -> tuple[Reading, tuple[float, float] | None]:
-    seconds, rest = float(row["seconds"]), row["rest"]
-    loss = _DROPS.search(rest)
-    context: dict = {"test": "udp_stream" if loss else "tcp_stream", "line": line}
-    try:
-        bps = to_base(float(row["rate"]), row["unit"], _RATES)
-    except ParseError as problem:
-        return checks.failed(problem.what, **context), None
-    if not _CPU.search(rest):
-        return Reading(), (seconds, bps)
-    samples = [Sample("goodput_bps", bps)]
-    if loss and int(loss[2]):
-        lost, total = float(loss[1]), float(loss[2])
-        samples += _loss(lost, total)
-        if seconds:
-            samples.append(Sample("packet_rate_per_s", (total - lost) / seconds))
-    cpu = _CPU.search(rest)
-    assert cpu is not None
-    samples += _cpu(float(cpu[1]), float(cpu[2]), bps)
-    if retrans := _RETRANS.search(rest):
-        samples.append(Sample("retransmitted_segments", float(retrans[1])))
-    if (rtt := _RTT.search(rest)) and float(rtt[1]):
-        samples.append(Sample("rtt_s", float(rtt[1]) * 1e-3))
-    return checks.reading(samples, series, duration_s=seconds, **context), None
+class _Walk:
+    """What has been read, and what has been seen of the test that is being read."""
 
+    def __init__(self) -> None:
+        self.found: list[Reading] = []
+        self.series: list[Interval] = []
+        self.verbose = _Verbose()
+        self.version: str | None = None
+        self.erring = False
+        self.since = 1
 
-_RATE_OF = {"t": "sent_bps", "r": "goodput_bps"}
+    def take(self, line: str, at: int) -> None:
+        if version := _VERSION.match(line):
+            self.version = version[2] or version[3]
+        if _ERROR.match(line):
+            if not self.erring:
+                self.found += self.verbose.readings(self.version)
+                self.verbose = _Verbose()
+                self.found.append(self._failed(line, at))
+            self.erring = True
+        elif own := _VERBOSE.match(line) or _VERBOSE_PARSE.match(line):
+            if own["end"] in self.verbose.ends:
+                self.found += self.verbose.readings(self.version)
+                self.verbose = _Verbose()
+            self.verbose.rate(own, at)
+            self.erring = False
+        elif line.startswith("nuttcp-"):
+            self.verbose.more(line)
+        elif row := _ROW.match(line) or _PARSE.match(line):
+            self._row(row, line, at)
+            self.erring = False
+
+    def _failed(self, reason: str, at: int, *notes: str) -> Reading:
+        series, self.series = checks.series(self.series), []
+        return checks.failed(reason, intervals=series, line=at, notes=notes, tool_version=self.version)
+
+    def _row(self, row: re.Match[str], line: str, at: int) -> None:
+        """Take a line of ``-i``, or the one that ends a test."""
+        if row.re is _PARSE:
+            pairs = _PAIR.findall(row[0])
+            values = dict(pairs)
+            seconds = number(values.get("real_seconds") or values.get("real_sec"))
+            bps, rest = number(values.get("rate_Mbps")), row[0]
+            final = row["final"] is not None
+            if len(values) < len(pairs):
+                self.found.append(self._failed("two rows have run into one line: a key stands twice", at))
+                return
+            bps = None if bps is None else bps * 1e6
+        else:
+            rest, seconds = row["rest"].partition(" Tot:")[0], number(row["seconds"])
+            final = "%TX" in rest or "%RX" in rest
+            try:
+                bps = to_base(float(row["rate"]), row["unit"], _RATES)
+            except ParseError as problem:
+                self.found.append(self._failed(problem.what, at))
+                return
+        if bps is None or seconds is None:
+            self.found.append(self._failed("no rate_Mbps in this row", at))
+        elif not final:
+            since = self.series[-1].t_end_s if self.series else 0.0
+            self.since = self.since if self.series else at
+            if seconds > 0:
+                self.series.append(Interval(since, since + seconds, "goodput_bps", bps))
+        else:
+            if len(self.verbose.ends) == 1:
+                self.verbose.muted = True  # with -v and -b this line stands between what both ends tell
+            else:
+                self.found += self.verbose.readings(self.version)
+                self.verbose = _Verbose()
+            told = _told(rest)
+            # Without a server (-t and -r at each end) an end tells only its own figure and CPU.
+            sent = row.re is _ROW and rest.rstrip().endswith("%TX")
+            rate = Sample("sent_bps" if sent else "goodput_bps", bps)
+            notes = ["receiver_missing"] if sent else []
+            if _NEGATIVE_DELAY.search(rest):
+                notes.append("clocks_apart")
+            self.found.append(
+                checks.reading(
+                    [rate, *_samples(told, None if sent else bps, seconds)],
+                    self.series,
+                    duration_s=seconds,
+                    line=at,
+                    test="udp_stream" if {"pkt", "loss"} & told.keys() else "tcp_stream",
+                    tool_version=self.version,
+                    notes=tuple(notes),
+                )
+            )
+            self.series = []
+
+    def end(self) -> None:
+        self.found += self.verbose.readings(self.version)
+        if self.series and not self.verbose.ends:
+            why = "no final row: the output was cut short"
+            self.found.append(self._failed(why, self.since, "truncated"))
 
 
 class _Verbose:
@@ -129,81 +195,80 @@ class _Verbose:
     def __init__(self) -> None:
         self.line = 1
         self.seconds: float | None = None
-        self.samples: list[Sample] = []
-        self.datagrams = False
+        self.ends: dict[str, float] = {}
+        self.told: dict[str, float] = {}
         self.trouble: str | None = None
+        self.muted = False
 
-    @staticmethod
-    def reads(line: str) -> bool:
-        """Whether a line tells a figure."""
-        return any(form.match(line) for form in (_VERBOSE, _VERBOSE_LOSS, _VERBOSE_RETRANS))
+    def rate(self, own: re.Match[str], at: int) -> None:
+        """Take the line of an end's rate."""
+        unit = own["unit"] if own.re is _VERBOSE else "Mbps"
+        self.line = self.line if self.ends else at
+        try:
+            self.ends[own["end"]] = to_base(float(own["rate"]), unit, _RATES)
+        except ParseError as problem:
+            self.trouble, self.ends[own["end"]] = problem.what, 0.0
+        if own["end"] == "r" or self.seconds is None:
+            self.seconds = float(own["seconds"])
 
-    def told_by(self, line: str) -> bool:
-        """Whether the end that ``line`` is of has told its rate already: then another test begins."""
-        row = _VERBOSE.match(line)
-        return row is not None and any(s.metric == _RATE_OF[row["end"]] for s in self.samples)
+    def more(self, line: str) -> None:
+        """Take what another line of an end tells."""
+        told = _told(line)
+        if (cpu := told.pop("own_cpu", None)) is not None:
+            told[f"{line[7]}x_cpu"] = cpu
+        self.told |= told
 
-    def take(self, line: str, at: int) -> None:
-        if row := _VERBOSE.match(line):
-            if not self.samples:
-                self.line = at
-            try:
-                bps = to_base(float(row["rate"]), row["unit"], _RATES)
-            except ParseError as problem:
-                self.trouble, bps = problem.what, 0.0
-            self.samples.append(Sample(_RATE_OF[row["end"]], bps))
-            if row["end"] == "r":
-                self.seconds = float(row["seconds"])
-        elif loss := _VERBOSE_LOSS.match(line):
-            self.datagrams = True
-            if total := float(loss[2]):
-                self.samples += _loss(float(loss[1]), total)
-        elif retrans := _VERBOSE_RETRANS.match(line):
-            self.samples.append(Sample("retransmitted_segments", float(retrans[1])))
-
-    def readings(self) -> list[Reading]:
-        """Return the test, or nothing where no rate was told."""
-        told = {s.metric for s in self.samples}
-        if told.isdisjoint(_RATE_OF.values()):
+    def readings(self, version: str | None) -> list[Reading]:
+        """Return the test, or nothing where no rate was told or a brief line has told it."""
+        if self.muted or not self.ends:
             return []
-        rest: dict = {"test": "udp_stream" if self.datagrams else "tcp_stream", "line": self.line}
+        udp = {"pkt", "loss"} & self.told.keys()
+        rest: dict = {
+            "test": "udp_stream" if udp else "tcp_stream",
+            "line": self.line,
+            "tool_version": version,
+        }
         if self.trouble:
             return [checks.failed(self.trouble, **rest)]
-        notes = () if "goodput_bps" in told else ("receiver_missing",)
-        return [checks.reading(self.samples, duration_s=self.seconds, notes=notes, **rest)]
+        rates = {"t": "sent_bps", "r": "goodput_bps"}
+        found = [Sample(rates[end], bps) for end, bps in self.ends.items()]
+        found += _samples(self.told, self.ends.get("r"), self.seconds)
+        notes = () if "r" in self.ends else ("receiver_missing",)
+        return [checks.reading(found, duration_s=self.seconds, notes=notes, **rest)]
 
 
-def _loss(lost: float, total: float) -> list[Sample]:
-    return [Sample("loss_ratio", lost / total), Sample("lost_packets", lost), Sample("total_packets", total)]
-
-
-def _cpu(sender: float, receiver: float, bps: float) -> list[Sample]:
-    found = [
-        Sample(f"cpu_{who}_ratio", percent / 100)
-        for who, percent in (("client", sender), ("server", receiver))
-        if percent
-    ]
-    if len(found) == 2 and bps:
-        found.append(Sample("cpu_s_per_byte", (sender + receiver) / 100 * 8 / bps))
+def _told(line: str) -> dict[str, float]:
+    """Values that a line tells beside its rate."""
+    found = {}
+    for name, form in _TOLD.items():
+        if match := form.search(line):
+            found[name] = float(next(value for value in match.groups() if value is not None))
     return found
 
 
-def _pairs(pairs: list[tuple[str, str]], line: int) -> Reading:
-    """Read ``-fparse``."""
-    values = dict(pairs)
-    if len(values) < len(pairs):
-        return checks.failed("two rows have run into one line: a key stands twice", line=line)
-    rate = number(values.get("rate_Mbps"))
-    context: dict = {"test": "udp_stream" if "pkt" in values else "tcp_stream", "line": line}
-    if rate is None:
-        return checks.failed("no rate_Mbps in this row", **context)
-    samples = [Sample("goodput_bps", rate * 1e6)]
-    samples += _cpu(number(values.get("tx_cpu")) or 0.0, number(values.get("rx_cpu")) or 0.0, rate * 1e6)
-    if (retrans := number(values.get("retrans"))) is not None:
-        samples.append(Sample("retransmitted_segments", retrans))
-    if rtt := number(values.get("rtt_ms")):
-        samples.append(Sample("rtt_s", rtt * 1e-3))
-    lost, total = number(values.get("drop")), number(values.get("pkt"))
+def _samples(told: dict[str, float], goodput: float | None, seconds: float | None) -> list[Sample]:
+    found: list[Sample] = []
+    lost, total = told.get("drop"), told.get("pkt")
     if lost is not None and total:
-        samples += _loss(lost, total)
-    return checks.reading(samples, duration_s=number(values.get("real_seconds")), **context)
+        found += [
+            Sample("loss_ratio", lost / total),
+            Sample("lost_packets", lost),
+            Sample("total_packets", total),
+        ]
+        if seconds:
+            found.append(Sample("packet_rate_per_s", (total - lost) / seconds))
+    elif "loss" in told and not total:
+        found.append(Sample("loss_ratio", told["loss"] / 100))
+    cpu = [told.get("tx_cpu"), told.get("rx_cpu")]
+    found += [Sample(f"cpu_{who}_ratio", p / 100) for who, p in zip(("client", "server"), cpu) if p]
+    if all(cpu) and goodput:
+        found.append(Sample("cpu_s_per_byte", sum(p or 0 for p in cpu) / 100 * 8 / goodput))
+    if "retrans" in told:
+        found.append(Sample("retransmitted_segments", told["retrans"]))
+    if told.get("rtt"):
+        found.append(Sample("rtt_s", told["rtt"] * 1e-3))
+    for short, metric in (("jitter", "jitter_s"), ("delay", "one_way_delay_s")):
+        for stat in ("min", "mean", "max"):
+            if (value := told.get(f"{short}.{stat}")) is not None:
+                found.append(Sample(metric, value * 1e-3, stat))
+    return found
