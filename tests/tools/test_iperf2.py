@@ -81,6 +81,13 @@ TEXTS = {
         CLIENT.replace("TCP", "UDP") + ROW.partition("  1600")[0] + "\n[  1] WARNING: ack of last datagram failed after 10 tries.\n",
         [{"sent_bps": 839e6, "goodput_bps": None, "notes": ("receiver_missing",)}],
     ),
+    "2.0, ack late": (
+        CLIENT.replace("TCP", "UDP")
+        + ROW.partition("  1600")[0]
+        + "\n[  1] WARNING: did not receive ack of last datagram after 10 tries.\n[  1] Server Report:\n"
+        + received(1, 0, 2, 9.0, 4),
+        [{"sent_bps": 839e6, "goodput_bps": 9e6, "notes": ()}],
+    ),
     "-f g on a slow link": (f"{CLIENT}[  1]  0.0- 2.0 sec  0.00 GBytes  0.00 Gbits/sec\n", ["printed as 0"]),
     "-f G on a slow link": (f"{CLIENT}[  1]  0.0- 2.0 sec  2.00 MBytes  0.00 GBytes/sec\n", [{"sent_bps": 2**20 * 8}]),
     "UDP server: the next test begins before a total": (

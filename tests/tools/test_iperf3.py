@@ -98,6 +98,27 @@ TEXTS = {
         .replace("200 MBytes", "200 KBytes").replace("198 MBytes", "102 KBytes"),
         [{"sent_bps": 819200.0, "goodput_bps": 409600.0}],
     ),
+    "the summary of a mail that broke its lines": (
+        CLIENT.replace(" sender", "\n sender").replace(" receiver", "\n receiver"),
+        ["a stream twice"],
+    ),
+    "a server stopped by hand": (
+        SERVER.replace("[  5]   0.00", "^C[  5]   0.00", 1) + "iperf3: interrupt - the server has terminated\n",
+        [{"goodput_bps": 839e6}],
+    ),
+    "summaries alone": (
+        "".join(
+            f"[  5]   0.00-2.00   sec   200 MBytes  {n}.0 Mbits/sec{whose}\n"
+            for n in (7, 8)
+            for whose in ("    1             sender", "                  receiver")
+        ),
+        [{"goodput_bps": 7e6, "retransmitted_segments": 1}, {"goodput_bps": 8e6}],
+    ),
+    "spaces squeezed": (
+        "[ID] Interval Transfer Bandwidth\n[ 5] 0.00-2.07 sec 0.00 Bytes 0.00 bits/sec sender\n"
+        "[ 5] 0.00-2.07 sec 80 MBytes 324 Mbits/sec receiver\n",
+        [{"goodput_bps": 324e6, "sent_bps": None}],
+    ),
     "--debug": (
         'iperf 3.12\nsend_parameters:\n{\n\t"tcp":\ttrue,\n\t"client_version":\t"3.12"\n}\n' + CLIENT
         + 'get_results\n{\n\t"cpu_util_total":\t1.5,\n\t"streams":\t[{\n\t\t"id":\t1\n\t}]\n}\n',

@@ -112,6 +112,8 @@ def reading(group: Group) -> Reading:
         else:
             far = []
             notes.append("receiver_missing")
+    if any(s.metric == "goodput_bps" for s in samples):
+        notes = [note for note in notes if note != "receiver_missing"]  # the report came after the warning
     samples += _datagrams(far)
     if group.protocol == "tcp" and len(best) == 1 and best[0].delay_s:
         samples += [Sample("latency_s", v, s) for v, s in zip(best[0].delay_s, STATS)]

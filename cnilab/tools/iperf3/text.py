@@ -16,7 +16,7 @@ from cnilab.tools.checks import number
 from cnilab.units import BITS_PER_SECOND, to_base
 
 _ROW = re.compile(
-    r"(?:^|^.*?\s)\[ *(?P<id>\d+|SUM)\](?:\[(?P<role>[TR]X-[CS])\])?"
+    r"^(?:.*?(?:\s|\^C))?\[ *(?P<id>\d+|SUM)\](?:\[(?P<role>[TR]X-[CS])\])?"
     r" +(?P<start>\d+\.\d+)- *(?P<end>\d+\.\d+) +sec"
     r" +(?P<amount>\d[\d.]*) (?P<kind>[KMGTP]?Bytes) +(?P<rate>\d[\d.]*|-?nan) (?P<unit>[A-Za-z]+/sec)"
     r"(?P<rest>(?: .*)?)$"
@@ -44,7 +44,8 @@ _SIDES = {"Sent": "sender", "Received": "receiver"}
 _SNIFF = re.compile(
     rb"^iperf 3\.|^iperf3: |^(?:[\w:,.+\-]+ ){1,7}iperf3: (?:(?:parameter )?error|interrupt) - "
     rb"|^Connecting to host \S+, port \d+|^Accepted connection from|^Server listening on \d+"
-    rb"|\[ *(?:\d+|SUM)\](?:\[[TR]X-[CS]\])? {2,4}\d+\.\d\d- *\d+\.\d\d +sec {2}.*/sec",
+    rb"|\[ *(?:\d+|SUM)\](?:\[[TR]X-[CS]\])? {2,4}\d+\.\d\d- *\d+\.\d\d +sec {2}.*/sec"
+    rb"|\[ *(?:\d+|SUM)\](?:\[[TR]X-[CS]\])? +\d+\.\d\d- *\d+\.\d\d +sec .*/sec.* (?:sender|receiver)[ \r]*$",
     re.MULTILINE,
 )
 
@@ -78,6 +79,7 @@ class _Test:
     over: bool = False
     ruled: bool = False
     side: str | None = None
+    told: set[tuple[str | None, str, str | None]] = field(default_factory=set)
 
     def begun(self) -> bool:
         """Whether anything of a run has been seen."""
@@ -137,6 +139,11 @@ def parse(raw: bytes) -> list[Reading]:
         elif line.strip() in _SIDES:
             test.side = _SIDES[line.strip()]
         elif found := _ROW.match(line):
+            side = next((side for side in _SIDES.values() if side in found["rest"]), test.side)
+            if (whose := (found["role"], found["id"], side)) in test.told and side:
+                test = _Test(at, version=version)  # summaries alone, one under the other
+                tests.append(test)
+            test.told.add(whose)
             _take(test, found, at)
         elif _LOOKS_LIKE_ROW.search(line):
             test.doubt = test.doubt or f"line {at} is no complete row: {line.strip()[:120]!r}"
@@ -197,6 +204,9 @@ def _reading(test: _Test) -> Reading:
     rest: dict = {"test": f"{protocol.lower()}_stream", "tool_version": test.version, "line": test.line}
     # The summary is what stands under the second header, or says sender or receiver.
     summary = [r for n, r in test.rows if _sides(r) or n > 1]
+    named = {(r.role, r.stream) for r in summary}
+    if len(named) < len(summary) and not any(_sides(r) for r in summary):
+        test.doubt = test.doubt or "the summary has a stream twice and does not say whose figures they are"
     series = _series(test, [r for n, r in test.rows if not _sides(r) and n <= 1])
     notes = (["reverse"] if test.backwards else []) + (["server_side"] if test.served else [])
     if summary and test.served and "server has terminated" in (test.error or ""):
@@ -250,8 +260,10 @@ def _direction(rows: list[_Row], prefix: str, served: bool, notes: list[str]) ->
     received = _total([r for r in rows if _sides(r) == "receiver"])
     unsaid = _total([r for r in rows if not _sides(r)])
     found: list[Sample] = []
-    if served:  # a server writes 0 for what only its client knows
+    # A server writes 0 for what only its client knows; a file may lack the line that says which end wrote it.
+    if served or any(r.bps for r in received):
         sent = sent if sum(r.bps for r in sent) else []
+    if served:
         received = received if sum(r.bps for r in received) or not sent else []
     if sent:
         found.append(Sample(f"{prefix}sent_bps", sum(r.bps for r in sent)))
