@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter, defaultdict
 
 import numpy as np
 import pandas as pd
@@ -34,6 +35,10 @@ def build(
     run_id = "loaded-" + hashlib.sha256("\n".join(a.path for a in answers).encode()).hexdigest()[:8]
     files: list[dict] = []
     kept: list[tuple[Answer, Reading, dict[str, str], int]] = []
+    tests: dict[str, list[str | None]] = defaultdict(list)
+    for answer in answers:  # a script's log has an answer for each program in it
+        tests[answer.path] += [r.test for r in answer.readings if r.status != "skipped"]
+    begun: Counter[str] = Counter()
     for answer in answers:
         fields = places.of(answer.path, answer.archive)
         if fields is None and answer.status != "skipped":
@@ -56,12 +61,13 @@ def build(
             }
         )
         # A single file's pieces are tests of their own; the pattern's {test} then names the family.
-        several = len({r.test for r in readings}) > 1
-        for index, reading in enumerate(readings):
+        several = len(set(tests[answer.path])) > 1
+        for reading in readings:
             given = dict(fields or {})
             if several and "test" in given and reading.test:
                 given["test"] = f"{given['test']}/{reading.test}"
-            kept.append((answer, reading, given, index if len(readings) > 1 else -1))
+            kept.append((answer, reading, given, begun[answer.path] if len(tests[answer.path]) > 1 else -1))
+            begun[answer.path] += 1
     frame, trials = _samples(kept, run_id)
     notes = [
         {"path": a.path, "line": r.line, "note": note}

@@ -15,12 +15,19 @@ from dataclasses import dataclass, field
 
 from cnilab.errors import ParseError
 from cnilab.loading import sources
-from cnilab.tools import detect, knb, read
+from cnilab.tools import TOOLS, checks, detect, knb, read
 from cnilab.tools.base import Reading
 
 #: Seconds one file or member may take, and bytes a worker may take beyond what it began with.
 SECONDS = 60
 BYTES = 4 * 2**30
+#: Programs whose output stands beside another's in a script's log. The two iperfs are told apart by whoever
+#: comes first; a peer's archive may hold the output its numbers were made of, and is read alone.
+_BESIDE = (
+    *("iperf3", "iperf2", "netperf", "nuttcp", "qperf", "sockperf", "ping", "fping"),
+    *("wrk", "ab", "hey", "fortio", "vegeta", "bombardier"),
+)
+_HEAD = 65536
 
 
 @dataclass
@@ -80,6 +87,9 @@ def read_all(files: list[tuple[str, str]], as_tool: str | None, max_bytes: int, 
                         answer = _read(piece, as_tool, series)
                         answer.archive = shown if piece.path != shown else None
                         found.append(answer)
+                        for other in _others(piece, answer, as_tool, series):
+                            other.archive = answer.archive
+                            found.append(other)
                 except TimeoutError:
                     found.append(Answer(shown, None, "failed", f"took longer than {SECONDS} seconds to read"))
                 except MemoryError:
@@ -94,6 +104,22 @@ def read_all(files: list[tuple[str, str]], as_tool: str | None, max_bytes: int, 
 
 def _bare(reading: Reading) -> Reading:
     return Reading(**{**vars(reading), "intervals": ()}) if reading.intervals else reading
+
+
+def _others(piece: sources.Piece, first: Answer, as_tool: str | None, series: bool) -> Iterator[Answer]:
+    """Yield what other programs measured in the same text: in a script's log one comes after the other."""
+    raw = piece.raw
+    if not raw or as_tool or first.tool not in _BESIDE or raw.lstrip()[:1] in b"{[":
+        return
+    ends = {checks.plain(raw[:_HEAD]), raw[-_HEAD:]}
+    seen = {first.tool}
+    for name in _BESIDE:
+        twin = {"iperf2", "iperf3"} & seen if name in ("iperf2", "iperf3") else name in seen
+        if not twin and any(TOOLS[name].sniff(part) for part in ends):
+            answer = _read(piece, name, series)
+            if any(reading.status == "ok" for reading in answer.readings):
+                seen.add(name)
+                yield answer
 
 
 def _read(piece: sources.Piece, as_tool: str | None, series: bool) -> Answer:

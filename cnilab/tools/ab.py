@@ -30,7 +30,8 @@ _ERROR = re.compile(
     r"|Total of \d+ requests completed.*|.*: bad hostname.*)$"
 )
 _SNIFF = re.compile(
-    rb"This is ApacheBench|\bab: (?:invalid URL|[Cc]annot use concurrency|wrong number of arguments)"
+    rb"This is ApacheBench|Benchmarking \S+ \(be patient\)"
+    rb"|\bab: (?:invalid URL|[Cc]annot use concurrency|wrong number of arguments)"
     rb"|^Percentage served,Time in ms|^starttime\tseconds\tctime\tdtime\tttime\twait"
     rb"|Requests per second:[ \t]+\S+ \[#/sec\] \(mean\)|^Percentage of the requests served within a certain time",
     re.MULTILINE,
@@ -64,7 +65,10 @@ def parse(raw: bytes) -> list[Reading]:
     starts = [at for at, line in enumerate(lines) if _VERSION.search(line)]
     if not starts:
         starts = [at for at, line in enumerate(lines) if line.startswith("Server Software:")] or [0]
-        if not re.search(r"\bab: |Percentage of the requests served|Requests per second:", text):
+        if not re.search(
+            r"\bab: |Benchmarking \S+ \(be patient\)|Percentage of the requests served|Requests per second:",
+            text,
+        ):
             raise ParseError("no ab output in this text")
     return [_report(lines[a:b], a + 1) for a, b in zip(starts, [*starts[1:], len(lines)])]
 

@@ -1,8 +1,8 @@
 """What stands before a tool's lines where something else kept them, taken off again.
 
 A report pasted into Markdown is indented or quoted, a CI log and ``kubectl logs --timestamps`` put a time before
-each line, docker compose a container's name. This module knows no tool's format; a reader whose tool gives
-meaning to the blanks before a line does not use it.
+each line, docker compose a container's name, ``kubectl logs --prefix`` a pod's. This module knows no
+tool's format; a reader whose tool gives meaning to the blanks before a line does not use it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 _MARGIN = re.compile(
-    r"^(?:[A-Za-z][\w.-]* +\| ?)?"
+    r"^(?:[A-Za-z][\w.-]* +\| ?|\[pod/[\w./-]+\] )?"
     r"(?:\[?\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?\]?[ \t]+)?"
     r"[ \t>]*"
 )
