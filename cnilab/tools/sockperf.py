@@ -10,7 +10,7 @@ import math
 import re
 
 from cnilab.errors import ParseError
-from cnilab.tools import checks
+from cnilab.tools import checks, margins
 from cnilab.tools.base import Call, Reading, Sample
 from cnilab.tools.checks import number
 
@@ -24,6 +24,7 @@ _RUN = re.compile(
     r"\[(Total Run|Valid Duration)\] RunTime=([\d.]+) sec;.*SentMessages=(\d{1,15}); ReceivedMessages=(\d{1,15})"
 )
 _MEAN = re.compile(r"====> avg-(?:lat|latency|rtt)=\s*([\d.]+) \(std-dev=\s*([\d.]+)")
+_SUMMARY = re.compile(r"Summary: (Latency|Round trip)(?: of burst of (\d{1,9}) \w+)? is ([\d.]+) usec")
 _COUNTS = re.compile(
     r"# dropped messages = (\d{1,15}); # duplicated messages = (\d{1,15}); # out-of-order messages = (\d{1,15})"
 )
@@ -33,16 +34,18 @@ _WIDTH = re.compile(r"Summary: BandWidth is (\S+) (\S+)")
 _SENT = re.compile(r"Total of \d+ messages sent in ([\d.]+) sec")
 _OBSERVED = re.compile(r"Total (\d{1,15}) observations")
 _LOG_HEADER = re.compile(r"^(?:packet, *)?txTime(?:\(sec\))?, *rxTime")
-_ERROR = re.compile(r"ERROR: *(.+)|(No messages were received from the server\b.*)|errno=\d+ (.+)")
+_ERROR = re.compile(
+    r"ERROR: *(.+)|(No messages were received from the server\b.*)|errno=\d+ (.+)|sockperf: ('-[^']+' .+)"
+)
 _STATS = {"MAX": "max", "MIN": "min", "50": "p50", "90": "p90", "99": "p99", "99.9": "p999"}
 _SNIFF = re.compile(
-    rb"^sockperf(?:\[\w+\])?[:,] |^\x1b\[\S*?sockperf|====> avg-lat|---> percentile \d", re.MULTILINE
+    r"^sockperf(?:\[\w+\])?[:,] |^\x1b\[\S*?sockperf|====> avg-lat|---> percentile \d", re.MULTILINE
 )
 
 
 def sniff(head: bytes) -> bool:
     """Whether sockperf's name, or a line only it prints, is here."""
-    return _SNIFF.search(head) is not None
+    return _SNIFF.search("\n".join(margins.cleared(head.decode("utf-8", "replace")))) is not None
 
 
 def parse(raw: bytes) -> list[Reading]:
@@ -62,10 +65,16 @@ def parse(raw: bytes) -> list[Reading]:
         if begins and run.measured:
             found.append(run.reading())
             run = _Run(at)
+        elif run.points and "Printing statistics for Server No" in line:
+            found.append(run.reading())
+            run = run.next_server(at)
         run.take(line)
     if run.measured or run.error:
         found.append(run.reading())
     if not found:
+        if run.serves:
+            why = "what the server said; the client's output has the result"
+            return [Reading(status="skipped", reason=why, line=1, tool_version=run.version)]
         if run.seen:
             return [checks.failed("sockperf started and reported nothing", line=1, notes=("truncated",))]
         raise ParseError("no sockperf output in this text")
@@ -77,11 +86,12 @@ class _Run:
 
     def __init__(self, line: int) -> None:
         self.line = line
-        self.seen = self.measured = False
+        self.seen = self.measured = self.serves = False
         self.metric = "latency_s"
         self.version: str | None = None
-        self.protocol: str | None = None
-        self.lockstep: bool | None = None
+        self.protocols: set[str] = set()
+        self.ahead: int | None = None
+        self.burst = 1
         self.duration: float | None = None
         self.answers: int | None = None
         self.observed: int | None = None
@@ -90,28 +100,39 @@ class _Run:
         self.samples: list[Sample] = []
         self.error: str | None = None
 
+    def next_server(self, line: int) -> _Run:
+        """Begin the statistics of the next server of the same run."""
+        run = _Run(line)
+        run.seen, run.metric, run.version = True, self.metric, self.version
+        run.protocols, run.ahead = self.protocols, self.ahead
+        return run
+
     def take(self, line: str) -> None:
         if self.rows is not None:
             self.rows += bool(line[:1].isdigit())
             return
         self.seen = self.seen or "sockperf" in line
-        if "avg-rtt=" in line:
+        self.serves = self.serves or "[SERVER]" in line
+        if "avg-rtt=" in line or "Summary: Round trip" in line:
             self.metric = "rtt_s"  # --full-rtt prints the whole round trip
         if found := _VERSION.search(line):
             self.version = (found[1] or found[2]).rstrip(".,")
         elif found := re.search(r"PORT = +\d+ # (TCP|UDP)", line):
-            self.protocol = found[1].lower()
+            self.protocols.add(found[1].lower())
         elif found := _RUN.search(line):
             sent, answered = int(found[3]), int(found[4])
             if found[1] == "Total Run":
-                # A ping-pong waits for each answer: it is never more than one message ahead.
-                self.lockstep = abs(sent - answered) <= 1
+                self.ahead = abs(sent - answered)
             else:
                 self.duration, self.answers = number(found[2]), answered
             self.measured = True
         elif found := _MEAN.search(line):
             self._point("mean", found[1])
             self._point("stddev", found[2])
+        elif found := _SUMMARY.search(line):
+            self.burst = int(found[2] or 1)
+            if "mean" not in self.points:
+                self._point("mean", found[3])
         elif found := _COUNTS.search(line):
             self.samples.append(Sample("lost_packets", float(found[1])))
             self.samples.append(Sample("out_of_order_packets", float(found[3])))
@@ -136,7 +157,7 @@ class _Run:
         elif _LOG_HEADER.match(line):
             self.rows = 0
         elif not self.error and (found := _ERROR.search(line)):
-            self.error = (found[1] or found[2] or found[3]).strip()
+            self.error = next(word for word in found.groups() if word).strip()
 
     def _point(self, stat: str, amount: str) -> None:
         value = number(amount)
@@ -154,9 +175,15 @@ class _Run:
             self.samples.append(Sample(metric, value * factor))
             self.measured = True
 
+    def _kind(self) -> str | None:
+        if not self.points:
+            return "stream" if self.samples else None
+        # A ping-pong waits for each answer: it is never more than one message, or one burst, ahead.
+        return "under_load" if self.ahead is not None and self.ahead > self.burst else "rr"
+
     def reading(self) -> Reading:
-        kind = "stream" if not self.points else "under_load" if self.lockstep is False else "rr"
-        test = f"{self.protocol}_{kind}" if self.protocol else kind
+        kind = self._kind()
+        test = f"{min(self.protocols)}_{kind}" if kind and len(self.protocols) == 1 else kind
         rest: dict = {"test": test, "line": self.line, "tool_version": self.version}
         if self.error:
             return checks.failed(self.error, **rest)
