@@ -167,6 +167,20 @@ DOCUMENT = b"""{"start": {"version": "iperf 3.9", "test_start": {"protocol": "TC
 """
 
 
+@pytest.mark.parametrize(
+    "prefix",
+    [
+        "iperf3-1  | ",
+        "2026-11-24T10:00:00.123456789Z ",
+        "[pod/client/iperf3] ",
+        "2026-11-24T10:00:00.1+01:00 stdout F ",
+    ],
+)
+def test_a_document_in_a_log(prefix):
+    raw = "".join(f"{prefix}{line}\n" for line in DOCUMENT.decode().splitlines())
+    check("iperf3", raw.encode(), [{"sent_bps": 8e6, "goodput_bps": 7e6}])
+
+
 def test_an_error_behind_a_document_is_told():
     raw = DOCUMENT + b"iperf3: error - unable to send control message: Broken pipe\n" + DOCUMENT
     good = {"sent_bps": 8e6, "goodput_bps": 7e6, "tool_version": "3.9"}

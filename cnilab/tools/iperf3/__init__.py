@@ -26,6 +26,13 @@ _JSON = re.compile(
     rb'|"event"\s*:\s*"(?:start|interval|end|error|server_output_json|server_output_text)"'
 )
 
+#: What ``docker compose logs`` and ``kubectl logs`` (``--prefix``, ``--timestamps``) put before every line.
+_LOGGED = re.compile(
+    rb"^(?:[\w.\-/]+ +\| ?|\[pod/[^\]\n]+\] )?"
+    rb"(?:\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+\-]\d\d:?\d\d) (?:std(?:out|err) F )?)?",
+    re.MULTILINE,
+)
+
 
 def sniff(head: bytes) -> bool:
     """Whether this is iperf3's JSON or text; iperf2's text looks alike and is told apart by its layout."""
@@ -60,6 +67,8 @@ def parse_totals(raw: bytes) -> list[Reading]:
 
 def _read(raw: bytes, series: bool) -> list[Reading]:
     raw = checks.plain(raw)
+    if _json(raw[:65536]) and not document.sniff(raw[:65536]):
+        raw = _LOGGED.sub(b"", raw)
     head = raw[:65536]
     # The text of --debug shows the control messages, which are JSON too.
     if document.sniff(head) and (_json(head) or not text.sniff(head)):
