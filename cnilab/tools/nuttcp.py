@@ -65,7 +65,12 @@ _TOLD = {
         "delay.max": r"(?:^|\s)N msMaxOWD|max-OWD = N ms|msmaxOWD=N",
     }.items()
 }
-_NEGATIVE_DELAY = re.compile(r"\s-\d+\.\d+ ms(?:Min|Avg|Max)OWD|OWD ?= ?-\d")
+_DATAGRAMS = re.compile(r"\bdrop\b|loss\b")
+#: What cannot be and is left out, with the note that says so.
+_BELOW_ZERO = (
+    (re.compile(r"\s-[\d.]+ ms(?:Min|Avg|Max)OWD|OWD ?= ?-\d"), "clocks_apart"),
+    (re.compile(r"\s-\d+ / +\d+ drop/pkt|\bdrop=-\d"), "more_received_than_sent"),
+)
 
 
 def sniff(head: bytes) -> bool:
@@ -167,15 +172,14 @@ class _Walk:
             sent = row.re is _ROW and rest.rstrip().endswith("%TX")
             rate = Sample("sent_bps" if sent else "goodput_bps", bps)
             notes = ["receiver_missing"] if sent else []
-            if _NEGATIVE_DELAY.search(rest):
-                notes.append("clocks_apart")
+            notes += [note for form, note in _BELOW_ZERO if form.search(rest)]
             self.found.append(
                 checks.reading(
                     [rate, *_samples(told, None if sent else bps, seconds)],
                     self.series,
                     duration_s=seconds,
                     line=at,
-                    test="udp_stream" if {"pkt", "loss"} & told.keys() else "tcp_stream",
+                    test="udp_stream" if _DATAGRAMS.search(rest) else "tcp_stream",
                     tool_version=self.version,
                     notes=tuple(notes),
                 )
