@@ -1,4 +1,4 @@
-"""flent's data files: every series of a test as one reading, its values as intervals.
+"""flent's data files: every series of a test as one reading, its values as intervals; and its printed summary.
 
 A flent file holds time series and no result, so the sample is the mean over the values that are there (as in
 flent's own tables), with the extremes beside it. What a series measures is told by its ``UNITS`` and, for
@@ -15,7 +15,7 @@ import zlib
 from dataclasses import replace
 
 from cnilab.errors import ParseError
-from cnilab.tools import checks
+from cnilab.tools import checks, margins
 from cnilab.tools.base import Interval, Reading, Sample
 from cnilab.tools.checks import branch, number
 
@@ -43,7 +43,15 @@ _CPU = re.compile(r"cpu_stats_.*::cpu\d+$")
 _COUNTERS = re.compile(r"(?:qdisc|wifi|dev|net)_?stats?_")
 #: Units of what is neither a rate nor a time.
 _NEITHER = ("misc", "packets", "bytes", "count", "Idx", "W", "N/A", "%")
+_STARTED = re.compile(r"^Starting Flent (\S+) using Python")
+_SUMMARY = re.compile(r"^Summary of (\S+) test run ")
+_HEADER = re.compile(r"^avg +median +(99th % +)?# data pts$")
+_VALUE = r"-?\d+\.\d\d|N/A"
+_ROW = re.compile(
+    rf"^(?P<name>\S.*?) +: +(?:(?P<values>(?:{_VALUE})(?: +(?:{_VALUE}))*)(?: (?P<unit>\S+))? +\d+|No data\.)$"
+)
 _SNIFF = re.compile(
+    rb"Summary of \S+ test run |"
     rb'"x_values"\s*:|"raw_values"\s*:|"(?:FLENT_VERSION|NETPERF_WRAPPER_VERSION|BATCH_UUID)"\s*:'
 )
 
@@ -68,6 +76,8 @@ def parse(raw: bytes) -> list[Reading]:
     """
     if raw[:2] == b"\x1f\x8b":
         raw = _unpack(raw)
+    elif _SUMMARY.search((text := checks.text(raw)).lstrip()) or not text.lstrip().startswith("{"):
+        return _printed(text)
     document = checks.document(raw)
     results, meta = branch(document, "results"), branch(document, "metadata")
     if not isinstance(document, dict) or "x_values" not in document:
@@ -108,6 +118,42 @@ def parse(raw: bytes) -> list[Reading]:
         first = next((at for at, reading in enumerate(found) if reading.status == "ok"), 0)
         found[first] = replace(found[first], notes=(*found[first].notes, note))
     return found or [checks.failed("a flent file without a series of a rate or a time", test=name, **rest)]
+
+
+def _printed(text: str) -> list[Reading]:
+    """Read the summaries flent prints: the mean of a series, its median and 99th percentile, in two decimals."""
+    found: list[Reading] = []
+    left_out = 0
+    name: str | None = None
+    version: str | None = None
+    stats: tuple[str, ...] = ("mean", "p50")
+    for at, line in enumerate(margins.cleared(text), 1):
+        if started := _STARTED.match(line):
+            version = started[1]
+        elif begins := _SUMMARY.match(line):
+            name = begins[1]
+        elif header := _HEADER.match(line):
+            stats = ("mean", "p50", "p99") if header[1] else ("mean", "p50")
+        elif name and (row := _ROW.match(line)):
+            rest: dict = {"test": f"{name}/{row['name']}"[:160], "line": at, "tool_version": version}
+            measure = _measure(row["name"], row["unit"])
+            values = (row["values"] or "").split()
+            if measure is None:
+                left_out += 1
+            elif not values:
+                found.append(checks.failed(f"series {row['name']!r} has no value", **rest))
+            elif isinstance(measure, str):
+                found.append(checks.failed(measure, **rest))
+            else:
+                metric, factor = measure
+                told = [(stat, v) for stat, word in zip(stats, values) if (v := number(word)) is not None]
+                found.append(checks.reading([Sample(metric, v * factor, stat) for stat, v in told], **rest))
+    if not found:
+        raise ParseError("no flent summary in this text")
+    if left_out:
+        note = f"series_left_out: {left_out} that are no rate and no time"
+        found[0] = replace(found[0], notes=(*found[0].notes, note))
+    return found
 
 
 def _unpack(raw: bytes) -> bytes:

@@ -70,3 +70,37 @@ def test_netperf_wrapper_told_no_units_and_what_is_assumed_is_said():
     assert means(raw) == {"Ping (ms) ICMP": ("rtt_s", 0.02), "TCP upload": ("sent_bps", 20e6)}
     assert (ping.notes, upload.notes) == (("unit_assumed: ms",), ("unit_assumed: Mbits/s",))
     assert "unknown unit" in odd.reason
+
+
+SUMMARY = """\
+Starting Flent 2.2.0 using Python 3.12.1.
+
+Summary of own test run from 2031-04-05 06:07:08
+  Title: 'a: b'
+
+                              avg       median       99th %          # data pts
+ Ping (ms) ICMP      :        20.00        19.00        40.00 ms              350
+ TCP download avg    :        90.50          N/A          N/A Mbits/s         301
+ TCP upload::tcp_rtt :        25.00        24.00        50.00                 300
+ VoIP::loss          :         0.00         0.00         0.00 count           300
+ TCP upload          : No data.
+
+Summary of own test run from 2031-04-05 06:17:08
+
+                     avg       median          # data pts
+ Ping (ms) ICMP :        21.00        20.00 ms              350
+"""
+
+
+def test_the_printed_summary():
+    ping, download, rtt, upload, second = read("flent", SUMMARY.encode())
+    told = [{s.stat: (s.metric, s.value) for s in r.samples} for r in (ping, download, rtt, second)]
+    assert told == [
+        {"mean": ("rtt_s", 0.02), "p50": ("rtt_s", 0.019), "p99": ("rtt_s", 0.04)},
+        {"mean": ("goodput_bps", 90.5e6)},
+        {"mean": ("rtt_s", 0.025), "p50": ("rtt_s", 0.024), "p99": ("rtt_s", 0.05)},
+        {"mean": ("rtt_s", 0.021), "p50": ("rtt_s", 0.02)},
+    ]
+    assert (ping.test, ping.tool_version) == ("own/Ping (ms) ICMP", "2.2.0")
+    assert upload.reason == "series 'TCP upload' has no value"
+    assert ping.notes == ("series_left_out: 1 that are no rate and no time",)
