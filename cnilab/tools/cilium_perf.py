@@ -16,7 +16,8 @@ from cnilab.units import SECONDS, to_base
 
 NAME = "cilium_perf"
 
-_SNIFF = re.compile(rb'"dataItems"\s*:\s*\[|Scenario +\| Node +\| Test +\| ')
+#: perfdash's list alone is clusterloader2's too; the scenario is cilium's.
+_SNIFF = re.compile(rb'"dataItems"\s*:\s*\[(?=[\s\S]*"scenario"\s*:)|Scenario +\| Node +\| Test +\| ')
 _RATES = {"Mb/s": 1e6, "Gb/s": 1e9}
 _STATS = {"Min": "min", "Avg": "mean", "Perc50": "p50", "Perc90": "p90", "Perc99": "p99", "Max": "max"}
 #: Titles of the tables -> statistic of the latency.
@@ -46,6 +47,8 @@ def parse(raw: bytes) -> list[Reading]:
         raise ParseError("JSON, but no list of data items")
     open_: dict[tuple, dict[str, dict]] = {}
     groups: list[tuple[tuple, dict[str, dict]]] = []
+    if items and not any("scenario" in branch(item, "labels") for item in items):
+        raise ParseError("a list of data items, but none names cilium's scenario")
     for item in items:
         if not isinstance(item, dict):
             continue

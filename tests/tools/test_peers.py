@@ -103,3 +103,10 @@ def test_an_empty_cell_moves_no_other_value_to_another_size(frame):
         ("tcp_stream_mss160", remote): 6.5e8,
     }
     assert not values["tcp_stream_mss160", same]
+
+
+def test_clusterloader2s_lists_are_not_ciliums():
+    item = {"data": {"Perc99": 5}, "unit": "ms", "labels": {"Metric": "pod_startup"}}
+    raw = json.dumps({"version": "v1", "dataItems": [item]}).encode()
+    assert tools.detect(raw) is None
+    assert read("cilium_perf", raw) is None
