@@ -12,45 +12,55 @@ from collections.abc import Iterator
 
 from cnilab.errors import ParseError
 
-_OPENS = re.compile(r"^[ \t]*(?=\{)", re.MULTILINE)
-#: Braces that open no document, after which the text is not searched further.
-_MOST_FAILURES = 200
+_OPENS = re.compile(r"^[ \t]*(?=[\[{])", re.MULTILINE)
+#: Characters looked at in vain, as a multiple of the text's own, after which it is not searched further.
+_PATIENCE = 8
+#: A bracket after which so few characters fit is a log's own.
+_TOO_SHORT = 20
 
 
 def found(text: str, *keys: str) -> Iterator[tuple[int, dict | None, str | None]]:
-    """Yield ``(line, document, None)`` for each document that has one of ``keys``.
+    """Yield ``(line, document, None)`` for each document that has one of ``keys``, alone or in a list.
 
-    Where a last one cannot be read, yield ``(line, None, why)``.
+    For one that cannot be read, ``(line, None, why)``.
 
     Raises
     ------
     ParseError
-        Where there is no such document.
+        Where there is no such document that can be read.
     """
     decoder = json.JSONDecoder()
-    after = found_any = failures = 0
-    broken: tuple[int, str] | None = None
+    results: list[tuple[int, dict | None, str | None]] = []
+    last: tuple[int, None, str] | None = None
+    after = wasted = 0
     for opening in _OPENS.finditer(text):
-        if opening.end() < after:
+        begin = opening.end()
+        if begin < after:
             continue
         try:
-            document, after = decoder.raw_decode(text, opening.end())
+            document, after = decoder.raw_decode(text, begin)
         except json.JSONDecodeError as problem:
-            why = f"broken JSON: {problem.msg}"
+            why, end = f"broken JSON: {problem.msg}", problem.pos
         except (ValueError, RecursionError) as problem:
-            why = f"unreadable JSON: {type(problem).__name__}"
+            why, end = f"unreadable JSON: {type(problem).__name__}", begin + 100_000
         else:
-            if isinstance(document, dict) and not document.keys().isdisjoint(keys):
-                found_any, broken = 1, None
-                yield 1 + text.count("\n", 0, opening.start()), document, None
+            line = 1 + text.count("\n", 0, begin)
+            of_it = document if isinstance(document, list) else [document]
+            wanted = [d for d in of_it if isinstance(d, dict) and not d.keys().isdisjoint(keys)]
+            results += [(line, one, None) for one in wanted]
+            last = None if wanted else last
             continue
-        broken = broken or (1 + text.count("\n", 0, opening.start()), why)
-        failures += 1
-        if failures > _MOST_FAILURES:
+        if end - begin > _TOO_SHORT:
+            last = (1 + text.count("\n", 0, begin), None, why)
+            if any(text.find(f'"{key}"', begin, end) >= 0 for key in keys):
+                results.append(last)
+                last = None
+        wasted += end - begin
+        if wasted > _PATIENCE * len(text):
             break
-    if not found_any:
-        raise ParseError(
-            broken[1] if broken else f"no document with {' or '.join(keys)}", line=broken and broken[0]
-        )
-    if broken:
-        yield broken[0], None, broken[1]
+    results += [last] if last else []
+    if not any(document for _, document, _ in results):
+        if not results:
+            raise ParseError(f"no document with {' or '.join(keys)}")
+        raise ParseError(results[0][2] or "", line=results[0][0])
+    yield from results

@@ -340,6 +340,15 @@ ODD = {
         json.dumps(FORTIO_JSON) + "\n" + json.dumps(FORTIO_JSON)[:90] + "\n",
         [{("request_rate_per_s", "value"): 30.0}, "broken JSON"],
     ),
+    "fortio's first document cut, and a list after it": (
+        "fortio",
+        "[INFO] begins\n"
+        + json.dumps(FORTIO_JSON)[:90]
+        + "\n"
+        + json.dumps([FORTIO_JSON, FORTIO_JSON])
+        + "\n",
+        ["broken JSON", *2 * [{("request_rate_per_s", "value"): 30.0}]],
+    ),
     "vegeta refused": (
         "vegeta",
         VEGETA.replace("54.00", "0.00").replace("90.00%", "0.00%").replace("503 S", "dial tcp: S"),
