@@ -65,7 +65,7 @@ _TOLD = {
         "delay.max": r"(?:^|\s)N msMaxOWD|max-OWD = N ms|msmaxOWD=N",
     }.items()
 }
-_DATAGRAMS = re.compile(r"\bdrop\b|loss\b")
+_DATAGRAMS = re.compile(r"\bdrop\b|loss\b|\budp\b")
 #: What cannot be and is left out, with the note that says so.
 _BELOW_ZERO = (
     (re.compile(r"\s-[\d.]+ ms(?:Min|Avg|Max)OWD|OWD ?= ?-\d"), "clocks_apart"),
@@ -202,7 +202,7 @@ class _Verbose:
         self.ends: dict[str, float] = {}
         self.told: dict[str, float] = {}
         self.trouble: str | None = None
-        self.muted = False
+        self.muted = self.udp = False
 
     def rate(self, own: re.Match[str], at: int) -> None:
         """Take the line of an end's rate."""
@@ -218,6 +218,7 @@ class _Verbose:
     def more(self, line: str) -> None:
         """Take what another line of an end tells."""
         told = _told(line)
+        self.udp |= _DATAGRAMS.search(line) is not None
         if (cpu := told.pop("own_cpu", None)) is not None:
             told[f"{line[7]}x_cpu"] = cpu
         self.told |= told
@@ -226,9 +227,8 @@ class _Verbose:
         """Return the test, or nothing where no rate was told or a brief line has told it."""
         if self.muted or not self.ends:
             return []
-        udp = {"pkt", "loss"} & self.told.keys()
         rest: dict = {
-            "test": "udp_stream" if udp else "tcp_stream",
+            "test": "udp_stream" if self.udp else "tcp_stream",
             "line": self.line,
             "tool_version": version,
         }

@@ -104,6 +104,14 @@ TEXTS = {
         + "[  5]  0.0- 2.0 sec  2.00 MBytes  8.4 Mbits/sec\n[  4]  0.0- 2.0 sec  20.0 MBytes  83.8 Mbits/sec\n",
         [{"goodput_bps": 83.8e6}, {"goodput_bps": 8.4e6}],
     ),
+    "no banner, the server's end": (
+        begun(4) + "[  4]  0.0- 2.0 sec  20.0 MBytes  83.8 Mbits/sec\n",
+        [{"goodput_bps": 83.8e6, "notes": ("role_from_ports",)}],
+    ),
+    "no banner, a UDP client": (
+        CLIENT.partition("(default)")[2] + "[  1]  0.0- 2.0 sec  20.0 MBytes  83.8 Mbits/sec\n[  1] Sent 14000 datagrams\n",
+        [{"test": "udp_stream", "sent_bps": 83.8e6, "goodput_bps": None}],
+    ),
     "TCP server: a stream that came late": (
         SERVER.replace("UDP", "TCP") + begun(4) + "[  4]  1.0- 2.0 sec  10.0 MBytes  83.9 Mbits/sec\n" + begun(5)
         + "[  5]  0.0- 2.0 sec  2.00 MBytes  8.4 Mbits/sec\n[  4]  0.0- 2.0 sec  20.0 MBytes  83.8 Mbits/sec\n",

@@ -63,6 +63,10 @@ TEXTS = {
         f"{UDP} 0 / 300 drop/pkt 0.00 %loss 0.0010 msMinJitter 0.0040 msAvgJitter 0.1300 msMaxJitter 0.5000 msMinOWD 0.6000 msAvgOWD 0.9000 msMaxOWD\n",
         [{"jitter_s.min": 1e-6, "jitter_s.mean": 4e-6, "jitter_s.max": 130e-6, "one_way_delay_s.mean": 600e-6}],
     ),
+    "-u -v, duplicates": (
+        VERBOSE.replace(" retrans = 3", " 112.6 MB").replace("nuttcp-r: 0.0", "nuttcp-r: -3 / 300 drop/pkt -1.00% data loss\nnuttcp-r: 0.0"),
+        [{"test": "udp_stream", "goodput_bps": 943.7e6, "loss_ratio": None}],
+    ),
     "-u, duplicates": (
         f"{UDP} -3 / 300 drop/pkt -1.00 %loss\n",
         [{"test": "udp_stream", "loss_ratio": None, "notes": ("more_received_than_sent",)}],

@@ -41,11 +41,12 @@ _BOUNCE = re.compile(
     r".*\s(?:RPS=(?P<rate>\d+)|(?P<before_2_2>\d+) rps)"
 )
 _CONNECTION = re.compile(
-    r"^\[ *(?P<id>\*?\d+)\] local \S+ port (?P<near>\d+) connected with (?P<peer>\S+) port \d+(?P<ways>.*)"
+    r"^\[ *(?P<id>\*?\d+)\] local \S+ port (?P<near>\d+) connected with (?P<peer>\S+) port (?P<far>\d+)(?P<ways>.*)"
 )
 _BEGINS = re.compile(
     r"(?P<role>Client connecting to|Server listening on) (?:\S+, )?(?P<protocol>TCP|UDP) port (?P<port>\d+)"
 )
+_SENT = re.compile(r"^\[ *\*?(\d+|SUM)(?:-\d+)?\] Sent \d+ datagrams")
 _ERROR = re.compile(
     r"^(?:\[ *\d+\] )?("
     r"(?:(?:tcp|udp|listener) )?(?:connect|bind|listen|read|write|recv|send|getaddrinfo|shutdown)\w*"
@@ -66,7 +67,7 @@ class _Test:
         self.reversed: set[str] = set()
         self.named: set[str] = set()
         self.reported: str | None = None
-        self.bounced = False
+        self.bounced = self.guessed = False
         self.seen: set[str] = set()
         self.total: dict[str, float] = {}
 
@@ -86,6 +87,7 @@ class _Test:
         for served, group in self.groups.items():
             group.expected = {s for s, ways in self.direction.items() if ways == served and s in self.named}
             group.bounced = self.bounced
+            group.notes += ["role_from_ports"] if self.guessed else []
         return [reading(group) for group in self.groups.values() if group.rows or group.error]
 
 
@@ -95,6 +97,7 @@ class _Walk:
     def __init__(self) -> None:
         self.tests = [_Test(0, "tcp")]
         self.owner: dict[str, _Test] = {}
+        self.named = False
         self.listening: str | None = None
         self.served = False
 
@@ -147,13 +150,18 @@ def _cut(line: str, lines: list[str]) -> bool:
 def _take(walk: _Walk, at: int, line: str) -> None:
     if found := _BEGINS.search(line):
         walk.renew(at, found["protocol"].lower())
-        walk.served = found["role"].startswith("Server")
+        walk.served, walk.named = found["role"].startswith("Server"), True
         if walk.served:
             walk.listening = found["port"]
     elif found := _CONNECTION.match(line):
         _connect(walk, at, found)
     elif found := _ROW.match(line):
         _row(walk, at, found)
+    elif found := _SENT.match(line):
+        test = walk.of(found[1])
+        test.protocol = "udp"
+        for group in test.groups.values():
+            group.protocol = "udp"
     elif "Server Report:" in line:
         stream = line[line.find("[") + 1 : line.find("]")].strip(" *")
         walk.of(stream).reported = stream
@@ -175,6 +183,8 @@ def _connect(walk: _Walk, at: int, found: re.Match[str]) -> None:
     walk.owner[stream.removeprefix("*")] = test
     # Of a test both ways (-d, -r) only the port tells which of the streams came in.
     served = found["near"] == walk.listening
+    if not walk.named:  # the file begins behind the banner
+        served, test.guessed = int(found["near"]) < int(found["far"]), True
     test.direction[stream] = served
     test.peers.add(found["peer"])
     test.bounced |= "(bb " in ways
