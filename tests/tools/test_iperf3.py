@@ -181,6 +181,11 @@ def test_a_document_in_a_log(prefix):
     check("iperf3", raw.encode(), [{"sent_bps": 8e6, "goodput_bps": 7e6}])
 
 
+def test_documents_with_a_comma_between_them():
+    raw = DOCUMENT.strip() + b", " + DOCUMENT.strip() + b",\n" + DOCUMENT
+    check("iperf3", raw, [{"goodput_bps": 7e6}] * 3)
+
+
 def test_an_error_behind_a_document_is_told():
     raw = DOCUMENT + b"iperf3: error - unable to send control message: Broken pipe\n" + DOCUMENT
     good = {"sent_bps": 8e6, "goodput_bps": 7e6, "tool_version": "3.9"}

@@ -159,7 +159,7 @@ def _next_brace(text: str, at: int) -> int:
     """Position of the next ``{`` that begins a line or follows a document directly, or -1."""
     while (at := text.find("{", at)) >= 0:
         before = text[max(0, at - 200) : at].rpartition("\n")[2]
-        if not before.strip() or before.rstrip().endswith(("}", "$", "#", ">")):
+        if not before.strip() or before.rstrip().endswith(("}", "},", "$", "#", ">")):
             return at
         at += 1
     return -1
