@@ -1,14 +1,15 @@
-"""fping: round-trip times of many hosts at once. Reads ``-c`` and ``-C`` output and their summaries.
+"""fping: round-trip times of many hosts at once. Reads ``-c``, ``-C`` and ``-e`` output, as text and as JSON.
 
 Its times are milliseconds without saying so. A host that never answered is a failed test.
 """
 
 from __future__ import annotations
 
+import json
 import re
 
 from cnilab.errors import ParseError
-from cnilab.tools import checks
+from cnilab.tools import checks, margins
 from cnilab.tools.base import Reading, Sample
 from cnilab.tools.checks import number
 
@@ -17,24 +18,34 @@ NAME = "fping"
 _SUMMARY = re.compile(
     r"^(?:\[[\d.:]+\] )?(?P<host>\S+) *: (?:\[\d+\], )?xmt/rcv/%(?:loss|return) = "
     r"(?P<sent>\d{1,15})/(?P<got>\d{1,15})/(?P<percent>\d+)%"
-    r"(?:, min/avg/max = (?P<min>[\d.]+)/(?P<mean>[\d.]+)/(?P<max>[\d.]+))?\s*$"
+    r"(?:, outage\(ms\) = \d+)?(?:, min/avg/max = (?P<min>[\d.]+)/(?P<mean>[\d.]+)/(?P<max>[\d.]+))?\s*$"
 )
 _CLOCK = re.compile(r"^\[\d\d:\d\d:\d\d\]\s*$")
 _REPLY = re.compile(
     r"^(?:\[[\d.:]+\] )?(?P<host>\S+) *: \[\d+\], (?:\d+ bytes, (?P<ms>[\d.]+) ms|timed out)\b"
 )
 _COLUMN = re.compile(r"^(?P<host>\S+) *: (?P<values>(?:\d+(?:\.\d+)?|-)(?: (?:\d+(?:\.\d+)?|-))*)\s*$")
-_ERROR = re.compile(r"^fping: (.+)$|^(\S+: (?:Name or service not known|No address associated.*))$")
+_ONCE = re.compile(r"^(?P<host>\S+) is (?:alive(?: \((?P<ms>[\d.]+) ms\))?|(?P<dead>unreachable))$")
+_UNKNOWN = (
+    r"\S+: (?:Name or service not known|No address associated.*|Temporary failure in name resolution)"
+    r"|\S+ address not found"
+)
+_ERROR = re.compile(rf"^fping: (.+)$|^({_UNKNOWN})$")
+_JSON = r'\{"(?:resp|timeout|summary|vSum|intSum|warning|stats)": \{"'
+_IS_JSON = re.compile(_JSON)
 _SNIFF = re.compile(
-    rb"^\S+ *: (?:\[\d+\], )?xmt/rcv/%|^\S+ *: \[\d+\], (?:\d+ bytes, [\d.]+ ms \(|timed out)|^fping: "
-    rb"|^[\w.:\-]*[a-z.:][\w.:\-]* +: (?:\d+\.\d+|-)(?: (?:\d+\.\d+|-))+\s*$",
+    r"(?:^|\] )\S+ *: (?:\[\d+\], )?xmt/rcv/%|^fping: "
+    r"|(?:^|\] )\S+ *: \[\d+\], (?:\d+ bytes, [\d.]+ ms \(|timed out)"
+    r"|^[\w.:\-]*[a-z.:][\w.:\-]* +: (?:\d+\.\d+|-)(?: (?:\d+\.\d+|-))+$"
+    rf"|^\S+ is (?:alive \([\d.]+ ms\)|unreachable)$|^(?:{_UNKNOWN})$"
+    rf'|^{_JSON}(?:time(?:stamp)?": ?(?:"[^"]*"|\d+), ?")?host": ',
     re.MULTILINE,
 )
 
 
 def sniff(head: bytes) -> bool:
     """Whether a line only fping prints is here."""
-    return _SNIFF.search(head) is not None
+    return _SNIFF.search("\n".join(margins.cleared(head.decode("utf-8", "replace")))) is not None
 
 
 def parse(raw: bytes) -> list[Reading]:
@@ -49,9 +60,13 @@ def parse(raw: bytes) -> list[Reading]:
     found: list[Reading] = []
     begun: dict[str, int] = {}
     interim: set[str] | None = None
-    for at, line in enumerate(checks.text(raw).split("\n"), 1):
+    text = checks.text(raw)
+    for at, (whole, cleared) in enumerate(zip(text.split("\n"), margins.cleared(text)), 1):
+        line = cleared or whole.rstrip()  # of ten thousand packets ``-C`` makes one line
         if len(line) > 20_000:
             continue
+        if _IS_JSON.match(line):
+            line = _spelled(line)
         if _CLOCK.match(line):
             interim = set()
         elif (summary := _SUMMARY.match(line)) and interim is not None and summary["host"] not in interim:
@@ -69,6 +84,8 @@ def parse(raw: bytes) -> list[Reading]:
         elif column := _COLUMN.match(line):
             begun.pop(column["host"], None)
             found.append(_column(column["values"].split(), at))
+        elif once := _ONCE.match(line):
+            found.append(_once(once, at))
         elif error := _ERROR.match(line):
             found.append(checks.failed(error[1] or error[2], test="icmp_rr", line=at))
     for host, at in begun.items():
@@ -77,6 +94,31 @@ def parse(raw: bytes) -> list[Reading]:
     if not found:
         raise ParseError("no fping output in this text")
     return found
+
+
+def _spelled(line: str) -> str:
+    """Return what a line of ``-J`` says as fping says it without: the same facts, and so one reader for both."""
+    try:
+        ((kind, said),) = json.loads(line).items()
+        host = said["host"]
+        if kind == "resp":
+            return f"{host} : [{said['seq']}], {said['size']} bytes, {said['rtt']:.6f} ms"
+        if kind == "timeout":
+            return f"{host} : [{said['seq']}], timed out"
+        if kind == "warning":
+            return f"fping: {host}: {said['message']}"
+        if kind == "vSum":
+            return f"{host} : " + " ".join(
+                "-" if value is None else f"{value:.6f}" for value in said["values"]
+            )
+        if kind == "summary":
+            text = f"{host} : xmt/rcv/%loss = {said['xmt']}/{said['rcv']}/{said['loss']}%"
+            if "rttMin" in said:
+                text += f", min/avg/max = {said['rttMin']:.6f}/{said['rttAvg']:.6f}/{said['rttMax']:.6f}"
+            return text
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return ""  # cut short, or of a version unknown here
+    return ""  # what -Q brings between, and -s adds up over all hosts
 
 
 def _summary(match: re.Match[str], replies: list[float], line: int) -> Reading:
@@ -105,6 +147,18 @@ def _column(values: list[str], line: int) -> Reading:
         return checks.failed(f"no reply to any of {len(values)} packets", test="icmp_rr", line=line)
     samples = [*_loss(len(values), len(times)), *checks.distribution("rtt_s", times)]
     return checks.reading(samples, test="icmp_rr", line=line)
+
+
+def _once(match: re.Match[str], line: int) -> Reading:
+    """Read the one answer of a host; only ``-e`` has its time."""
+    host, value = match["host"], number(match["ms"])
+    if match["dead"]:
+        return checks.failed(f"{host} is unreachable", test="icmp_rr", line=line)
+    if value is None:
+        return Reading(
+            status="skipped", reason=f"{host} is alive, and no time was printed", test="icmp_rr", line=line
+        )
+    return checks.reading(checks.distribution("rtt_s", [value * 1e-3]), test="icmp_rr", line=line)
 
 
 def _loss(sent: int, got: int) -> list[Sample]:

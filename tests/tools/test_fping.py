@@ -1,0 +1,80 @@
+"""fping with the options that change its lines: written by hand after its formats."""
+
+from __future__ import annotations
+
+import pytest
+
+from cnilab import tools
+
+REPORT = """\
+far : [0], 64 bytes, 0.100 ms (0.100 avg, 0% loss)
+far : [1], timed out (0.100 avg, 50% loss)
+far : [2], 64 bytes, 0.300 ms (0.200 avg, 33% loss)
+far : [3], timed out (0.200 avg, 50% loss)
+
+far : xmt/rcv/%loss = 4/2/50%, min/avg/max = 0.100/0.200/0.300
+"""
+JSON = """\
+{"resp": {"host": "far", "seq": 0, "size": 64, "rtt": 0.100}}
+{"timeout": {"host": "far", "seq": 1}}
+{"intSum": {"time": 7,"host": "far", "xmt": 2, "rcv": 1, "loss": 50, "rttMin": 0.1, "rttAvg": 0.1, "rttMax": 0.1}}
+{"resp": {"timestamp": "1893456000.5", "host": "far", "seq": 2, "size": 64, "rtt": 0.300, "ttl": 64}}
+{"timeout": {"host": "far", "seq": 3}}
+{"summary": {"host": "far", "xmt": 4, "rcv": 2, "loss": 50, "rttMin": 0.100, "rttAvg": 0.200, "rttMax": 0.300}}
+{"stats": {"targets": 1, "alive": 1, "rttMin": 0.1, "rttAvg": 0.2, "rttMax": 0.3}}
+"""
+VALUES = {
+    "loss_ratio": 0.5,
+    "lost_packets": 2.0,
+    "total_packets": 4.0,
+    "rtt_s.min": pytest.approx(100e-6),
+    "rtt_s.mean": pytest.approx(200e-6),
+    "rtt_s.max": pytest.approx(300e-6),
+    "rtt_s.p50": pytest.approx(100e-6),
+}
+
+
+def read(text: str):
+    assert tools.detect(text.encode()) == "fping"
+    return tools.read("fping", text.encode())
+
+
+def values(text: str) -> dict[str, float]:
+    (found,) = read(text)
+    assert found.status == "ok", found.reason
+    return {f"{s.metric}.{s.stat}".removesuffix(".value"): s.value for s in found.samples}
+
+
+@pytest.mark.parametrize("margin", ["", "    ", "> ", "[1893456000.12345] "])
+def test_what_was_put_before_each_line_changes_nothing(margin):
+    assert values("".join(margin + line for line in REPORT.splitlines(keepends=True))) == VALUES
+
+
+def test_an_outage_stands_between_loss_and_times():
+    assert values(REPORT.replace("50%, min", "50%, outage(ms) = 40, min")) == VALUES
+    (found,) = read("far : xmt/rcv/%loss = 4/0/100%, outage(ms) = 80\n")
+    assert found.reason == "no reply to any of 4 packets"
+
+
+def test_json_says_the_same():
+    assert values(JSON) == VALUES
+    ((found),) = read('{"vSum": {"host": "far", "values": [0.100, null, 0.300, null]}}\n')
+    assert {s.value for s in found.samples} >= {0.5, 2.0, 4.0}
+    (found,) = read('{"warning": {"host": "far", "message": "Name or service not known"}}\n')
+    assert found.reason == "far: Name or service not known"
+
+
+def test_json_that_is_cut_has_no_summary():
+    (found,) = read(JSON[: JSON.index('"rttAvg": 0.200')])
+    assert found.reason == "no summary for far: the output was cut short"
+
+
+def test_the_time_of_one_answer_and_hosts_without_any():
+    timed, dead, unknown = read(
+        "near is alive (0.250 ms)\nfar is unreachable\nfarther: Name or service not known\n"
+    )
+    assert {s.value for s in timed.samples} == {250e-6}
+    assert (dead.status, dead.reason) == ("failed", "far is unreachable")
+    assert (unknown.status, unknown.reason) == ("failed", "farther: Name or service not known")
+    (found, _) = read("near is alive\nfar is unreachable\n")
+    assert (found.status, found.reason) == ("skipped", "near is alive, and no time was printed")
