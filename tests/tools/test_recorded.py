@@ -23,6 +23,12 @@ EXPECTED = {
     "ab_2.3_error_refused.txt": [
         ("http_load", "apr_socket_recv: Connection refused (111)"),
     ],
+    "ab_2.3_html.html": [
+        ("http_load", "error_ratio", "value", 0.0),
+    ],
+    "ab_2.3_no_deviation.txt": [
+        ("http_load", "error_ratio", "value", 0.0),
+    ],
     "ab_2.3_percentiles.csv": [
         ("http_load", "latency_s", "min", 4.7e-05),
     ],
@@ -32,8 +38,14 @@ EXPECTED = {
     "ab_2.3_times.tsv": [
         ("http_load", "every time is below what the tool can print"),
     ],
+    "bombardier_1.2.6_error_refused.txt": [
+        ("http_load", "dial tcp 127.0.0.1:1: connect: connection refused"),
+    ],
     "bombardier_1.2.6_json.json": [
         ("http_load", "goodput_bps", "value", 57462538.0853),
+    ],
+    "bombardier_1.2.6_printed.txt": [
+        ("http_load", "total_bps", "value", 141721.6),
     ],
     "cilium_perf_written.json": [
         ("tcp_rr", "transaction_rate_per_s", "value", 8123.5),
@@ -41,14 +53,33 @@ EXPECTED = {
         ("tcp_stream", "goodput_bps", "value", 9400000000.0),
         ("tcp_crr host-to-pod", "connection_rate_per_s", "value", 900.0),
     ],
+    "cilium_perf_written_tables.txt": [
+        ("tcp_rr", "transaction_rate_per_s", "value", 20000.5),
+        ("tcp_crr", "connection_rate_per_s", "value", 900.0),
+        ("tcp_stream", "goodput_bps", "value", 9000250000.0),
+        ("udp_stream pod-to-host", "goodput_bps was printed as 0: nothing ran or nothing arrived"),
+    ],
+    "flent_2.2.0_written_summary.txt": [
+        ("own/Ping (ms) ICMP", "rtt_s", "p99", 0.04),
+        ("own/TCP download avg", "goodput_bps", "mean", 90500000.0),
+        ("own/TCP upload::tcp_rtt", "rtt_s", "p99", 0.05),
+        ("own/TCP upload", "series 'TCP upload' has no value"),
+        ("own/Ping (ms) ICMP", "rtt_s", "p50", 0.02),
+    ],
     "flent_written.flent.gz": [
         ("tcp_1up/TCP upload", "sent_bps", "mean", 930000000.0),
         ("tcp_1up/Ping (ms) ICMP", "rtt_s", "mean", 0.0004),
         ("tcp_1up/cpu_stats_node::cpu0", "cpu_core_ratio", "mean", 0.5),
         ("tcp_1up/odd", "series 'odd': unknown unit 'furlongs'; known: bits/s, Kbits/"),
     ],
+    "fortio_1.63.9_error_refused.txt": [
+        ("http_load", "Aborting because of error -1 for http://127.0.0.1:1/ (0 byte"),
+    ],
     "fortio_1.63.9_http.json": [
         ("http_load", "request_rate_per_s", "value", 499.37418926),
+    ],
+    "fortio_1.63.9_tcp_printed.txt": [
+        ("tcp_load", "error_ratio", "value", 0.0),
     ],
     "fping_5.1_columns.txt": [
         ("icmp_rr", "rtt_s", "mean", 6.82e-05),
@@ -63,6 +94,9 @@ EXPECTED = {
     ],
     "hey_0.1.4_error_refused.txt": [
         ("http_load", 'Get "http://127.0.0.1:15089/": dial tcp 127.0.0.1:15089: con'),
+    ],
+    "hey_0.1.4_every_answer_an_error.txt": [
+        ("http_load", "error_ratio", "value", 1.0),
     ],
     "hey_0.1.4_requests.csv": [
         ("http_load", "request_rate_per_s", "value", 21505.3763441),
@@ -168,6 +202,24 @@ EXPECTED = {
     "k8s_netperf_written_losses.csv": [
         ("udp_stream_1024", "loss_ratio", "value", 0.025),
         ("tcp_stream_1024_iperf3_layer3", "retransmitted_segments", "value", 31.0),
+    ],
+    "k8s_netperf_written_tables.txt": [
+        ("tcp_stream_1024", "retransmitted_segments", "value", 0.0),
+        ("tcp_stream_1024_uperf", "goodput_bps", "value", 8000000000.0),
+        ("tcp_rr_1024_burst2", "rtt_s", "p99", 0.00015),
+        ("tcp_crr_1024_x2", "connection_rate_per_s was printed as 0: nothing ran or nothi"),
+    ],
+    "knb_1.5.0_written_report.txt": [
+        ("idle", "knb's idle run: no traffic was sent"),
+        ("tcp_stream", "goodput_bps", "value", 7000000000.0),
+        ("udp_stream", "goodput_bps", "value", 900000000.0),
+        ("tcp_stream", "knb recorded no bandwidth: the test failed"),
+    ],
+    "vegeta_12.12.0_encode.csv": [
+        ("http_load", "request_rate_per_s", "value", 49.290675452317124),
+    ],
+    "vegeta_12.12.0_error_refused.txt": [
+        ("http_load", 'Get "http://127.0.0.1:1/": dial tcp 0.0.0.0:0->127.0.0.1:1: '),
     ],
     "vegeta_12.12.0_written_encode.jsonl": [
         ("http_load", "request_rate_per_s", "value", 2 / 1.002),
