@@ -130,7 +130,8 @@ def _read(piece: sources.Piece, as_tool: str | None, series: bool) -> Answer:
     if not piece.raw:
         answer.status, answer.reason = "skipped", "empty file"
         return answer
-    answer.tool = as_tool or detect(piece.raw[:65536])
+    # A long log may come before the result it ends in.
+    answer.tool = as_tool or detect(piece.raw[:_HEAD]) or detect(piece.raw[-_HEAD:])
     if answer.tool is None:
         answer.status = "skipped"
         answer.reason = "bookkeeping of knb" if knb.bookkeeping(piece.path) else "no known tool's output"

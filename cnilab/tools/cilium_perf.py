@@ -16,8 +16,8 @@ from cnilab.units import SECONDS, to_base
 
 NAME = "cilium_perf"
 
-#: perfdash's list alone is clusterloader2's too; the scenario is cilium's.
-_SNIFF = re.compile(rb'"dataItems"\s*:\s*\[(?=[\s\S]*"scenario"\s*:)|Scenario +\| Node +\| Test +\| ')
+_ITEMS = re.compile(rb'"dataItems"\s*:\s*\[')
+_TITLED = re.compile(rb"Scenario +\| Node +\| Test +\| ")
 _RATES = {"Mb/s": 1e6, "Gb/s": 1e9}
 _STATS = {"Min": "min", "Avg": "mean", "Perc50": "p50", "Perc90": "p90", "Perc99": "p99", "Max": "max"}
 #: Titles of the tables -> statistic of the latency.
@@ -27,7 +27,8 @@ _PATHS = {"pod-to-pod": "pod_to_pod", "host-to-host": "host_to_host", "pod-to-se
 
 def sniff(head: bytes) -> bool:
     """Whether perfdash's list of items or the titles of the tables are here."""
-    return _SNIFF.search(head) is not None
+    # perfdash's list alone is clusterloader2's too; the scenario is cilium's.
+    return (_ITEMS.search(head) is not None and b'"scenario"' in head) or _TITLED.search(head) is not None
 
 
 def parse(raw: bytes) -> list[Reading]:

@@ -32,11 +32,14 @@ def found(text: str, *keys: str) -> Iterator[tuple[int, dict | None, str | None]
     decoder = json.JSONDecoder()
     results: list[tuple[int, dict | None, str | None]] = []
     last: tuple[int, None, str] | None = None
-    after = wasted = 0
+    after = wasted = counted = 0
+    line = 1
     for opening in _OPENS.finditer(text):
         begin = opening.end()
         if begin < after:
             continue
+        line += text.count("\n", counted, begin)
+        counted = begin
         try:
             document, after = decoder.raw_decode(text, begin)
         except json.JSONDecodeError as problem:
@@ -44,14 +47,13 @@ def found(text: str, *keys: str) -> Iterator[tuple[int, dict | None, str | None]
         except (ValueError, RecursionError) as problem:
             why, end = f"unreadable JSON: {type(problem).__name__}", begin + 100_000
         else:
-            line = 1 + text.count("\n", 0, begin)
             of_it = document if isinstance(document, list) else [document]
             wanted = [d for d in of_it if isinstance(d, dict) and not d.keys().isdisjoint(keys)]
             results += [(line, one, None) for one in wanted]
             last = None if wanted else last
             continue
         if end - begin > _TOO_SHORT:
-            last = (1 + text.count("\n", 0, begin), None, why)
+            last = (line, None, why)
             if any(text.find(f'"{key}"', begin, end) >= 0 for key in keys):
                 results.append(last)
                 last = None

@@ -22,17 +22,23 @@ _HEADER = "response-time,DNS+dialup,DNS,Request-write,Response-delay,Response-re
 _USAGE = "Usage: hey [options...] <url>"
 #: oha and ghz print nearly the same; the first has a success rate, the second a count and no "secs".
 _OTHERS = re.compile(rb"Summary:\s[\s>]*(?:Success rate|Count):")
-_SNIFF = re.compile(
-    rb"Requests/sec:[ \t]+\S+[ \t]*\r?$(?=[\s\S]*(?:Response time histogram|Latency distribution|Details \(average"
-    rb"|distribution:))|^response-time,DNS\+dialup,DNS,|Usage: hey \[options\.\.\.\]|\AError distribution:\s+\[",
+_RATE = re.compile(rb"Requests/sec:[ \t]+\S+[ \t]*\r?$", re.MULTILINE)
+_AFTER = re.compile(rb"Response time histogram|Latency distribution|Details \(average|distribution:")
+_ALONE = re.compile(
+    rb"^response-time,DNS\+dialup,DNS,|Usage: hey \[options\.\.\.\]|\A\s*Error distribution:\s+\[",
     re.MULTILINE,
 )
 _STATS = {"50": "p50", "90": "p90", "99": "p99"}
 
 
 def sniff(head: bytes) -> bool:
-    """Whether hey's summary or its CSV header is here."""
-    return _SNIFF.search(head.lstrip()) is not None and not _OTHERS.search(head)
+    """Whether hey's summary, its CSV header or its usage is here."""
+    if _OTHERS.search(head):
+        return False
+    rate = _RATE.search(head)
+    return (rate is not None and _AFTER.search(head, rate.end()) is not None) or _ALONE.search(
+        head
+    ) is not None
 
 
 def parse(raw: bytes) -> list[Reading]:

@@ -36,6 +36,11 @@ def test_far_into_a_long_log_as_well(tmp_path):
     assert set(load(tmp_path, progress=False).files["tool"]) == {"iperf3", "wrk"}
 
 
+def test_a_result_at_the_end_of_a_long_log(tmp_path):
+    (tmp_path / "long.log").write_text("waiting\n" * 20_000 + WRK)
+    assert list(load(tmp_path, progress=False).files["tool"]) == ["wrk"]
+
+
 def test_as_one_tool_it_is_that_tools_alone(tmp_path):
     (tmp_path / "all.log").write_text(PING + IPERF3)
     assert list(load(tmp_path, as_tool="ping", progress=False).files["tool"]) == ["ping"]
