@@ -30,6 +30,8 @@ _STATS |= {"99": "p99", "max": "max"}
 _ROW = re.compile(r"^(?P<name>[A-Z]\w*(?: \w+)?)\s+\[(?P<titles>[^\]]*)\]\s+(?P<values>.*?)\s*$")
 #: Go prints nanoseconds, Python reads microseconds.
 _MICROSECONDS = re.compile(r"(\.\d{6})\d+")
+#: A report's rows, as they follow each other.
+_ORDER = ("Requests", "Duration", "Latencies", "Bytes In", "Bytes Out", "Success", "Status Codes")
 _CLEARED = "\x1b[2J"
 
 
@@ -62,8 +64,7 @@ def parse(raw: bytes) -> list[Reading]:
     last = raw.rfind(_CLEARED.encode())
     lines = margins.cleared(checks.text(raw[max(0, last) :]))
     before = raw.count(b"\n", 0, max(0, last))
-    starts = [at for at, line in enumerate(lines) if line.startswith("Requests ")] or [0]
-    starts = starts[-1:] if last >= 0 else starts
+    starts = _starts(lines)[-1:] if last >= 0 else _starts(lines)
     return [_text(lines[a:b], before + a + 1) for a, b in zip(starts, [*starts[1:], len(lines)])]
 
 
@@ -148,6 +149,18 @@ def _results(rows: Iterator[_Result]) -> Reading:
     if len(sent) > 1 and last > 0:
         samples.append(Sample("request_rate_per_s", good / last))
     return checks.reading(samples, duration_s=last, notes=("rate_from_rows",), **rest)
+
+
+def _starts(lines: list[str]) -> list[int]:
+    """Return where reports begin: at the first row, and at each that belongs no later than the one before it."""
+    starts: list[int] = []
+    before = len(_ORDER)
+    for at, line in enumerate(lines):
+        if (row := _ROW.match(line)) and row["name"] in _ORDER:
+            place = _ORDER.index(row["name"])
+            starts += [at] if place <= before else []
+            before = place
+    return starts or [0]
 
 
 def _text(lines: list[str], begun: int) -> Reading:

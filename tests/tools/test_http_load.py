@@ -354,6 +354,11 @@ ODD = {
         VEGETA.replace("54.00", "0.00").replace("90.00%", "0.00%").replace("503 S", "dial tcp: S"),
         ["dial tcp: Service Unavailable"],
     ),
+    "vegeta's latencies alone, twice": (
+        "vegeta",
+        "$ one\n{0}\n$ two\n{0}\n".format(VEGETA.splitlines()[2]),
+        2 * [{("latency_s", "p50"): 3e-3, ("latency_s", "max"): 1.2}],
+    ),
     "vegeta's interim reports": (
         "vegeta",
         "\x1b[2J\x1b[0;0H" + VEGETA.replace("54.00", "10.00") + "\x1b[2J\x1b[0;0H" + VEGETA + VEGETA,
