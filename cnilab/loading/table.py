@@ -24,6 +24,8 @@ from cnilab.units import unit_of
 #: What a file that says nothing is taken for.
 DEFAULTS = {"mode": "unknown", "placement": "same_subnet", "path": "pod_to_pod"}
 
+_FLENT_DATA = re.compile(r"\.flent(?:\.gz|\.bz2)?$|\.json\.gz$")
+
 FILE_COLUMNS = ("path", "tool", "tool_version", "samples", "status", "reason", "line")
 
 
@@ -94,6 +96,7 @@ def _drop_second_views(answers: list[Answer]) -> None:
     summarised = {
         p.rpartition("/")[0] for p in told if re.search(r"-client\.(?:stdout|json)$|-p2[ps]-\d+\.log$", p)
     }
+    kept_by_flent = {p.rpartition("/")[0] for p in told if _FLENT_DATA.search(p)}
     whole = {p.rpartition("/")[0] for p in told if p.rpartition("/")[2] == "all.results"}
     for answer in answers:
         folder, _, name = answer.path.rpartition("/")
@@ -103,6 +106,8 @@ def _drop_second_views(answers: list[Answer]) -> None:
                 "skipped",
                 f"the server's view of {client.rpartition('/')[2]} beside it",
             )
+        elif answer.tool == "flent" and folder in kept_by_flent and not _FLENT_DATA.search(name):
+            answer.status, answer.reason = "skipped", "flent's summary of the data files beside it"
         elif answer.tool == "knb" and answer.status != "skipped" and folder in summarised:
             answer.status, answer.reason = "skipped", "knb's summary of the files beside it"
         elif answer.tool == "knb" and answer.readings and name != "all.results" and folder in whole:

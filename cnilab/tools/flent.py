@@ -43,7 +43,7 @@ _CPU = re.compile(r"cpu_stats_.*::cpu\d+$")
 _COUNTERS = re.compile(r"(?:qdisc|wifi|dev|net)_?stats?_")
 #: Units of what is neither a rate nor a time.
 _NEITHER = ("misc", "packets", "bytes", "count", "Idx", "W", "N/A", "%")
-_STARTED = re.compile(r"^Starting Flent (\S+) using Python")
+_STARTED = re.compile(r"^Start(?:ing|ed) Flent (\S+) using Python")
 _SUMMARY = re.compile(r"^Summary of (\S+) test run ")
 _HEADER = re.compile(r"^avg +median +(99th % +)?# data pts$")
 _VALUE = r"-?\d+\.\d\d|N/A"
@@ -51,7 +51,7 @@ _ROW = re.compile(
     rf"^(?P<name>\S.*?) +: +(?:(?P<values>(?:{_VALUE})(?: +(?:{_VALUE}))*)(?: (?P<unit>\S+))? +\d+|No data\.)$"
 )
 _SNIFF = re.compile(
-    rb"Summary of \S+ test run |"
+    rb"Summary of \S+ test run |avg +median +(?:99th % +)?# data pts|"
     rb'"x_values"\s*:|"raw_values"\s*:|"(?:FLENT_VERSION|NETPERF_WRAPPER_VERSION|BATCH_UUID)"\s*:'
 )
 
@@ -133,6 +133,7 @@ def _printed(text: str) -> list[Reading]:
         elif begins := _SUMMARY.match(line):
             name = begins[1]
         elif header := _HEADER.match(line):
+            name = name or "flent"
             stats = ("mean", "p50", "p99") if header[1] else ("mean", "p50")
         elif name and (row := _ROW.match(line)):
             rest: dict = {"test": f"{name}/{row['name']}"[:160], "line": at, "tool_version": version}

@@ -7,6 +7,8 @@ import json
 import pytest
 from invariants import read
 
+from cnilab import load, tools
+
 
 def document(results: dict[str, list], units: dict[str, str], **meta: object) -> bytes:
     series = {name: {"UNITS": unit} for name, unit in units.items()}
@@ -73,7 +75,7 @@ def test_netperf_wrapper_told_no_units_and_what_is_assumed_is_said():
 
 
 SUMMARY = """\
-Starting Flent 2.2.0 using Python 3.12.1.
+Started Flent 2.2.0 using Python 3.12.1.
 
 Summary of own test run from 2031-04-05 06:07:08
   Title: 'a: b'
@@ -104,3 +106,16 @@ def test_the_printed_summary():
     assert (ping.test, ping.tool_version) == ("own/Ping (ms) ICMP", "2.2.0")
     assert upload.reason == "series 'TCP upload' has no value"
     assert ping.notes == ("series_left_out: 1 that are no rate and no time",)
+
+
+def test_a_table_without_its_title_is_a_summary_too():
+    raw = SUMMARY.encode()[SUMMARY.index("                      ") :].split(b"Summary", 1)[0]
+    assert tools.detect(raw) == "flent"
+    assert read("flent", raw)[0].test == "flent/Ping (ms) ICMP"
+
+
+def test_a_summary_beside_its_data_file_is_not_counted_again(tmp_path):
+    (tmp_path / "own.flent").write_bytes(document({"Ping (ms) ICMP": [20]}, {"Ping (ms) ICMP": "ms"}))
+    (tmp_path / "log.txt").write_text(SUMMARY)
+    files = load(tmp_path, progress=False).files.set_index("path")["reason"]
+    assert files[f"{tmp_path}/log.txt"] == "flent's summary of the data files beside it"
