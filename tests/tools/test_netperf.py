@@ -79,6 +79,12 @@ def test_datagrams_cut_before_the_receivers_row_have_no_goodput():
     assert found.notes == ("receiver_missing",)
 
 
+def test_an_unreadable_row_of_the_receiver_is_a_missing_one():
+    (found,) = read(DATAGRAMS.replace("25.00    3.000", "25.00    3.0.0"))
+    assert [s.metric for s in found.samples] == ["sent_bps", "cpu_client_machine_ratio"]
+    assert found.notes == ("receiver_missing",)
+
+
 def test_a_short_unit_is_padded_before_its_second():
     found = values(STREAM)
     assert found["goodput_bps"] == 100 * 8 * 2**20

@@ -161,7 +161,8 @@ def _datagrams(table: Layout, values: list, second: list) -> tuple[float, list[S
     _need(values, 6, 8)
     elapsed, sent = values[2], values[3]
     samples = [Sample("sent_bps", omni.rate(values[5], table.unit))]
-    if len(second) in RECEIVER and None not in second:
+    readable = len(second) in RECEIVER and None not in second
+    if readable:
         arrived = second[2]
         samples.append(Sample("goodput_bps", omni.rate(second[3], table.unit)))
         if sent:
@@ -172,7 +173,7 @@ def _datagrams(table: Layout, values: list, second: list) -> tuple[float, list[S
             ]
         if elapsed:
             samples.append(Sample("packet_rate_per_s", arrived / elapsed))
-    if len(values) == 8 and len(second) in (0, 6):
-        far, far_demand = second[4:] or (-1, -1)
+    if len(values) == 8:
+        far, far_demand = (second[4:] if readable else None) or (-1, -1)
         samples += _cpu(table, [values[6], far, values[7], far_demand])
     return elapsed, samples
