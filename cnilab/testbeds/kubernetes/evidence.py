@@ -258,11 +258,6 @@ def frames(pcap: bytes) -> list[bytes]:
     return found
 
 
-def _has(api: Api, pod: Pod, program: str) -> bool:
-    argv = ["sh", "-c", 'command -v "$1"', "sh", program]
-    return executing.run(api, pod.namespace, pod.name, argv).code == 0
-
-
 def gather(
     api: Api,
     mode: Mode,
@@ -271,6 +266,7 @@ def gather(
     nodes: Mapping[str, tuple[str, str]],
     *,
     path: str,
+    capture: bool = True,
     bgp: Mapping[str, list[dict] | None] | None = None,
 ) -> dict:
     """Gather everything a proof judges.
@@ -283,10 +279,11 @@ def gather(
         node -> a pod on its network; empty where rights do not allow one.
     nodes
         node -> (InternalIP, subnet).
+    capture
+        Whether the pods' image has tcpdump.
     bgp
         node -> its sessions ``{peer, state, since, info}``.
     """
-    no_tcpdump = next((p for p in watchers.values() if not _has(api, p, "tcpdump")), None)
     states = {n: read_node(api, watchers[n], (bgp or {}).get(n)) if n in watchers else None for n in nodes}
     told = {n: topology(states[n], n, ip, subnet) for n, (ip, subnet) in nodes.items()}
     underlay_mtu = min((t["mtu"] for t in told.values() if "mtu" in t), default=UNDERLAY_MTU)
@@ -318,7 +315,7 @@ def gather(
                 api,
                 pair,
                 [100, mtu, mtu + 1],
-                tap=None if no_tcpdump else watchers.get(client),
+                tap=watchers.get(client) if capture else None,
                 device=told[client].get("uplink", "eth0"),
                 hosts=[told[client]["ip"], told[server]["ip"], pair.server.ip],
                 tries=5 if reaches else 1,

@@ -265,6 +265,7 @@ class KubernetesDeployment:
                 ends,
                 bed.watchers,
                 {n.name: (n.ip, n.subnet) for n in bed.placing.nodes},
+                capture=not bed.lacks("tcpdump"),
                 path=path,
                 bgp=switching.bgp_sessions(bed.api, self.mode, [n.name for n in bed.placing.nodes]),
             )
