@@ -19,7 +19,7 @@ NAME = "nuttcp"
 _RATES = {"bps": 1.0, "Kbps": 1e3, "Mbps": 1e6, "Mb/s": 1e6, "Gbps": 1e9}
 _N = r"(\d{1,15}(?:\.\d{1,9})?)"
 #: ``nuttcp-t-name:`` and ``name:`` are what ``-Iname`` puts before a line; logs put a time or a prompt there.
-_END = r"nuttcp(?:-(?P<end>[rt])[^:\s]*)?: "
+_END = r"nuttcp-(?P<end>[rt])[^:\s]*: "
 _ROW = re.compile(
     rf"^(?:.{{0,100}}?\s)?(?:\d+(?:\.\d+)?) +(?:KB|MB|GB|TB) / +(?P<seconds>{_N}) +sec ="
     rf" +(?P<rate>\d+(?:\.\d+)?) (?P<unit>[A-Za-z/]+)(?P<rest>(?: .*)?)$"
@@ -35,7 +35,8 @@ _VERBOSE_PARSE = re.compile(
 )
 _PAIR = re.compile(r"([\w\-]+)=(\S+)")
 _ERROR = re.compile(
-    rf"^(?:{_END}(?:v\S+: )?)?[Ee]rror\b[:\s].*|^nuttcp(?:-[rt][^:\s]*)?: .*: (?:Connection|No route).*"
+    r"^(?:nuttcp(?:-[rt][^:\s]*)?: (?:v\S+: )?)?[Ee]rror\b[:\s].*"
+    r"|^nuttcp(?:-[rt][^:\s]*)?: .*: (?:Connection|No route).*"
 )
 _VERSION = re.compile(rf"^{_END}v(\d[\w.\-]{{1,20}}): |^nuttcp-(\d[\w.\-]{{1,20}})\s*$")
 _SNIFF = re.compile(

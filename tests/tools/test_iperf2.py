@@ -23,6 +23,7 @@ UDP buffer size:  208 KByte (default)
 """
 
 
+BOUNCING = CLIENT.replace("(icwnd", "(bb w/quickack len/hold=100/0) (icwnd")
 SERVED = CLIENT.replace("Client connecting to 192.0.2.2,", "Server listening on").replace("40000", "5001")
 
 
@@ -49,13 +50,13 @@ TEXTS = {
         [{"retransmitted_segments": 3, "rtt_s": 160e-6}],
     ),
     "2.1 bounceback with its histogram": (
-        f"{CLIENT}[  1] 0.00-2.00 sec  3.91 KBytes  15.9 Kbits/sec    20=0.240/0.070/2.420/0.530 ms    1  576K/141 us    4106 rps\n"
+        f"{BOUNCING}[  1] 0.00-2.00 sec  3.91 KBytes  15.9 Kbits/sec    20=0.240/0.070/2.420/0.530 ms    1  576K/141 us    4106 rps\n"
         "[  1] 0.00-2.00 sec BB8(f)-PDF: bin(w=100us):cnt(20)=1:19,3:1 (5.00/95.00/99.7%=1/3/3,Outliers=0,obl/obu=0/0)\n",
         [{"test": "tcp_rr", "transaction_rate_per_s": 4106, "rtt_s.mean": 240e-6, "rtt_s.max": 2420e-6,
           "rtt_s.stddev": 530e-6, "retransmitted_segments": 1, "sent_bps": None}],
     ),
     "2.2 bounceback": (
-        f"{CLIENT}[  1] 0.00-2.00 sec  3.91 KBytes  15.9 Kbits/sec    20=0.240/0.070/2.420/0.530 ms    0   -(-)/-(-)    "
+        f"{BOUNCING}[  1] 0.00-2.00 sec  3.91 KBytes  15.9 Kbits/sec    20=0.240/0.070/2.420/0.530 ms    0   -(-)/-(-)    "
         "Tx=1.95 KByte Rx=1.95 KByte  RPS=4106\n",
         [{"test": "tcp_rr", "transaction_rate_per_s": 4106, "rtt_s.min": 70e-6}],
     ),
@@ -80,6 +81,19 @@ TEXTS = {
     "2.0, ack failed": (
         CLIENT.replace("TCP", "UDP") + ROW.partition("  1600")[0] + "\n[  1] WARNING: ack of last datagram failed after 10 tries.\n",
         [{"sent_bps": 839e6, "goodput_bps": None, "notes": ("receiver_missing",)}],
+    ),
+    "2.0, a report over no time": (
+        CLIENT.replace("TCP", "UDP")
+        + ROW.partition("  1600")[0]
+        + "\n[  1] Server Report:\n"
+        + received(1, 2, 2, 9.0, 4),
+        [{"sent_bps": 839e6, "goodput_bps": 9e6, "loss_ratio": 0.04, "packet_rate_per_s": None}],
+    ),
+    "2.0, a report cut short": (
+        CLIENT.replace("TCP", "UDP")
+        + ROW.partition("  1600")[0]
+        + "\n[  1] Server Report:\n[  1] 0.00-2.00 sec  1.19 MBytes  9.0 Mbits/sec",
+        [{"sent_bps": 839e6, "goodput_bps": None, "notes": ("truncated", "receiver_missing")}],
     ),
     "2.0, ack late": (
         CLIENT.replace("TCP", "UDP")

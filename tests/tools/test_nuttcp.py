@@ -90,6 +90,15 @@ def test_text(what):
     check("nuttcp", raw.encode(), wanted)
 
 
+def test_a_line_that_names_no_end_is_no_rate():
+    """Found by mutation: it ended the reader."""
+    check(
+        "nuttcp",
+        VERBOSE.replace("nuttcp-r: 1", "nuttcp: 1").encode(),
+        [{"sent_bps": 944.5e6, "goodput_bps": None}],
+    )
+
+
 def test_the_rows_of_intervals_are_no_tests():
     for what in ("-I", "-fparse -i"):
         (reading,) = nuttcp.parse(TEXTS[what][0].encode())

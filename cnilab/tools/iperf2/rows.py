@@ -167,11 +167,10 @@ def _datagrams(rows: list[Row]) -> list[Sample]:
         Sample("loss_ratio", lost / total),
         Sample("lost_packets", lost),
         Sample("total_packets", total),
-        Sample(
-            "packet_rate_per_s",
-            sum(((r.total or 0) - (r.lost or 0)) / (r.end - r.start) for r in rows if r.end),
-        ),
     ]
+    if all(r.end > r.start for r in rows):
+        rate = sum(((r.total or 0) - (r.lost or 0)) / (r.end - r.start) for r in rows)
+        found.append(Sample("packet_rate_per_s", rate))
     jitters = [r.jitter_s for r in rows if r.jitter_s is not None]
     if jitters:
         found.append(Sample("jitter_rfc1889_s", sum(jitters) / len(jitters)))

@@ -228,6 +228,9 @@ def _row(walk: _Walk, at: int, found: re.Match[str]) -> None:
         row.delay_s = _times(_DELAY.search(rest))
         row.report = not served and (test.reported == stream or test.reported is None)
         test.reported = None
+    elif test.reported == stream:
+        group.notes.append("truncated")  # a server's report without its datagrams has been cut
+        return
     elif bounce := _BOUNCE.match(rest):
         rps = number(bounce["rate"] or bounce["before_2_2"])
         row.bounce = Bounce.of([number(t) for t in bounce.groups()[:4]], rps)
