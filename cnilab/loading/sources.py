@@ -90,13 +90,26 @@ def natural(text: str) -> list[tuple[int, int, str]]:
 
 
 def _walk(folder: str) -> Iterator[str]:
-    for at, folders, files in os.walk(folder):
+    """Yield every file, and every folder that is not gone into: one that cannot be listed, or is a link."""
+    closed: list[str] = []
+    for at, folders, files in os.walk(folder, onerror=lambda problem: closed.append(str(problem.filename))):
         folders[:] = [name for name in folders if not name.startswith(".")]
+        closed.extend(filter(os.path.islink, (os.path.join(at, name) for name in folders)))
         yield from (os.path.join(at, name) for name in files if not name.startswith("."))
+    yield from closed
 
 
 def pieces(path: str, shown: str, max_bytes: int = MAX_BYTES) -> Iterator[Piece]:
     """Read one file and, if it is an archive, its members."""
+    if os.path.isdir(path):
+        linked = os.path.islink(path)
+        why = (
+            "a link to a folder is not followed; give that folder too"
+            if linked
+            else "the folder cannot be listed"
+        )
+        yield Piece(shown, None, why, skipped=linked)
+        return
     try:
         # Without O_NONBLOCK a named pipe would be waited for.
         with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb", buffering=0) as stream:

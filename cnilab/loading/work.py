@@ -125,7 +125,7 @@ def _others(piece: sources.Piece, first: Answer, as_tool: str | None, series: bo
 def _read(piece: sources.Piece, as_tool: str | None, series: bool) -> Answer:
     answer = Answer(piece.path, as_tool)
     if piece.raw is None:
-        answer.status, answer.reason = "failed", piece.trouble
+        answer.status, answer.reason = "skipped" if piece.skipped else "failed", piece.trouble
         return answer
     if not piece.raw:
         answer.status, answer.reason = "skipped", "empty file"

@@ -1,10 +1,11 @@
-"""Packed files of the forms that are opened, and of those that are not: none loses a result in silence."""
+"""Packed files and folders, those that are opened and those that are not: none loses a result in silence."""
 
 from __future__ import annotations
 
 import bz2
 import io
 import lzma
+import os
 import tarfile
 import zipfile
 from pathlib import Path
@@ -89,3 +90,26 @@ def test_what_cannot_be_opened_is_a_failure_with_its_reason(tmp_path, raw, words
     loaded = load(tmp_path, progress=False, max_bytes=2**20)
     assert list(loaded.files["status"]) == ["failed"]
     assert words in loaded.files["reason"].iloc[0]
+
+
+def test_a_folder_that_is_not_gone_into_has_its_row(tmp_path, monkeypatch):
+    (tmp_path / "runs" / "shut").mkdir(parents=True)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "runs" / "1.json").write_bytes(STREAM)
+    (tmp_path / "runs" / "latest").symlink_to(tmp_path / "elsewhere")
+    listing = os.scandir
+
+    def refuse(path):
+        if str(path).endswith("shut"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return listing(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    files = load(tmp_path / "runs", progress=False, workers=1).files
+    told = {
+        path.rpartition("/")[2]: (status, reason)
+        for path, status, reason in files[["path", "status", "reason"]].values
+    }
+    assert told["1.json"][0] == "ok"
+    assert told["latest"] == ("skipped", "a link to a folder is not followed; give that folder too")
+    assert told["shut"] == ("failed", "the folder cannot be listed")
