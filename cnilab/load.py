@@ -50,7 +50,7 @@ def load(
     Parameters
     ----------
     path
-        A file, folder, glob, tar, zip or gzip of any mixture, or a list of them.
+        A file, folder, glob, or tar, zip, gzip, bzip2 or xz of any mixture, or a list of them.
     as_tool
         Read everything as this tool's output instead of finding out by content.
     pattern
