@@ -21,19 +21,21 @@ _ERROR = re.compile(r"^\[(\d{1,15})\]\s+(\S.*)$")
 _HEADER = "response-time,DNS+dialup,DNS,Request-write,Response-delay,Response-read"
 _USAGE = "Usage: hey [options...] <url>"
 #: oha and ghz print nearly the same; the first has a success rate, the second a count and no "secs".
-_OTHERS = re.compile(rb"Summary:\s[\s>]*(?:Success rate|Count):")
+_OTHERS = re.compile(rb"Success rate:|^[^\n]{0,60}\bCount:[ \t]+\d+[ \t]*\r?$", re.MULTILINE)
+_OTHER_LINE = re.compile(r"^(?:Success rate|Count):")
 _RATE = re.compile(rb"Requests/sec:[ \t]+\S+[ \t]*\r?$", re.MULTILINE)
 _AFTER = re.compile(rb"Response time histogram|Latency distribution|Details \(average|distribution:")
 _ALONE = re.compile(
     rb"^response-time,DNS\+dialup,DNS,|Usage: hey \[options\.\.\.\]|\A\s*Error distribution:\s+\[",
     re.MULTILINE,
 )
+_NOT_HEYS = "not hey's summary: oha's has a success rate, ghz's a count"
 _STATS = {"50": "p50", "90": "p90", "99": "p99"}
 
 
 def sniff(head: bytes) -> bool:
     """Whether hey's summary, its CSV header or its usage is here."""
-    if _OTHERS.search(head):
+    if len(_OTHERS.findall(head)) >= max(1, head.count(b"Summary:")):
         return False
     rate = _RATE.search(head)
     return (rate is not None and _AFTER.search(head, rate.end()) is not None) or _ALONE.search(
@@ -52,20 +54,27 @@ def parse(raw: bytes) -> list[Reading]:
     text = checks.text(raw)
     if text.lstrip().startswith(_HEADER):
         return [_requests(text.lstrip())]
-    if _OTHERS.search(raw):
-        raise ParseError("not hey's summary: oha's has a success rate, ghz's a count")
     lines = margins.cleared(text)
     if _USAGE in lines:
         why = next(filter(None, lines), _USAGE)
         return [checks.failed(why, test="http_load", line=1)]
     starts = [at for at, line in enumerate(lines) if line == "Summary:"]
     if not starts and "Error distribution:" in lines:
-        starts = [
-            lines.index("Error distribution:")
-        ]  # before 0.1.2 all that was printed where nothing was answered
+        # Before 0.1.2 that was all where nothing was answered.
+        starts = [lines.index("Error distribution:")]
     if not starts:
         raise ParseError("no hey summary in this text")
-    return [_summary(lines[a:b], a + 1) for a, b in zip(starts, [*starts[1:], len(lines)])]
+    parts = [(lines[a:b], a + 1) for a, b in zip(starts, [*starts[1:], len(lines)])]
+    if all(_others(part) for part, _ in parts):
+        raise ParseError(_NOT_HEYS)
+    return [
+        checks.failed(_NOT_HEYS, test="http_load", line=at) if _others(part) else _summary(part, at)
+        for part, at in parts
+    ]
+
+
+def _others(lines: list[str]) -> bool:
+    return any(_OTHER_LINE.match(line) for line in lines[:4])
 
 
 def _summary(lines: list[str], begun: int) -> Reading:

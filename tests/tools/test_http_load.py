@@ -418,8 +418,15 @@ OHA = HEY.replace("Summary:\n", "Summary:\n  Success rate:\t100.00%\n")
 GHZ = HEY.replace("Summary:\n", "Summary:\n  Count:\t1000\n").replace("secs", "ms")
 
 
-@pytest.mark.parametrize("text", [OHA, GHZ])
+@pytest.mark.parametrize("text", [OHA, GHZ, stamped(OHA), indented(GHZ), OHA + GHZ])
 def test_programs_that_print_like_hey_are_not_taken_for_it(text):
     assert tools.detect(text.encode()) is None
     with pytest.raises(ParseError, match="not hey's"):
         tools.read("hey", text.encode())
+
+
+def test_hey_beside_such_a_program_is_read():
+    found = values(read("hey", (OHA + HEY).encode()))
+    assert tools.detect((OHA + HEY).encode()) == "hey"
+    assert "not hey's" in found[0]
+    assert found[1]["request_rate_per_s", "value"] == 250.0
