@@ -24,7 +24,9 @@ _NUMBER = r"\d+(?:[.,]\d+)?"
 #: Before these, ``-D`` and whoever kept the lines may have put a time.
 _BEGINS = re.compile(r"(?:^|\s)(?:PING6? ?|Ping )\S.*(?:\b\d+(?:\(\d+\))? [^\d\s]|-->|\):$)")
 #: The words are those of the machine's language; icmp_req is of old versions, the point after it of Solaris.
-_REPLY = re.compile(rf"\b(?:icmp_)?(?:seq|req)=\d+\.? .*[^\W\d]+[=<]({_NUMBER}) ?([^\W\d]+)\b(.*)$")
+_REPLY = re.compile(
+    rf"(?:\bicmp_(?:seq|req)|\bbytes from .*\bseq)=\d+\.? .*[^\W\d]+[=<]({_NUMBER}) ?([^\W\d]+)\b(.*)$"
+)
 _UNTIMED = re.compile(r"^\d+ bytes from \S.*[ :](?:icmp_)?(?:seq|req)=\d+")
 _COUNTS = re.compile(
     r"(?:^|\s)(\d{1,15}) [^\d,]+, (\d{1,15})(?: [^\d,]+)?(?:, \+?\d+ [^\d,%]+)*,? "
@@ -35,7 +37,7 @@ _TIMES = re.compile(
     r"(?:, (?:pipe|ipg).*)?$"
 )
 _TIME = re.compile(rf"({_NUMBER})([a-zµμ]*)")
-_ERROR = re.compile(r"^(?:\S*ping6?|connect): (?!Warning)(.+)$")
+_ERROR = re.compile(r"^(?:(?:\S*/)?ping6?|connect): (?!Warning|Connection refused)(.+)$")
 _UNREACHABLE = re.compile(r"(?:seq=\d+|bytes from \S+?:) ([A-Z][^=]*[^=.]).?$")
 _SNIFF = re.compile(
     r"(?:^|\] |: )PING6? ?\S|^Ping \S+ \(.*\): \d+\(\d+\) bytes|^-{3,4} ?.+ (?:ping6?|PING) [Ss]tatisti\w+ ?-{3,4}$"
@@ -106,7 +108,7 @@ class _Run:
             self.seen = True
             if "DUP" not in found[3]:
                 self._reply(found[1], found[2])
-        elif found := _COUNTS.search(line):
+        elif (found := _COUNTS.search(line)) and (self.seen or "packets transmitted" in line):
             self.seen = True
             self.counts = int(found[1]), int(found[2]), _plain(found[3]) / 100 if found[3] else None
             self.duration = float(found[4] or 0) * 1e-3 or None  # "time 0ms" is below what ping prints

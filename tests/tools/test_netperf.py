@@ -257,3 +257,15 @@ def test_the_reason_is_the_complaint_and_not_the_header_before_it():
 
 def test_a_prompt_before_the_banner_is_no_failed_run():
     assert values("[root@a ~]# netperf -H 10.0.0.2 -c -C -f M\n" + STREAM) == values(STREAM)
+
+
+def test_settings_of_a_script_are_no_results():
+    rows = "131072  16384  16384    2.00     9000.00\n"
+    for text in ("NODE=a\nPROTOCOL=tcp\n", "DURATION=2\n"):
+        assert values(text + STREAM) == values(STREAM)
+        assert values(text + "PROTOCOL=TCP\nTHROUGHPUT_UNITS=10^6bits/s\nTHROUGHPUT=9.00\n") == {
+            "goodput_bps": 9e6
+        }
+    assert values("DURATION=2\n" + rows) == {"goodput_bps": 9e9}
+    (found,) = read("netperf: sending to far\nPROTOCOL=TCP\nDIRECTION=Send\n")
+    assert found.status == "failed"

@@ -236,3 +236,8 @@ def test_other_texts_are_not_ping(text):
     assert tools.detect(text.encode()) is None
     with pytest.raises(ParseError):
         tools.read("ping", text.encode())
+
+
+def test_what_other_programs_say_around_it_is_not_pings():
+    others = "fping: invalid option\nconnect: Connection refused\nseq=3 took=5 ms\n5 files done, 3 good, 60% of all\n"
+    assert values(others + IPUTILS + "\n".join(others.split("\n"))) == values(IPUTILS)

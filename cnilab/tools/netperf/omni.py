@@ -59,9 +59,15 @@ TITLES = {
     "Command Line": "COMMAND_LINE",
 }
 
+#: Keys that are read; a script's log may hold lines of the same form that are its own settings.
+KEYS = frozenset(TITLES.values())
 _LATENCY = {
     "MIN": "min", "MEAN": "mean", "P50": "p50", "P90": "p90", "P99": "p99", "MAX": "max", "STDDEV": "stddev",
 }  # fmt: skip
+#: Without one of these there is no result.
+RESULTS = frozenset(
+    ("THROUGHPUT", "TRANSACTION_RATE", "RT_LATENCY", "LOCAL_RECV_THROUGHPUT", "REMOTE_RECV_THROUGHPUT")
+) | {f"{key}_LATENCY" for key in _LATENCY}
 _TEST_OPTION = re.compile(r"-t\s*([A-Za-z]+(?:_[A-Za-z]+)*)")
 
 

@@ -88,6 +88,7 @@ class _Walk:
         self.table: classic.Layout | None = None
         self.datagrams: tuple[int, list[str]] | None = None
         self.lone: str | None = None
+        self.cut: _Pending | None = None
         self.shaped = False
         self.appended = False
         self.above = ""
@@ -139,6 +140,8 @@ class _Walk:
             return self.found
         if any(_ALONE.search(line) for line in self.pending.words):
             return [checks.failed(" ".join(self.pending.words[:4]), line=1)]
+        if self.cut is not None and not omni.KEYS.isdisjoint(self.cut.keys):
+            return [omni.reading(self.cut.keys, None, self.cut.line)]
         if self.lone is not None:
             raise ParseError(f"a bare number, {self.lone!r}, tells neither its test nor its unit", line=1)
         raise ParseError("no netperf result in this text")
@@ -159,7 +162,10 @@ class _Walk:
     def _flush(self) -> None:
         """Close the pending result: keyval ends only where the next begins; a banner alone is a failure."""
         pending = self.pending
-        if pending.keys:
+        if pending.keys and not pending.announced and omni.RESULTS.isdisjoint(pending.keys):
+            self.cut = self.cut or pending
+            self.pending = _Pending()
+        elif pending.keys:
             rest = {"wanted": pending.wanted, "notes": tuple(pending.notes)}
             self._add(omni.reading(pending.keys, pending.test, pending.line, **rest))
         elif pending.intervals or pending.announced:
@@ -176,8 +182,10 @@ class _Walk:
         self.table = self.titles = None
 
     def _keyval(self, at: int, key: str, index: str | None, value: str) -> None:
-        self.shaped = True
         pending = self.pending
+        if index is None and key not in omni.KEYS and not pending.announced and not pending.keys:
+            return  # a setting of the script whose log this is
+        self.shaped = True
         if index is not None:
             if key.startswith("NETPERF_INTERIM_RESULT"):
                 if pending.keys:  # the next test of a file without banners
