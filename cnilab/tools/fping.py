@@ -24,7 +24,7 @@ _CLOCK = re.compile(r"^\[\d\d:\d\d:\d\d\]\s*$")
 _REPLY = re.compile(
     r"^(?:\[[\d.:]+\] )?(?P<host>\S+) *: \[\d+\], (?:\d+ bytes, (?P<ms>[\d.]+) ms|timed out)\b"
 )
-_COLUMN = re.compile(r"^(?P<host>\S+) *: (?P<values>(?:\d+(?:\.\d+)?|-)(?: (?:\d+(?:\.\d+)?|-))*)\s*$")
+_COLUMN = re.compile(r"^(?P<host>\S+) +: (?P<values>(?:\d+(?:\.\d+)?|-)(?: (?:\d+(?:\.\d+)?|-))*)\s*$")
 _ONCE = re.compile(r"^(?P<host>\S+) is (?:alive(?: \((?P<ms>[\d.]+) ms\))?|(?P<dead>unreachable))$")
 _UNKNOWN = (
     r"\S+: (?:Name or service not known|No address associated.*|Temporary failure in name resolution)"

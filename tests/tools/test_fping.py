@@ -78,3 +78,8 @@ def test_the_time_of_one_answer_and_hosts_without_any():
     assert (unknown.status, unknown.reason) == ("failed", "farther: Name or service not known")
     (found, _) = read("near is alive\nfar is unreachable\n")
     assert (found.status, found.reason) == ("skipped", "near is alive, and no time was printed")
+
+
+def test_a_name_and_a_number_are_no_row_of_times():
+    found = read("requests: 12.5\n" + REPORT + '"mean": 3.5\n')
+    assert len(found) == 1
