@@ -181,6 +181,17 @@ def test_a_document_in_a_log(prefix):
     check("iperf3", raw.encode(), [{"sent_bps": 8e6, "goodput_bps": 7e6}])
 
 
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'{"end": {"sum_sent": {"bits_per_second": 8e6, "retransmits": 1}}}',
+        b'{\n"sum_sent": {"bits_per_second": 8e6, "retransmits": 1},\n"cpu_utilization_percent": {}\n}\n',
+    ],
+)
+def test_what_jq_left_of_a_document(raw):
+    check("iperf3", raw, [{"sent_bps": 8e6, "retransmitted_segments": 1, "test": "tcp_stream"}])
+
+
 def test_documents_with_a_comma_between_them():
     raw = DOCUMENT.strip() + b", " + DOCUMENT.strip() + b",\n" + DOCUMENT
     check("iperf3", raw, [{"goodput_bps": 7e6}] * 3)

@@ -22,7 +22,7 @@ KINDS = ("tcp_stream", "udp_stream")
 PORT = 5201
 
 _JSON = re.compile(
-    rb'"version"\s*:\s*"iperf 3|"tcp_mss(?:_default)?"\s*:|"sum_received"\s*:\s*\{'
+    rb'"version"\s*:\s*"iperf 3|"tcp_mss(?:_default)?"\s*:|"sum_(?:sent|received)"\s*:\s*\{'
     rb'|"event"\s*:\s*"(?:start|interval|end|error|server_output_json|server_output_text)"'
 )
 

@@ -217,6 +217,8 @@ def _stream(events: list[tuple[int, dict]]) -> list[Reading]:
 
 def reading(document: dict, line: int) -> Reading:
     """Turn one document into a Reading."""
+    if "end" not in document and {"sum_sent", "sum_received"} & document.keys():
+        document = {"end": document}  # jq .end
     start, end = branch(document, "start"), branch(document, "end")
     setup = branch(start, "test_start")
     if not (start or end or "error" in document or "intervals" in document):
@@ -225,6 +227,8 @@ def reading(document: dict, line: int) -> Reading:
     test = _TESTS.get(str(setup.get("protocol", "")).upper())
     if test is None and "sum" in end:
         test = "udp_stream"
+    elif test is None and "retransmits" in branch(end, "sum_sent"):
+        test = "tcp_stream"
     rest: dict = {"tool_version": version, "test": test, "line": line}
     if error := document.get("error") or end.get("error"):
         return checks.failed(str(error), **rest)
