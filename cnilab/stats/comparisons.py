@@ -228,7 +228,7 @@ def _body(rows: Sequence[dict[str, Any]], notes: list[str]) -> list[list[str]]:
         keys = ("ratio", "sim_ci_low", "sim_ci_high")
         if not log:
             keys = ("difference", "difference_sim_ci_low", "difference_sim_ci_high")
-        marks = " ".join(_note(text, notes) for text in _remarks(r))
+        marks = "".join(f"[{n}]" for n in sorted({_number(text, notes) for text in _remarks(r)}))
         body.append([
             r["mode"], _span(middle, low, high), _span(r[keys[0]], r[keys[1]], r[keys[2]], "[]"),
             "–" if r["wins"] is None else f"{r['wins']}/{r['n_used']}", _p(r["p_holm"]),
@@ -250,10 +250,10 @@ def _remarks(row: dict[str, Any]) -> Iterable[str]:
         yield f"{VERDICTS['inconclusive']}: about {row['blocks_needed']} blocks would settle it"
 
 
-def _note(text: str, notes: list[str]) -> str:
+def _number(text: str, notes: list[str]) -> int:
     if text not in notes:
         notes.append(text)
-    return f"[{notes.index(text) + 1}]"
+    return notes.index(text) + 1
 
 
 def _columns(table: list[list[str]]) -> list[str]:
