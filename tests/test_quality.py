@@ -14,6 +14,7 @@ from report import runs
 
 from cnilab import quality, samples
 from cnilab.archive import RunDir
+from cnilab.comparing import compare_run
 
 
 @pytest.fixture(scope="module")
@@ -192,6 +193,18 @@ def test_a_baseline_that_differs_from_itself_is_serious(run):
     rows = found(run, "control_differs")
     assert rows
     assert rows[0]["severity"] == "serious"
+
+
+def test_a_margin_below_the_noise_is_one_finding_a_test_and_placement(run):
+    rng = np.random.default_rng(4)
+    rewrite(run, lambda f: f.assign(value=f["value"] * np.exp(rng.normal(0, 0.4, len(f)))))
+    rows = [r for r in found(run, "control_differs") if "A/A interval" in r["text"]]
+    assert rows
+    where = [(r["mode"], r["placement"], r["test"]) for r in rows]
+    assert len(where) == len(set(where))
+    named = sum(len(r["text"].partition("out of reach for ")[2].split(", ")) for r in rows)
+    noisy = [r for r in compare_run(run).rows if r["family"] == "aa" and "margin_below_noise" in r["flags"]]
+    assert named == len(noisy) > len(rows)
 
 
 def test_a_level_that_changes_within_runs_is_told(run):

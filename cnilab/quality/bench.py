@@ -90,17 +90,26 @@ def control_differs(e: Evidence) -> Iterator[dict]:
         yield finding(
             "warning", "no A/A control: the bench's own noise is not known", remedy="aa: true in the study"
         )
+    narrow: dict[tuple[str, str, str], list[dict]] = {}
     for row in rows:
-        where = {"mode": row["mode"], "placement": row["placement"], "test": row["test"]}
-        name = row["metric"] + ("" if row["stat"] == "value" else f" {row['stat']}")
         if row["verdict"].startswith("different_"):
-            yield finding("serious", f"{name}: the baseline differs from itself", value=row["p"], **where)
+            where = {"mode": row["mode"], "placement": row["placement"], "test": row["test"]}
+            text = f"{_named(row)}: the baseline differs from itself"
+            yield finding("serious", text, value=row["p"], **where)
         elif "margin_below_noise" in row["flags"]:
-            text = f"{name}: the margin is narrower than the A/A interval, so that 'the same' is out of reach"
-            yield finding(
-                "warning",
-                text,
-                value=row["margin"],
-                remedy="more blocks, longer trials, or a wider margin declared beforehand",
-                **where,
-            )
+            narrow.setdefault((row["mode"], row["placement"], row["test"]), []).append(row)
+    for (mode, placement, test), those in narrow.items():
+        yield finding(
+            "warning",
+            "the margin is narrower than the A/A interval, so that 'the same' is out of reach for "
+            + ", ".join(map(_named, those)),
+            value=those[0]["margin"],
+            remedy="more blocks, longer trials, or a wider margin declared beforehand",
+            mode=mode,
+            placement=placement,
+            test=test,
+        )
+
+
+def _named(row: dict) -> str:
+    return row["metric"] + ("" if row["stat"] == "value" else f" {row['stat']}")
