@@ -293,6 +293,14 @@ def test_intervals_only_where_asked_for(tmp_path):
     assert set(load(tmp_path, intervals=True, progress=False).intervals["metric"]) == {"sent_bps"}
 
 
+def test_a_run_directory_is_read_and_told_by_its_name():
+    sample = Path(__file__).parents[2] / "data" / "sample"
+    loaded = load(str(sample), progress=False)
+    (told,) = [n["note"] for n in loaded.notes if "a run directory" in n["note"]]
+    assert f"cnilab.RunDir.open({str(sample)!r}).samples()" in told
+    assert told in str(loaded)
+
+
 def test_the_door_leads_here():
     assert cnilab.load is not None
     assert callable(cnilab.load)
