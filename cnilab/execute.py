@@ -127,12 +127,12 @@ class _Matrix:
         seconds = plan.measuring_s(t for g in self.groups for t in g)
         self.bar = tqdm(
             total=round(seconds, 1),
-            desc=self.study.name,
+            desc=f"{self.study.name}:",
             unit="s",
             disable=not progress,
             file=sys.stderr,
             mininterval=0.2,
-            bar_format="{desc}: {percentage:3.0f}% {bar} {postfix} [{elapsed} gone, {remaining} left]",
+            bar_format="{desc} {percentage:3.0f}% {bar} [{elapsed} gone, {remaining} left]",
         )
 
     def run(self) -> None:
@@ -186,7 +186,10 @@ class _Matrix:
 
     def _deployment(self, deployment: Any, trials: list[Trial], following: list[Trial] | None) -> None:
         first = trials[0]
-        self.bar.set_postfix_str(f"block {first.block}/{self.study.blocks} {first.label}")
+        width = max(map(len, self.study.labels))  # or the bar jumps with each mode
+        self.bar.set_description_str(
+            f"{self.study.name}: block {first.block}/{self.study.blocks} {first.label:<{width}}"
+        )
         entry = {"mode": first.mode, "label": first.label, "block": first.block, "slot": first.slot}
         self.log[first.deployment_id] = entry
         if isinstance(deployment, Exception):

@@ -192,6 +192,18 @@ def test_a_notebook_that_fails_is_kept_and_named(run_dir):
     assert not (run_dir / "report.html").exists()
 
 
+def test_of_a_bar_only_its_end_stays_in_the_notebook(tmp_path):
+    """Each state of a bar would be a line of its own in JupyterLab's and nbconvert's HTML: hundreds a run."""
+    bar = [nbformat.v4.new_output("stream", name="stderr", text=f"\rquick: {n}%") for n in range(0, 101, 50)]
+    told = nbformat.v4.new_output("stream", name="stderr", text="\nleft: nothing\n")
+    cell = nbformat.v4.new_code_cell("1", outputs=[*bar, told])
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "a.ipynb")
+    pipeline._settle(tmp_path / "a.ipynb")
+    (kept,) = nbformat.read(tmp_path / "a.ipynb", as_version=4).cells[0].outputs
+    assert kept.text == "quick: 100%\nleft: nothing\n"
+    assert [p.name for p in tmp_path.iterdir()] == ["a.ipynb"]
+
+
 def test_a_full_directory_is_refused_before_anything_runs(run_dir):
     with pytest.raises(RunDirError, match="--resume"):
         pipeline.run_notebooks("data/studies/quick.yaml", str(run_dir))

@@ -156,7 +156,7 @@ def render_sample(run_dir: str | Path, *, notice: str = "", sample: str | Path =
 
 
 def _execute(name: str, to: Path, parameters: dict[str, Any], final: Path, progress: bool) -> None:
-    """Run one notebook; its progress bar goes on to standard error."""
+    """Run one notebook; its progress bar goes on to standard error, and what it came to stays in the notebook."""
     import papermill
     from papermill.exceptions import PapermillExecutionError
 
@@ -182,6 +182,21 @@ def _execute(name: str, to: Path, parameters: dict[str, Any], final: Path, progr
                 f"{name} stopped: {error.ename}: {error.evalue}; all it said until then is in "
                 f"{final / to.name}"
             ) from error
+        finally:
+            if to.exists():
+                _settle(to)
+
+
+def _settle(notebook: Path) -> None:
+    """Keep of a text that was written over itself what a terminal shows at the end: one line of a bar, not all."""
+    import nbformat
+    from nbconvert.preprocessors.coalescestreams import CoalesceStreamsPreprocessor
+
+    node = nbformat.read(notebook, as_version=4)
+    node, _ = CoalesceStreamsPreprocessor().preprocess(node, {})
+    part = notebook.with_name(f".{notebook.name}.part")
+    nbformat.write(node, part)
+    part.replace(notebook)
 
 
 __all__ = [
