@@ -229,6 +229,12 @@ def test_one_number_after_interim_results_has_their_unit():
     assert (found.test, found.samples[0].metric) == ("rr", "transaction_rate_per_s")
 
 
+def test_a_bare_row_after_interim_results_has_their_unit():
+    rows = "Interim result: 100.00 MBytes/s over 0.50 seconds ending at 7.5\n"
+    (found,) = read(rows + "131072  16384  16384    2.00      100.00\n")
+    assert (found.samples[0].value, found.notes) == (100 * 8 * 2**20, ())
+
+
 def test_rows_appended_under_one_csv_header_are_all_read():
     rows = "1, Trans/s,20000.00,50.00\n2, Trans/s,10000.00,100.00\n"
     found = read(f"Test #,Throughput Units,Throughput,Mean Latency Microseconds\n{rows}and so on, twice\n")

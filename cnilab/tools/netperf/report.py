@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cnilab.errors import ParseError
 from cnilab.tools import checks, margins
@@ -263,7 +263,10 @@ class _Walk:
             if table is None:
                 self.lone = line.strip()[:40]
                 return
-            notes.append("unit_assumed")
+            if pending.unit:
+                table = replace(table, unit=pending.unit)
+            else:
+                notes.append("unit_assumed")
         if table is None:
             return
         self.table = table
