@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cnilab import tools
+from cnilab.errors import ParseError
 
 TO = "from 0.0.0.0 (0.0.0.0) port 0 AF_INET to 10.0.0.2 () port 0 AF_INET : demo"
 DATAGRAMS = f"""\
@@ -190,7 +191,7 @@ def test_a_banner_may_lack_its_port_or_be_wrapped(ends):
 
 
 def test_interim_rows_of_csv_and_of_old_versions_are_a_series():
-    rows = "9000.00,10^6bits/s,0.500,1000.500\n8000.00,10^6bits/s,0.500,1001.000\n"
+    rows = "9000.00,10^6bits/s,0.500,1893456000.500\n8000.00,10^6bits/s,0.500,1893456001.000\n"
     (found,) = read(f"OMNI Send TEST {TO}\n{rows}Throughput,Throughput Units\n8500.00,10^6bits/s\n")
     assert [i.value for i in found.intervals] == [9e9, 8e9]
     assert found.samples[0].value == 8.5e9
@@ -275,3 +276,14 @@ def test_settings_of_a_script_are_no_results():
     assert values("DURATION=2\n" + rows) == {"goodput_bps": 9e9}
     (found,) = read("netperf: sending to far\nPROTOCOL=TCP\nDIRECTION=Send\n")
     assert found.status == "failed"
+
+
+def test_a_csv_row_without_its_header_tells_what_its_words_tell():
+    (found,) = read("Stream,UDP,Receive,9000.00,10^6bits/s\n")
+    assert (found.test, found.samples[0].value, found.notes) == ("udp_stream", 9e9, ("reverse",))
+    (found,) = read("20000.00,Trans/s,41,84.50\n")
+    assert [(s.metric, s.value) for s in found.samples] == [("transaction_rate_per_s", 20000.0)]
+    assert found.notes == ("columns_unnamed",)
+    for text in ("10^6bits/s,9000.00\n", "9000.00,10^6bits/s,of luck\n", "41,84.50\n"):
+        with pytest.raises(ParseError):
+            tools.read("netperf", text.encode())

@@ -39,7 +39,8 @@ _SNIFF = re.compile(
     r"|^\S*netperf: |establish[ _]control\b.* (?:netserver|control connection)|^Netperf could not|^TRANSACTION_RATE="
     r"|^The test you requested \(|^Could not open output selection file|^send_data: data send error|^recv_response\w*: "
     r"|^Throughput,Throughput Units|[, ]?(?:Mean|Minimum|Percentile) Latency Microseconds"
-    r"|^[\d.]+,(?:Trans/s|10\^\d+bits/s|[KMG]?Bytes/s|Send|Receive)(?:,|\s*$)"
+    r"|^(?:(?:Stream|Datagram|TCP|UDP|SCTP|Send|Receive|Send\|Recv|-?\d[\d.]*),)*"
+    r"\d[\d.]*,(?:Trans/s|10\^\d+bits/s|[KMG]?Bytes/s)(?:,|$)|^[\d.]+,(?:Send|Receive)(?:,|$)"
     # The bare rows of -P 0: stream, transactions, datagrams; each with CPU columns or without.
     r"|^\d+ +\d+ +\d+ +(?:\d+ +)?\d+\.\d\d +\d+\.\d+(?: +-?\d+\.\d\d){2}(?: +-?\d+\.\d{3}){2}(?: {3}\S.*)?$"
     r"|^\d+ +\d+ +\d+ +(?:\d+ +)?\d+\.\d\d +\d+\.\d+(?: {3}\S.*)?$"

@@ -13,6 +13,9 @@ from cnilab.tools.netperf import omni
 #: Keys whose value is a word; under any other a number must stand.
 _WORDS = ("THROUGHPUT_UNITS", "PROTOCOL", "DIRECTION", "SD_UNITS", "COMMAND_LINE")
 _MOST = 500
+_UNIT = re.compile(r"Trans/s|10\^\d+bits/s|[KMG]?Bytes/s")
+_SPOKEN = {"DIRECTION": ("Send", "Receive", "Send|Recv"), "PROTOCOL": ("TCP", "UDP", "SCTP", "DCCP")}
+_SOCKETS = ("Stream", "Datagram")
 
 
 def named(line: str) -> list[str] | None:
@@ -44,6 +47,30 @@ def row(line: str, above: list[str]) -> dict[str, str] | None:
             return None
         found[key] = value
     return found if any(key not in _WORDS for key in found) else None
+
+
+def unnamed(line: str) -> tuple[dict[str, str], bool] | None:
+    """Return what a CSV row tells whose header ``-P 0`` has suppressed, and whether more was in it; None if it is none.
+
+    Its own words are all there is to go by: the number before a unit is the throughput, and so is the one beside a
+    direction where nothing else stands.
+    """
+    cells = [cell.strip() for cell in line.split(",")]
+    words = [cell for cell in cells if number(cell) is None]
+    found = {key: word for key, known in _SPOKEN.items() for word in words if word in known}
+    units = [word for word in words if _UNIT.fullmatch(word)]
+    others = [word for word in words if word not in (*found.values(), *units, *_SOCKETS)]
+    if others or len(units) > 1 or len(cells) > 40:
+        return None
+    if units:
+        at = cells.index(units[0])
+        if at == 0 or number(cells[at - 1]) is None:
+            return None
+        found |= {"THROUGHPUT": cells[at - 1], "THROUGHPUT_UNITS": units[0]}
+        return found, len(cells) - len(words) > 1
+    if len(cells) == 2 and number(cells[0]) is not None and "DIRECTION" in found:
+        return found | {"THROUGHPUT": cells[0]}, False
+    return None
 
 
 def numeric(values: dict[str, str]) -> bool:

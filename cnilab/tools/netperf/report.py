@@ -22,13 +22,12 @@ _BANNER = re.compile(
 _PORT = re.compile(r"\bport -?\d+")
 _KEYVAL = re.compile(r"^([A-Z][A-Z0-9_]{1,40})(?:\[(\d{1,7})\])?=(.*)$")
 _INTERIM = re.compile(r"^(?:\^C)?Interim result:\s*(\S+)\s+(\S+) over (\S+) seconds")
-_INTERIM_CSV = re.compile(r"^([\d.]+),(Trans/s|10\^\d+bits/s|[KMG]?Bytes/s),([\d.]+),\d+\.\d+$")
+_INTERIM_CSV = re.compile(r"^([\d.]+),(Trans/s|10\^\d+bits/s|[KMG]?Bytes/s),(\d+\.\d{3}),\d{9,}\.\d{3}$")
 _NUMBERS = re.compile(r"^-?\d[\d.]*(?: +-?\d[\d.]*)*$")
 #: -P 0 puts the words given with -B behind a row, and readers of a report put theirs.
 _BRANDED = re.compile(r"^(\d[\d.]*(?: +\d[\d.]*){4,9}) +[^\s\d.-].*$")
 _WIDTH = re.compile(r"^!!! Confidence intervals: Throughput\s*:\s*([\d.]+)%")
 _WANTED = re.compile(r"\+/-\s*([\d.]+)% @")
-_HEADLESS = re.compile(r"^([\d.]+),(Trans/s|10\^\d+bits/s|[KMG]?Bytes/s|Send|Receive|Send\|Recv)$")
 _COMMENT = re.compile(r"^\S*[$#>] |^\S+:\S* # ")
 #: Words of netperf's complaints that can stand alone, and of those that need a banner or interim results before them.
 _ALONE = re.compile(
@@ -121,8 +120,8 @@ class _Walk:
             pass
         elif "," in line and columns.named(line):
             self.titles, self.shaped, self.appended = columns.named(line), True, False
-        elif _HEADLESS.match(line) and not self.pending.announced:
-            self._headless(at, line)
+        elif "," in line and not self.pending.announced and (unnamed := columns.unnamed(line)):
+            self._unnamed(at, unnamed)
         elif self.table is None and (values := columns.row(placed, self.pending.words)):
             self._aligned(at, values)
         elif _NUMBERS.match(line):
@@ -240,12 +239,10 @@ class _Walk:
         self.titles = titles
         return True
 
-    def _headless(self, at: int, line: str) -> None:
-        """Read a CSV row whose header ``-P 0`` has suppressed; its own words are all there is to go by."""
-        value, word = _HEADLESS.match(line).groups()  # type: ignore[union-attr]
-        values = {"THROUGHPUT": value}
-        values["DIRECTION" if word in ("Send", "Receive", "Send|Recv") else "THROUGHPUT_UNITS"] = word
-        self._add(omni.reading(values, None, at))
+    def _unnamed(self, at: int, found: tuple[dict[str, str], bool]) -> None:
+        values, more = found
+        notes = (*self.pending.notes, "columns_unnamed") if more else tuple(self.pending.notes)
+        self._add(omni.reading(values, None, at, notes=notes))
         self.shaped = True
 
     def _numbers(self, at: int, line: str) -> None:
