@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import resource
 import signal
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -28,6 +29,10 @@ _BESIDE = (
     *("wrk", "ab", "hey", "fortio", "vegeta", "bombardier"),
 )
 _HEAD = 65536
+#: Of a text, how much is looked through for a second program, and how many lines that differ in digits alone.
+_LOOKED_AT = 2**22
+_ALIKE = 3
+_DIGITS = bytes.maketrans(b"123456789", b"000000000")
 
 
 @dataclass
@@ -106,12 +111,25 @@ def _bare(reading: Reading) -> Reading:
     return Reading(**{**vars(reading), "intervals": ()}) if reading.intervals else reading
 
 
+def _one_of_each(raw: bytes) -> bytes:
+    """Return the text's lines, but of those alike (a program's rows of intervals) the first few."""
+    plain = checks.plain(raw[:_LOOKED_AT])
+    seen: Counter[bytes] = Counter()
+    kept = []
+    for line, shape in zip(plain.split(b"\n"), plain.translate(_DIGITS).split(b"\n")):
+        seen[shape] += 1
+        if seen[shape] <= _ALIKE:
+            kept.append(line)
+    return b"\n".join(kept)
+
+
 def _others(piece: sources.Piece, first: Answer, as_tool: str | None, series: bool) -> Iterator[Answer]:
     """Yield what other programs measured in the same text: in a script's log one comes after the other."""
     raw = piece.raw
     if not raw or as_tool or first.tool not in _BESIDE or raw.lstrip()[:1] in b"{[":
         return
-    ends = {checks.plain(raw[:_HEAD]), raw[-_HEAD:]}
+    text = _one_of_each(raw)
+    ends = {text[:_HEAD], text[-_HEAD:]}
     seen = {first.tool}
     for name in _BESIDE:
         twin = {"iperf2", "iperf3"} & seen if name in ("iperf2", "iperf3") else name in seen
@@ -130,8 +148,9 @@ def _read(piece: sources.Piece, as_tool: str | None, series: bool) -> Answer:
     if not piece.raw:
         answer.status, answer.reason = "skipped", "empty file"
         return answer
-    # A long log may come before the result it ends in.
-    answer.tool = as_tool or detect(piece.raw[:_HEAD]) or detect(piece.raw[-_HEAD:])
+    answer.tool = as_tool or detect(piece.raw[:_HEAD])
+    if answer.tool is None and len(piece.raw) > _HEAD:  # a long log may stand before the result
+        answer.tool = detect(_one_of_each(piece.raw)[:_HEAD]) or detect(piece.raw[-_HEAD:])
     if answer.tool is None:
         answer.status = "skipped"
         answer.reason = "bookkeeping of knb" if knb.bookkeeping(piece.path) else "no known tool's output"

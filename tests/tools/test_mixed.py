@@ -32,12 +32,13 @@ def test_every_programs_result_is_read(tmp_path):
 
 
 def test_far_into_a_long_log_as_well(tmp_path):
-    (tmp_path / "long.log").write_text(IPERF3 + "waiting\n" * 20_000 + WRK)
+    (tmp_path / "long.log").write_text(IPERF3 + "waiting\n" * 20_000 + WRK + "waiting\n" * 20_000)
     assert set(load(tmp_path, progress=False).files["tool"]) == {"iperf3", "wrk"}
 
 
-def test_a_result_at_the_end_of_a_long_log(tmp_path):
-    (tmp_path / "long.log").write_text("waiting\n" * 20_000 + WRK)
+@pytest.mark.parametrize("after", [0, 20_000])
+def test_a_result_far_into_a_long_log(tmp_path, after):
+    (tmp_path / "long.log").write_text("waiting\n" * 20_000 + WRK + "waiting\n" * after)
     assert list(load(tmp_path, progress=False).files["tool"]) == ["wrk"]
 
 
