@@ -108,11 +108,18 @@ def blind(tool: str, runs: int) -> None:
 
 
 def version(tool: str) -> str:
-    """Return a fingerprint of all the code that reads this tool's output."""
+    """Return a fingerprint of all the code that reads this tool's output: its modules and what they import."""
     folder = ROOT / "cnilab" / "tools"
-    own = sorted((folder / tool).glob("*.py")) or [folder / f"{tool}.py"]
-    shared = [folder / "base.py", folder / "checks.py", ROOT / "cnilab" / "units.py"]
-    return hashlib.sha1(b"".join(path.read_bytes() for path in [*own, *shared])).hexdigest()[:10]
+    waiting = sorted((folder / tool).glob("*.py")) or [folder / f"{tool}.py"]
+    read: dict[Path, bytes] = {ROOT / "cnilab" / "units.py": (ROOT / "cnilab" / "units.py").read_bytes()}
+    while waiting:
+        path = waiting.pop()
+        if path not in read:
+            read[path] = path.read_bytes()
+            words = re.findall(rb"^from cnilab\.tools(?:\.(\w+))? import (.*)", read[path], re.MULTILINE)
+            names = {name.strip().decode() for room, what in words for name in [room, *what.split(b",")]}
+            waiting += [p for name in names if name and (p := folder / f"{name}.py").is_file()]
+    return hashlib.sha1(b"".join(read[path] for path in sorted(read))).hexdigest()[:10]
 
 
 def done_so_far(tool: str) -> dict:
