@@ -42,7 +42,8 @@ _NEVER_RAN = re.compile(r"unable to (?:connect to|start|accept|receive (?:cookie
 #: Until 3.0 the words that say whose figures follow stood between the rows, on lines of their own.
 _SIDES = {"Sent": "sender", "Received": "receiver"}
 _SNIFF = re.compile(
-    rb"^iperf 3\.|^iperf3: (?!interrupt - the server )|^(?:[\w:,.+\-]+ ){1,7}iperf3: (?:(?:parameter )?error|interrupt) - "
+    rb"^iperf 3\.|^iperf3: (?!interrupt - the server )"
+    rb"|^(?:[\w:,.+\-]+ ){1,7}iperf3: (?:(?:parameter )?error|interrupt) - "
     rb"|^Connecting to host \S+, port \d+|^Accepted connection from|^Server listening on \d+"
     rb"|\[ *(?:\d+|SUM)\](?:\[[TR]X-[CS]\])? {2,4}\d+\.\d\d- *\d+\.\d\d +sec {2}.*/sec"
     rb"|\[ *(?:\d+|SUM)\](?:\[[TR]X-[CS]\])? +\d+\.\d\d- *\d+\.\d\d +sec .*/sec.* (?:sender|receiver)[ \r]*$",
