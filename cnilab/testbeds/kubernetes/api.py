@@ -13,6 +13,7 @@ import os
 import re
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import tenacity
@@ -51,10 +52,23 @@ class ApiError(ClusterError):
         What was asked.
     """
 
+    #: What the answer's ``Retry-After`` said, if it had one.
+    retry_after: str | None = None
+
     def __init__(self, status: int, reason: str, message: str, verb: str, path: str) -> None:
         self.status, self.reason, self.message, self.verb, self.path = status, reason, message, verb, path
         answer = f"{status} {reason}".strip() if status else "no answer"
         super().__init__(f"{verb} {path}: {answer}: {message}".rstrip(": "))
+
+
+@dataclass(frozen=True)
+class NotYet:
+    """The answer to :meth:`Api.wait` as long as what is waited for is not there. It is false, and says why."""
+
+    why: str
+
+    def __bool__(self) -> bool:
+        return False
 
 
 class NotFound(ApiError):
@@ -246,12 +260,12 @@ class Api:
         return bool(answer["status"].get("allowed"))
 
     def wait(self, what: str, look: Any, timeout_s: float) -> Any:
-        """Call ``look`` until it returns something true.
+        """Call ``look`` until it returns something true, and return that.
 
         Raises
         ------
         ClusterError
-            After ``timeout_s``, with ``what`` and the last answer of ``look.why`` if it has one.
+            After ``timeout_s``, with ``what``, and why not, if the last answer was a :class:`NotYet`.
         """
         end = time.monotonic() + timeout_s
         while True:
@@ -259,7 +273,7 @@ class Api:
             if found:
                 return found
             if time.monotonic() > end:
-                why = getattr(look, "why", "")
+                why = found.why if isinstance(found, NotYet) else ""
                 raise ClusterError(f"{what}: not within {timeout_s:g} s" + (f"; {why}" if why else ""))
             time.sleep(self.look_again_s)
 
@@ -319,7 +333,7 @@ def _error(status: int, data: bytes, verb: str, path: str, retry_after: str | No
     except (ValueError, AttributeError):
         reason, message = "", data[:200].decode(errors="replace").strip()
     made = _CLASSES.get(status, ApiError)(status, reason, message, verb, path)
-    made.retry_after = retry_after  # type: ignore[attr-defined]
+    made.retry_after = retry_after
     return made
 
 

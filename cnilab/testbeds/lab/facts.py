@@ -7,10 +7,9 @@ cluster's nodes are read into as well, so that one proof serves both.
 from __future__ import annotations
 
 import json
-import re
 
 from cnilab.modes import Mode
-from cnilab.testbeds import conditions
+from cnilab.testbeds import bgp, conditions
 from cnilab.testbeds.lab import bird
 from cnilab.testbeds.lab.client import AgentProcess
 from cnilab.testbeds.lab.topology import Topology
@@ -22,7 +21,6 @@ _READS = {
     "rules": ["ip", "-j", "rule", "show"],
     "fdb": ["bridge", "-j", "fdb", "show"],
 }
-_SESSION = re.compile(r"^(\S+)\s+BGP\s+\S+\s+(\S+)\s+(\S+)\s*(.*)$", re.MULTILINE)
 
 
 def read(agent: AgentProcess, topology: Topology, mode: Mode, nodes: list[str]) -> dict:
@@ -39,8 +37,7 @@ def read(agent: AgentProcess, topology: Topology, mode: Mode, nodes: list[str]) 
         if text is None:
             out[node][what] = None
         elif what == "bgp":
-            found = _SESSION.findall(text)
-            out[node][what] = [{"peer": p, "state": s, "since": t, "info": i.strip()} for p, s, t, i in found]
+            out[node][what] = bgp.sessions(text)
         else:
             out[node][what] = json.loads(text or "[]")
     return out

@@ -11,15 +11,15 @@ BGPConfiguration and "Configure BGP peering" (the order for reflectors).
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from typing import Any
 
 from cnilab import modes
 from cnilab.errors import ClusterError
 from cnilab.modes import Mode
+from cnilab.testbeds import bgp
 from cnilab.testbeds.kubernetes import executing, placing
-from cnilab.testbeds.kubernetes.api import Api, Conflict, NotFound
+from cnilab.testbeds.kubernetes.api import Api, Conflict, NotFound, NotYet
 from cnilab.testbeds.kubernetes.switching.calico_objects import INSTALLATION, NODE_NAMESPACES, Objects
 from cnilab.testbeds.kubernetes.switching.calico_objects import find as find
 from cnilab.testbeds.kubernetes.switching.rolling import Progress, merge_back, patch_locked, wait_rolled
@@ -46,7 +46,6 @@ _ANSWER = {
     "vxlan": "projectcalico.org/IPv4VXLANTunnelAddr",
     "wireguard": "projectcalico.org/WireguardPublicKey",
 }
-_SESSION = re.compile(r"^(\S+)\s+BGP\s+\S+\s+(\S+)\s+(\S+)\s*(.*)$", re.MULTILINE)
 
 
 def why_not(found: Objects, mode: str, routed_underlay: bool = False) -> str:
@@ -253,28 +252,26 @@ def settle(api: Api, found: Objects, target: Mode) -> None:
     if answer is None:
         return
 
-    def look() -> bool:
+    def look() -> bool | NotYet:
         silent = [
             n["metadata"]["name"]
             for n in api.items("/api/v1/nodes")
             if not placing.read([n])[0].unusable and not (n["metadata"].get("annotations") or {}).get(answer)
         ]
-        look.why = f"no {answer} on {', '.join(silent[:5])}"  # type: ignore[attr-defined]
-        return not silent
+        return not silent or NotYet(f"no {answer} on {', '.join(silent[:5])}")
 
     api.wait(f"every node has {target.encapsulation}", look, SETTLED_S)
 
 
 def _established(api: Api, nodes: list[str], peer: str) -> None:
-    def look() -> bool:
+    def look() -> bool | NotYet:
         told = bgp_sessions(api, nodes)
         down = [
             n
             for n in nodes
             if not any(_is(s, peer) and "Established" in s["info"] for s in told.get(n) or ())
         ]
-        look.why = f"no session with {peer} on {', '.join(down[:5])}"  # type: ignore[attr-defined]
-        return not down
+        return not down or NotYet(f"no session with {peer} on {', '.join(down[:5])}")
 
     api.wait("sessions with the reflector are established", look, SETTLED_S)
 
@@ -302,14 +299,7 @@ def bgp_sessions(api: Api, nodes: list[str]) -> dict[str, list[dict] | None]:
                 except ClusterError:
                     found[node] = None
                     continue
-                found[node] = (
-                    None
-                    if done.code
-                    else [
-                        {"peer": p, "state": s, "since": t, "info": i.strip()}
-                        for p, s, t, i in _SESSION.findall(done.text)
-                    ]
-                )
+                found[node] = None if done.code else bgp.sessions(done.text)
     return found
 
 

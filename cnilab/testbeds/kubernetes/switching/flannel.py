@@ -21,7 +21,7 @@ from cnilab import modes
 from cnilab.errors import ClusterError
 from cnilab.modes import MODES, Mode
 from cnilab.testbeds.kubernetes import executing
-from cnilab.testbeds.kubernetes.api import Api, NotFound
+from cnilab.testbeds.kubernetes.api import Api, NotFound, NotYet
 from cnilab.testbeds.kubernetes.detecting.flannel import NAMESPACES, PREFIX, backend, mode_of
 from cnilab.testbeds.kubernetes.switching.rolling import (
     ROLLED_S,
@@ -171,7 +171,7 @@ def _roll(api: Api, path: str, mark: str | None, at_once: bool) -> None:
 def _wait_announced(api: Api, found: Objects, backend: str) -> None:
     """Every node flannel runs on says the backend in its annotation."""
 
-    def look() -> bool:
+    def look() -> bool | NotYet:
         nodes = {p["spec"].get("nodeName") for p in agents(api, found)}
         told = {}
         for node in api.items("/api/v1/nodes"):
@@ -180,8 +180,7 @@ def _wait_announced(api: Api, found: Objects, backend: str) -> None:
                     ANNOTATION, "none"
                 )
         other = [f"{n} says {t!r}" for n, t in told.items() if (t or "udp") != backend]
-        look.why = "; ".join(other[:5])  # type: ignore[attr-defined]
-        return bool(told) and not other
+        return (bool(told) and not other) or NotYet("; ".join(other[:5]))
 
     api.wait(f"every node announces {backend}", look, 60)
 
@@ -331,10 +330,9 @@ def _restart_younger(api: Api, found: Objects, saved: Saved, progress: Progress)
         progress(f"restarting {name}, younger than the change")
         api.delete(f"{where}/{name}")
 
-    def look() -> bool:
+    def look() -> bool | NotYet:
         left = {pod["metadata"]["name"] for pod in agents(api, found)} & set(young)
-        look.why = f"{', '.join(sorted(left))} still there"  # type: ignore[attr-defined]
-        return not left
+        return not left or NotYet(f"{', '.join(sorted(left))} still there")
 
     # Until they are gone, the DaemonSet counts them as ready.
     api.wait("the younger agents are gone", look, ROLLED_S)

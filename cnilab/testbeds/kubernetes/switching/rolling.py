@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from cnilab.errors import ClusterError
-from cnilab.testbeds.kubernetes.api import Api, Conflict, NotFound
+from cnilab.testbeds.kubernetes.api import Api, Conflict, NotFound, NotYet
 
 ROLLED_S = 300.0
 Progress = Callable[[str], None]
@@ -63,15 +63,16 @@ def wait_rolled(
         After ``timeout_s``, or as soon as ``hopeless`` says why it will never be.
     """
 
-    def look() -> dict | None:
+    def look() -> dict | NotYet:
         item = api.get(path)
         if why := hopeless():
             raise ClusterError(why)
         status, wanted = item.get("status") or {}, (item.get("status") or {}).get("desiredNumberScheduled", 0)
         counts = {k: status.get(k, 0) for k in ("updatedNumberScheduled", "numberReady", "numberAvailable")}
-        look.why = ", ".join(f"{k} {v} of {wanted}" for k, v in counts.items())  # type: ignore[attr-defined]
         seen = status.get("observedGeneration", 0) >= item["metadata"]["generation"]
-        return item if seen and all(v == wanted for v in counts.values()) else None
+        if seen and all(v == wanted for v in counts.values()):
+            return item
+        return NotYet(", ".join(f"{k} {v} of {wanted}" for k, v in counts.items()))
 
     return api.wait(f"{path.rsplit('/', 1)[-1]} has rolled", look, timeout_s)
 
