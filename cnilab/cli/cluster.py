@@ -9,7 +9,7 @@ from typing import Annotated, Any, Optional
 import typer
 
 from cnilab.cli import local_cluster
-from cnilab.cli.options import Json, Out, Quiet, print_json
+from cnilab.cli.options import Json, OnPath, Out, Quiet, Verbose, print_json, print_verdict
 
 app = typer.Typer(
     help="A real Kubernetes: read its mode, prove it, measure it; or raise one on this machine.",
@@ -52,11 +52,9 @@ def verify(
     mode: Annotated[
         Optional[str], typer.Option(help="The mode that should be on [default: the one detected].")
     ] = None,
-    path: Annotated[str, typer.Option(help="pod_to_pod, pod_to_service or host_to_host.")] = "pod_to_pod",
+    path: OnPath = "pod_to_pod",
     as_json: Json = False,
-    verbose: Annotated[
-        bool, typer.Option("-v", "--verbose", help="Every check, not only those that fail.")
-    ] = False,
+    verbose: Verbose = False,
 ) -> None:
     """Prove on the wire that the mode that is on carries the packets. Makes its own pods and removes them."""
     from cnilab.cluster import settle
@@ -66,9 +64,7 @@ def verify(
     verdict = prove(
         _api(settings.kubeconfig or None, settings.context or None), settings, path=path, expected=mode
     )
-    print_json(verdict.to_dict()) if as_json else typer.echo(verdict.table(verbose=verbose))
-    if not verdict.ok:
-        raise typer.Exit(1)
+    print_verdict(verdict, as_json=as_json, verbose=verbose)
 
 
 @app.command(

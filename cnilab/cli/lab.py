@@ -8,7 +8,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from cnilab.cli.options import Json, print_json
+from cnilab.cli.options import Json, OnPath, Verbose, print_json, print_verdict
 
 app = typer.Typer(
     help="The embedded cluster: look at a mode, prove it, go inside.",
@@ -23,19 +23,15 @@ ModeArgument = Annotated[str, typer.Argument(metavar="MODE", help="A mode of `cn
 def verify(
     mode: Annotated[Optional[list[str]], typer.Option(help="Only these modes [default: all].")] = None,
     underlay: Annotated[str, typer.Option(help="plain, or routed: the router takes part in BGP.")] = "plain",
-    path: Annotated[str, typer.Option(help="pod_to_pod, pod_to_service or host_to_host.")] = "pod_to_pod",
+    path: OnPath = "pod_to_pod",
     as_json: Json = False,
-    verbose: Annotated[
-        bool, typer.Option("-v", "--verbose", help="Every check, not only those that fail.")
-    ] = False,
+    verbose: Verbose = False,
 ) -> None:
     """Build each mode and prove it on the wire in every placement."""
     from cnilab.testbeds.lab.verify import verify_modes
 
     verdict = verify_modes(mode, underlay=underlay, path=path, progress=not as_json)
-    print_json(verdict.to_dict()) if as_json else typer.echo(verdict.table(verbose=verbose))
-    if not verdict.ok:
-        raise typer.Exit(1)
+    print_verdict(verdict, as_json=as_json, verbose=verbose)
 
 
 @app.command(epilog="Example: cnilab lab script calico-bgp-mesh > lab.sh && sudo sh lab.sh")

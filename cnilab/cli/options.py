@@ -10,12 +10,21 @@ import typer
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for a program to read.")]
 Out = Annotated[Optional[Path], typer.Option("-o", "--out", help="Run directory [default: runs/NAME-TIME].")]
+OnPath = Annotated[str, typer.Option("--path", help="pod_to_pod, pod_to_service or host_to_host.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bar.")]
+Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Every check, not only those that fail.")]
 
 
 def print_json(value: Any) -> None:
     """Print one object, numbers unrounded, anything unknown as text."""
     typer.echo(json.dumps(value, indent=1, ensure_ascii=False, default=str))
+
+
+def print_verdict(verdict: Any, *, as_json: bool, verbose: bool) -> None:
+    """Print what a proof found, and end with 1 where it does not hold."""
+    print_json(verdict.to_dict()) if as_json else typer.echo(verdict.table(verbose=verbose))
+    if not verdict.ok:
+        raise typer.Exit(1)
 
 
 def columns(rows: list[tuple[str, ...]]) -> str:
