@@ -31,9 +31,11 @@ time.sleep(60)
 """
 
 
-#: Process namespaces, and first processes with their start times, of labs begun below this process. Other tests and
-#: other people build labs at the same time, from this checkout too; theirs are not ours.
-SEEN, STARTED = set(), set()
+#: Agents of labs begun below this process, with their start times, and the process namespaces they are in. Other tests
+#: and other people build labs at the same time, from this checkout too; theirs are not ours. The kernel gives the number
+#: of a namespace that has ended to a new one, so a namespace is ours only while one of these agents lives in it.
+STARTED: set = set()
+SEEN: dict = {}
 
 
 def ours():
@@ -42,8 +44,11 @@ def ours():
     for pid in everyone:
         if str(AGENT) in read(f"/proc/{pid}/cmdline") and str(os.getpid()) in ancestors(pid):
             STARTED.add((pid, birth(pid)))
-            SEEN.add(namespace(pid))
-    SEEN.difference_update((namespace("self"), None))
+            SEEN.setdefault(namespace(pid), set()).add((pid, birth(pid)))
+    for other in (namespace("self"), None):
+        SEEN.pop(other, None)
+    for ended in [n for n, agents in SEEN.items() if not any(birth(p) == born for p, born in agents)]:
+        del SEEN[ended]
     alive = [pid for pid in everyone if (pid, birth(pid)) in STARTED or namespace(pid) in SEEN]
     return sorted(read(f"/proc/{pid}/comm").strip() for pid in alive)
 
