@@ -7,10 +7,12 @@ module knows no format, and leaves alone what a reader itself sees to be cut: JS
 
 from __future__ import annotations
 
+import re
+
 #: Stands for the number; no reader takes it for one.
 CUT = "…".encode()
 _OF_NUMBERS = b"0123456789.,"
-_LEFT_ALONE = (b"\x1f\x8b", b"{", b"[{", b"[\n")
+_LEFT_ALONE = re.compile(rb"\x1f\x8b|(?:\[\s*)?\{")
 
 
 def trusted(raw: bytes) -> bytes:
@@ -19,7 +21,7 @@ def trusted(raw: bytes) -> bytes:
     >>> trusted(b"THROUGHPUT=5").decode(), trusted(b"THROUGHPUT=57843.12\\n").decode()
     ('THROUGHPUT=…', 'THROUGHPUT=57843.12\\n')
     """
-    if not raw[-1:].strip(b"\r\n") or raw.startswith(_LEFT_ALONE):
+    if not raw[-1:].strip(b"\r\n") or _LEFT_ALONE.match(raw):
         return raw
     line = raw.rstrip(b" \t").removesuffix(b"m")
     before = line.rstrip(_OF_NUMBERS)

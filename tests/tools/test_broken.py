@@ -294,7 +294,8 @@ FOUND = {
     "flent": [b'{"metadata":{"SERIES_META":{"a":{"UNITS":{"b":1}}}},"x_values":[0,1],"results":{"a":[1,2]}}'],
     "iperf2": [b"time,srcaddress,srcport,dstaddr\n1,a,1,b,2,3,0.0,1.0,8,8\n"],
     "iperf3": [
-        b"Connecting to host a, port 5201\nCPU Utilization: local/sender 1.5.2% (x), remote/receiver 2%\n"
+        b"Connecting to host a, port 5201\nCPU Utilization: local/sender 1.5.2% (x), remote/receiver 2%\n",
+        b"[  5]   0.00-1.00   sec  4.26 GBytes  " + b"9" * 300 + b" Gbits/sec\n",
     ],
     "ping": [
         b"PING a (b) 56(84) bytes of data.\n"
@@ -322,6 +323,8 @@ def test_what_fuzzing_found_gives_no_value(name, raw):
         (b"max 1.1m", "max …"),
         (b"a = 12.5 ", "a = …"),
         (b"a = 12.5\n", "a = 12.5\n"),
+        (b"[\n[SUM] a = 12.5", "[\n[SUM] a = …"),
+        (b"[\r\n  {}, 12.5", "[\r\n  {}, 12.5"),
         (b"a = 12.5\r\n", "a = 12.5\r\n"),
         (b"12.5KB", "12.5KB"),
         (b"It failed.", "It failed."),

@@ -6,6 +6,7 @@ makes no row and so no value. JSON is read in :mod:`.document`.
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, field
 
@@ -187,6 +188,9 @@ def _take(test: _Test, found: re.Match[str], at: int) -> None:
             bps = to_base(amount, f"{found['kind']}/sec", BITS_PER_SECOND) / (end - start)
     except ParseError as problem:
         test.doubt = f"line {at}: {problem.what}"
+        return
+    if not math.isfinite(bps):  # it was, before its unit
+        test.doubt = test.doubt or f"line {at}: unreadable number"
         return
     rest = f"{found['rest']}  {test.side}" if test.side else found["rest"]
     row = _Row(found["role"], found["id"], start, end, bps, rest, at)
