@@ -86,14 +86,14 @@ def load(
     places = Places(pattern, mapping)
     files = sources.find(path)
     answers: dict[int, list[work.Answer]] = {}
-    with tqdm(
-        total=len(files), unit="file", desc="load", disable=None if progress else True, leave=False
-    ) as bar:
-        for first, chunk in _read(files, as_tool, workers, max_bytes, intervals):
-            answers[first] = chunk
-            bar.update(min(len(files) - bar.n, _CHUNK))
-    ordered = [answer for first in sorted(answers) for answer in answers[first]]
-    frame, listed, series, notes = table.build(ordered, places, intervals)
+    bar = tqdm(total=len(files), unit="file", desc="load", disable=None if progress else True, leave=False)
+    with work.uncollected():
+        with bar:
+            for first, chunk in _read(files, as_tool, workers, max_bytes, intervals):
+                answers[first] = chunk
+                bar.update(min(len(files) - bar.n, _CHUNK))
+        ordered = [answer for first in sorted(answers) for answer in answers[first]]
+        frame, listed, series, notes = table.build(ordered, places, intervals)
     for given in path if isinstance(path, list) else [path]:
         if (Path(given) / "manifest.json").is_file() and (Path(given) / "plan.csv").is_file():
             own = f"{given}: a run directory; its modes and blocks: cnilab.RunDir.open({str(given)!r}).samples()"

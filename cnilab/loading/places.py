@@ -147,6 +147,10 @@ class Places:
         self._pattern = compile_pattern(pattern) if pattern else None
         self._mapping = read_mapping(mapping) if mapping is not None else None  # type: ignore[arg-type]
         self._unused = {glob for glob, _ in self._mapping or ()}
+        # Asked for once, because to make ten thousand paths absolute takes as long as to match them.
+        self._absolute = any(
+            k[:1] == "/" for k in [pattern or "", *(glob for glob, _ in self._mapping or ())]
+        )
         self._asked: str | None = None
         self._fitted = False
 
@@ -175,7 +179,7 @@ class Places:
         fields: dict[str, str] = {}
         fits = False
         shown = [path] if archive is None else [path, archive]
-        whole = [os.path.abspath(name) for name in shown]
+        whole = [os.path.abspath(name) for name in shown] if self._absolute else shown
         self._asked = self._asked or path
         names = whole if (self._written or "").startswith("/") else shown
         if self._pattern and (found := next(filter(None, map(self._pattern.search, names)), None)):

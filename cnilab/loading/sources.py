@@ -91,12 +91,20 @@ def natural(text: str) -> list[tuple[int, int, str]]:
 
 def _walk(folder: str) -> Iterator[str]:
     """Yield every file, and every folder that is not gone into: one that cannot be listed, or is a link."""
-    closed: list[str] = []
-    for at, folders, files in os.walk(folder, onerror=lambda problem: closed.append(str(problem.filename))):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        closed.extend(filter(os.path.islink, (os.path.join(at, name) for name in folders)))
-        yield from (os.path.join(at, name) for name in files if not name.startswith("."))
-    yield from closed
+    waiting = [folder]
+    while waiting:
+        at = waiting.pop()
+        try:
+            with os.scandir(at) as entries:
+                for entry in entries:
+                    if entry.name.startswith("."):
+                        continue
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(entry.path)
+                    else:
+                        yield entry.path
+        except OSError:
+            yield at
 
 
 def pieces(path: str, shown: str, max_bytes: int = MAX_BYTES) -> Iterator[Piece]:

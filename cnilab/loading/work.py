@@ -60,6 +60,18 @@ def confine() -> None:
 
 
 @contextmanager
+def uncollected() -> Iterator[None]:
+    """Keep Python from looking for cycles: documents and rows hold none, and to look costs as much as to parse."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
+
+
+@contextmanager
 def _bell() -> Iterator[Callable[[int], object]]:
     """Yield what sets the alarm for so many seconds; 0 takes it back."""
 
@@ -81,29 +93,23 @@ def _bell() -> Iterator[Callable[[int], object]]:
 def read_all(files: list[tuple[str, str]], as_tool: str | None, max_bytes: int, series: bool) -> list[Answer]:
     """Read several files, each with what it contains."""
     found: list[Answer] = []
-    collecting = gc.isenabled()
-    gc.disable()  # parsed documents hold no cycles; looking for some costs as much as parsing
-    try:
-        with _bell() as alarm:
-            for path, shown in files:
-                try:
-                    alarm(SECONDS)
-                    for piece in sources.pieces(path, shown, max_bytes):
-                        answer = _read(piece, as_tool, series)
-                        answer.archive = shown if piece.path != shown else None
-                        found.append(answer)
-                        for other in _others(piece, answer, as_tool, series):
-                            other.archive = answer.archive
-                            found.append(other)
-                except TimeoutError:
-                    found.append(Answer(shown, None, "failed", f"took longer than {SECONDS} seconds to read"))
-                except MemoryError:
-                    found.append(Answer(shown, None, "failed", "took more memory than a file may"))
-                finally:
-                    alarm(0)
-    finally:
-        if collecting:
-            gc.enable()
+    with uncollected(), _bell() as alarm:
+        for path, shown in files:
+            try:
+                alarm(SECONDS)
+                for piece in sources.pieces(path, shown, max_bytes):
+                    answer = _read(piece, as_tool, series)
+                    answer.archive = shown if piece.path != shown else None
+                    found.append(answer)
+                    for other in _others(piece, answer, as_tool, series):
+                        other.archive = answer.archive
+                        found.append(other)
+            except TimeoutError:
+                found.append(Answer(shown, None, "failed", f"took longer than {SECONDS} seconds to read"))
+            except MemoryError:
+                found.append(Answer(shown, None, "failed", "took more memory than a file may"))
+            finally:
+                alarm(0)
     return found
 
 
