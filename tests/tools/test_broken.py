@@ -296,6 +296,8 @@ FOUND = {
     "iperf3": [
         b"Connecting to host a, port 5201\nCPU Utilization: local/sender 1.5.2% (x), remote/receiver 2%\n",
         b"[  5]   0.00-1.00   sec  4.26 GBytes  " + b"9" * 300 + b" Gbits/sec\n",
+        b"Accepted connection from a, port 52730\n"
+        b"[  5]   0.00-1.00   sec  0.00 Bytes  0.00 bits/sec                  sender\n",
     ],
     "ping": [
         b"PING a (b) 56(84) bytes of data.\n"

@@ -291,7 +291,7 @@ def _direction(rows: list[_Row], prefix: str, served: bool, notes: list[str]) ->
             notes.append("goodput_from_loss")
     if not any(s.metric.endswith("goodput_bps") for s in found):
         notes.append("receiver_missing")
-    last = (received or unsaid or sent)[0]
+    last = (received or unsaid or sent or rows)[0]
     if total:
         found += [
             Sample(f"{prefix}loss_ratio", lost / total),
