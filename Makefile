@@ -93,8 +93,13 @@ full: setup ## the full study (data/studies/full.yaml): every mode, placement an
 lab: setup ## JupyterLab on the notebooks
 	@$(BIN)/jupyter lab notebooks
 
+# What one target alone needs is installed when it is first asked for; without it, that target says what it left out.
+EXTRA = $(BIN)/uv pip install -q --python $(BIN)/python -r pyproject.toml --extra $(1) \
+   || $(BIN)/python -m pip install -q -e '.[$(1)]' || true
+
 .PHONY: bench
 bench: setup system-bench ## the numbers of the benchmarks: cnilab's own cost, the lab's building time beside its peers'
+	@$(BIN)/python -c 'import flent, jc' 2>/dev/null || $(call EXTRA,bench)
 	@found=0; for file in benchmarks/bench_*.py; do [ -e "$$file" ] || continue; \
 	   found=1; echo "== $$file"; $(BIN)/python "$$file"; done; \
 	 [ $$found = 1 ] || { echo 'make bench: benchmarks/ has no bench_*.py' >&2; exit 1; }
@@ -127,8 +132,7 @@ cluster-test: setup ## all of it on a real cluster: a study switched live, kille
 
 .PHONY: fuzz
 fuzz: setup ## broken, cut and foreign output thrown at every parser (FUZZ="--tool qperf --runs 20000")
-	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/uv pip install -q --python $(BIN)/python -r pyproject.toml --extra fuzz \
-	   || $(BIN)/python -m pip install -q -e '.[fuzz]' || true
+	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(call EXTRA,fuzz)
 	@$(BIN)/python tests/fuzz/fuzz_parsers.py $(FUZZ)
 
 .PHONY: lint
