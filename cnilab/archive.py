@@ -32,6 +32,7 @@ from cnilab import samples as tables
 from cnilab import study as studies
 from cnilab.errors import ParseError, RunDirError
 from cnilab.plan import Plan, Trial
+from cnilab.replacing import replacing
 from cnilab.study import Study
 from cnilab.units import unit_of
 
@@ -253,13 +254,10 @@ class RunDir:
     def write_text(self, name: str, text: str) -> Path:
         """Write a file in one step: readers see the old one or the new one."""
         path = self.path / name
-        part = path.with_name(f".{path.name}.part")
-        with _telling(path):
-            with open(part, "w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(path)
+        with _telling(path), replacing(path) as part, open(part, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
         return path
 
     def write_json(self, name: str, value: Any, *, indent: int | None = 1) -> Path:

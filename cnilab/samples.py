@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from cnilab.errors import DataError
+from cnilab.replacing import replacing
 
 SCHEMA_VERSION = 1
 
@@ -143,12 +144,11 @@ def validate(samples: pd.DataFrame) -> pd.DataFrame:
 def write(frame: pd.DataFrame, path: str | Path) -> Path:
     """Write a table to parquet (or CSV by the file's ending), replacing the file in one step."""
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.part")
-    if path.suffix == ".csv":
-        frame.to_csv(temporary, index=False)
-    else:
-        frame.to_parquet(temporary, index=False)
-    temporary.replace(path)
+    with replacing(path) as part:
+        if path.suffix == ".csv":
+            frame.to_csv(part, index=False)
+        else:
+            frame.to_parquet(part, index=False)
     return path
 
 

@@ -15,7 +15,7 @@ MODULES = sorted(p for p in PACKAGE.rglob("*.py"))
 
 #: Layer of each first-level room; a module imports only from its own layer or one below (DESIGN: one direction).
 LAYERS = {
-    "units": 0, "errors": 0, "modes": 0, "setup": 0,
+    "units": 0, "errors": 0, "modes": 0, "replacing": 0, "setup": 0,
     "cluster": 1, "design": 1, "plan": 1, "samples": 1, "study": 1, "proof": 1, "provenance": 1,
     "tools": 2, "testbeds": 2,
     "archive": 3, "load": 3, "loading": 3, "doctor": 3, "execute": 4,

@@ -13,6 +13,8 @@ from pathlib import Path
 import nbformat
 from nbconvert import HTMLExporter
 
+from cnilab.replacing import replacing
+
 _TEMPLATES = Path(__file__).parent / "templates"
 _STYLE = re.compile(r"<style[^>]*>.*?</style>", re.DOTALL)
 _HEADING = re.compile(r'<h2 id="([^"]+)">(.*?)</h2>', re.DOTALL)
@@ -69,7 +71,6 @@ def export(notebook: str | Path, html: str | Path) -> Path:
         f"What each CNI mode costs: "
         f"{node.metadata.get('cnilab', {}).get('title') or target.resolve().parent.name}"
     )
-    part = target.with_name(f".{target.name}.part")
-    part.write_text(page(node, escape(title, quote=False)), encoding="utf-8")
-    part.replace(target)
+    with replacing(target) as part:
+        part.write_text(page(node, escape(title, quote=False)), encoding="utf-8")
     return target

@@ -16,6 +16,7 @@ from typing import Any
 from cnilab import study as studies
 from cnilab.archive import RunDir
 from cnilab.errors import CnilabError, RunDirError
+from cnilab.replacing import replacing
 from cnilab.report.html import export
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -194,9 +195,8 @@ def _settle(notebook: Path) -> None:
 
     node = nbformat.read(notebook, as_version=4)
     node, _ = CoalesceStreamsPreprocessor().preprocess(node, {})
-    part = notebook.with_name(f".{notebook.name}.part")
-    nbformat.write(node, part)
-    part.replace(notebook)
+    with replacing(notebook) as part:
+        nbformat.write(node, part)
 
 
 __all__ = [

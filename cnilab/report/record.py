@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from cnilab import modes, quality
 from cnilab.archive import RunDir
 from cnilab.comparing import compare_run
+from cnilab.replacing import replacing
 from cnilab.report import names, words
 from cnilab.samples import PLACEMENTS
 from cnilab.stats import Comparisons
@@ -36,9 +37,8 @@ def save_comparisons(run: RunDir, found: Comparisons) -> tuple[Path, Path]:
     table = pa.Table.from_pylist([{**r, "warnings": [json.dumps(w) for w in r["warnings"]]} for r in rows])
     table = table.replace_schema_metadata({"schema_version": str(SCHEMA_VERSION)})
     path = run.path / "comparisons.parquet"
-    part = path.with_name(f".{path.name}.part")
-    pq.write_table(table, part)
-    part.replace(path)
+    with replacing(path) as part:
+        pq.write_table(table, part)
     manifest = run.manifest
     ordered = sort_rows(rows)
     summary = {
