@@ -189,9 +189,9 @@ def test_time_grows_with_length_and_not_with_its_square(path):
     if raw[:2] == b"\x1f\x8b":
         pytest.skip("compressed")
     long = raw * (400_000 // len(raw))
-    started = time.perf_counter()
+    started = time.process_time()  # what else the machine does is not counted
     read(name, long)
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 IPERF3 = json.loads((DATA / "iperf3" / "iperf3_3.12_tcp_stream.json").read_bytes())
