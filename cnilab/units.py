@@ -27,6 +27,9 @@ BITS_PER_SECOND = {
     "TBytes/sec": 8.0 * 2**40,
 }
 
+#: Factors to bytes, for programs that mean powers of two by ``KB`` (wrk, bombardier).
+BINARY_BYTES = {"B": 1.0, "KB": 2.0**10, "MB": 2.0**20, "GB": 2.0**30, "TB": 2.0**40, "PB": 2.0**50}
+
 #: Factors to seconds.
 SECONDS = {
     "ns": 1e-9,

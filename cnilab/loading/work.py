@@ -16,8 +16,9 @@ from dataclasses import dataclass, field
 
 from cnilab.errors import ParseError
 from cnilab.loading import sources
-from cnilab.tools import TOOLS, checks, detect, knb, read
+from cnilab.tools import TOOLS, detect, knb, read
 from cnilab.tools.base import Reading
+from cnilab.tools.reading import texts
 
 #: Seconds one file or member may take, and bytes a worker may take beyond what it began with.
 SECONDS = 60
@@ -119,7 +120,7 @@ def _bare(reading: Reading) -> Reading:
 
 def _one_of_each(raw: bytes) -> bytes:
     """Return the text's lines, but of those alike (a program's rows of intervals) the first few."""
-    plain = checks.plain(raw[:_LOOKED_AT])
+    plain = texts.plain(raw[:_LOOKED_AT])
     seen: Counter[bytes] = Counter()
     kept = []
     for line, shape in zip(plain.split(b"\n"), plain.translate(_DIGITS).split(b"\n")):

@@ -9,9 +9,7 @@ from cnilab.errors import UnknownKey
 from cnilab.tools import (
     ab,
     bombardier,
-    checks,
     cilium_perf,
-    ends,
     flent,
     fortio,
     fping,
@@ -30,6 +28,7 @@ from cnilab.tools import (
     wrk,
 )
 from cnilab.tools.base import Call, Interval, Parser, Reading, Sample, Tool
+from cnilab.tools.reading import ends, texts
 
 __all__ = ["TOOLS", "Call", "Interval", "Parser", "Reading", "Sample", "Tool", "detect", "get", "read"]
 
@@ -78,7 +77,7 @@ def read(name: str, raw: bytes, *, totals: bool = False) -> list[Reading]:
     Parameters
     ----------
     raw
-        All it printed. A number at the end of a text that was cut there is not believed (:mod:`.ends`).
+        All it printed. A number at the end of a text that was cut there is not believed (:mod:`.reading.ends`).
     totals
         Leave the time series out where the reader can.
 
@@ -91,7 +90,7 @@ def read(name: str, raw: bytes, *, totals: bool = False) -> list[Reading]:
     """
     tool = get(name)
     parse = getattr(tool, "parse_totals", tool.parse) if totals else tool.parse
-    return parse(ends.trusted(checks.plain(raw)))
+    return parse(ends.trusted(texts.plain(raw)))
 
 
 def detect(head: bytes) -> str | None:
@@ -100,5 +99,5 @@ def detect(head: bytes) -> str | None:
     >>> detect(b"tcp_lat:\\n    latency  =  15.6 us\\n")
     'qperf'
     """
-    head = checks.plain(head[:65536])
+    head = texts.plain(head[:65536])
     return next((name for name, tool in TOOLS.items() if tool.sniff(head)), None)

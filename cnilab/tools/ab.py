@@ -10,9 +10,9 @@ from __future__ import annotations
 import re
 
 from cnilab.errors import ParseError
-from cnilab.tools import checks, margins
 from cnilab.tools.base import Reading, Sample
-from cnilab.tools.checks import number
+from cnilab.tools.reading import checks, margins, texts
+from cnilab.tools.reading.numbers import number
 
 NAME = "ab"
 
@@ -53,7 +53,7 @@ def parse(raw: bytes) -> list[Reading]:
     ParseError
         Where the bytes are not ab's.
     """
-    text = checks.text(raw).lstrip("\n")
+    text = texts.decoded(raw).lstrip("\n")
     if "<table" in text and "This is ApacheBench" in text:
         text = _HTML.sub(lambda tag: "\n" if tag[0] == "</tr>" else " ", text)
     lines = margins.cleared(text)

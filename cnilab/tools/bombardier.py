@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 
 from cnilab.errors import ParseError
-from cnilab.tools import checks, documents, go_time, margins
 from cnilab.tools.base import Reading, Sample
-from cnilab.tools.checks import branch, number
-from cnilab.units import SECONDS, to_base
+from cnilab.tools.reading import checks, documents, go_time, margins, texts
+from cnilab.tools.reading.documents import branch
+from cnilab.tools.reading.numbers import number
+from cnilab.units import BINARY_BYTES, SECONDS, to_base
 
 NAME = "bombardier"
 
@@ -32,7 +33,6 @@ _CODES = re.compile(
 _OTHERS = re.compile(r"^others - (\d{1,15})$")
 _ERROR = re.compile(r"^(\S.*) - \d{1,15}$")
 _THROUGHPUT = re.compile(r"^Throughput: +(\d+(?:\.\d+)?)([KMGTP]?B)?/s$")
-_BYTES = {"": 1.0, "KB": 2.0**10, "MB": 2.0**20, "GB": 2.0**30, "TB": 2.0**40, "PB": 2.0**50}
 _STATS = {"50": "p50", "90": "p90", "99": "p99"}
 _KEYS = ("req1xx", "req2xx", "req3xx", "req4xx", "req5xx", "others")
 
@@ -50,16 +50,11 @@ def parse(raw: bytes) -> list[Reading]:
     ParseError
         Where the bytes are not bombardier's.
     """
-    text = checks.text(raw)
+    text = texts.decoded(raw)
     if '"timeTakenSeconds"' in text or '"numberOfConnections"' in text:
         # With its progress on, the document follows the bar on the same line.
         lined = re.sub(r'^(?!\s*\{).*?(?=\{"(?:spec|result)":)', "", text, flags=re.MULTILINE)
-        return [
-            checks.failed(why or "", test="http_load", line=line)
-            if document is None
-            else _result(document, line)
-            for line, document, why in documents.found(lined, "result")
-        ]
+        return documents.readings(lined, ("result",), _result, "http_load")
     runs: list[_Printed] = []
     for at, line in enumerate(margins.cleared(text), 1):
         begins = _BEGINS.match(line)
@@ -132,7 +127,9 @@ class _Printed:
             self.counts["others"] = float(found[1])
         elif found := _THROUGHPUT.match(line):
             self.in_errors, self.done = False, True
-            self.samples.append(Sample("total_bps", float(found[1]) * to_base(8.0, found[2] or "", _BYTES)))
+            self.samples.append(
+                Sample("total_bps", float(found[1]) * to_base(8.0, found[2] or "B", BINARY_BYTES))
+            )
         elif line == "Errors:":
             self.in_errors = True
         elif self.in_errors and (found := _ERROR.match(line)):

@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 
 from cnilab.errors import ParseError
-from cnilab.tools import checks, go_time
 from cnilab.tools.base import Reading, Sample
-from cnilab.tools.checks import branch, number
+from cnilab.tools.reading import checks, documents, go_time, texts
+from cnilab.tools.reading.documents import branch
+from cnilab.tools.reading.numbers import number
 from cnilab.units import SECONDS, to_base
 
 NAME = "cilium_perf"
@@ -39,10 +40,10 @@ def parse(raw: bytes) -> list[Reading]:
     ParseError
         Where the bytes are not of this form.
     """
-    text = checks.text(raw)
+    text = texts.decoded(raw)
     if not text.lstrip().startswith("{"):
         return _tables(text)
-    document = checks.document(raw)
+    document = documents.whole(raw)
     items = branch(document, "dataItems", list)
     if not isinstance(document, dict) or "dataItems" not in document:
         raise ParseError("JSON, but no list of data items")

@@ -15,9 +15,10 @@ import zlib
 from dataclasses import replace
 
 from cnilab.errors import ParseError
-from cnilab.tools import checks, margins
 from cnilab.tools.base import Interval, Reading, Sample
-from cnilab.tools.checks import branch, number
+from cnilab.tools.reading import checks, documents, margins, texts
+from cnilab.tools.reading.documents import branch
+from cnilab.tools.reading.numbers import number
 
 NAME = "flent"
 
@@ -76,9 +77,9 @@ def parse(raw: bytes) -> list[Reading]:
     """
     if raw[:2] == b"\x1f\x8b":
         raw = _unpack(raw)
-    elif _SUMMARY.search((text := checks.text(raw)).lstrip()) or not text.lstrip().startswith("{"):
+    elif _SUMMARY.search((text := texts.decoded(raw)).lstrip()) or not text.lstrip().startswith("{"):
         return _printed(text)
-    document = checks.document(raw)
+    document = documents.whole(raw)
     results, meta = branch(document, "results"), branch(document, "metadata")
     if not isinstance(document, dict) or "x_values" not in document:
         raise ParseError("JSON, but not a flent data file")

@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 
 from cnilab.errors import ParseError
-from cnilab.tools import checks, documents, go_time, margins
 from cnilab.tools.base import Reading, Sample
-from cnilab.tools.checks import branch, number
+from cnilab.tools.reading import checks, documents, go_time, margins, texts
+from cnilab.tools.reading.documents import branch
+from cnilab.tools.reading.numbers import number
 
 NAME = "fortio"
 
@@ -49,13 +50,10 @@ def parse(raw: bytes) -> list[Reading]:
     ParseError
         Where the bytes are not fortio's.
     """
-    text = checks.text(raw)
+    text = texts.decoded(raw)
     if not _KEYS.search(text):
         return _printed(text)
-    return [
-        checks.failed(why or "", test="http_load", line=line) if document is None else _result(document, line)
-        for line, document, why in documents.found(text, "DurationHistogram", "ActualQPS")
-    ]
+    return documents.readings(text, ("DurationHistogram", "ActualQPS"), _result, "http_load")
 
 
 def _result(document: dict, line: int) -> Reading:

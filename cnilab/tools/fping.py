@@ -9,9 +9,9 @@ import json
 import re
 
 from cnilab.errors import ParseError
-from cnilab.tools import checks, margins
 from cnilab.tools.base import Reading, Sample
-from cnilab.tools.checks import number
+from cnilab.tools.reading import checks, margins, texts
+from cnilab.tools.reading.numbers import number
 
 NAME = "fping"
 
@@ -45,7 +45,7 @@ _SNIFF = re.compile(
 
 def sniff(head: bytes) -> bool:
     """Whether a line only fping prints is here."""
-    return _SNIFF.search("\n".join(margins.cleared(head.decode("utf-8", "replace")))) is not None
+    return _SNIFF.search(margins.cleared_head(head)) is not None
 
 
 def parse(raw: bytes) -> list[Reading]:
@@ -60,7 +60,7 @@ def parse(raw: bytes) -> list[Reading]:
     found: list[Reading] = []
     begun: dict[str, int] = {}
     interim: set[str] | None = None
-    text = checks.text(raw)
+    text = texts.decoded(raw)
     for at, (whole, cleared) in enumerate(zip(text.split("\n"), margins.cleared(text)), 1):
         line = cleared or whole.rstrip()  # of ten thousand packets ``-C`` makes one line
         if len(line) > 20_000:

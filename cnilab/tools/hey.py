@@ -7,9 +7,9 @@ import io
 import re
 
 from cnilab.errors import ParseError
-from cnilab.tools import checks, margins
 from cnilab.tools.base import Reading, Sample
-from cnilab.tools.checks import number
+from cnilab.tools.reading import checks, margins, numbers, texts
+from cnilab.tools.reading.numbers import number
 from cnilab.units import SECONDS, to_base
 
 NAME = "hey"
@@ -51,7 +51,7 @@ def parse(raw: bytes) -> list[Reading]:
     ParseError
         Where the bytes are not hey's.
     """
-    text = checks.text(raw)
+    text = texts.decoded(raw)
     if text.lstrip().startswith(_HEADER):
         return [_requests(text.lstrip())]
     lines = margins.cleared(text)
@@ -122,7 +122,7 @@ def _measured(line: str) -> list[Sample]:
     if found := _FIELD.match(line):
         name, amount, unit = found.groups()
         if name == "Requests/sec":
-            return [Sample("request_rate_per_s", _amount(amount))]
+            return [Sample("request_rate_per_s", numbers.printed(amount))]
         stat = {"Slowest": "max", "Fastest": "min", "Average": "mean"}[name]
         return [Sample("latency_s", _seconds(amount, unit), stat)]
     found = _PERCENT.match(line)
@@ -133,14 +133,7 @@ def _measured(line: str) -> list[Sample]:
 
 def _seconds(word: str, unit: str | None) -> float:
     """Read a time; boom, as hey was called before, ended it with a full stop."""
-    return to_base(_amount(word), (unit or "").removesuffix("."), SECONDS)
-
-
-def _amount(word: str) -> float:
-    value = number(word)
-    if value is None or not re.fullmatch(r"\d+(?:\.\d+)?", word):
-        raise ParseError(f"unreadable number {word!r}")
-    return value
+    return to_base(numbers.printed(word), (unit or "").removesuffix("."), SECONDS)
 
 
 def _requests(text: str) -> Reading:

@@ -14,9 +14,9 @@ import json
 import re
 
 from cnilab.errors import ParseError
-from cnilab.tools import checks, margins
 from cnilab.tools.base import Reading, Sample
-from cnilab.tools.checks import number
+from cnilab.tools.reading import checks, documents, margins, texts
+from cnilab.tools.reading.numbers import number
 from cnilab.units import SECONDS, to_base
 
 NAME = "k8s_netperf"
@@ -79,7 +79,7 @@ def parse(raw: bytes) -> list[Reading]:
     ParseError
         Where the bytes are not k8s-netperf's.
     """
-    text = checks.text(raw)
+    text = texts.decoded(raw)
     if text.lstrip().startswith(("[", "{")):
         return _documents(text)
     if '"tputMetric"' in text and (begin := _ARRAY.search(text)):
@@ -101,13 +101,13 @@ def _documents(text: str) -> list[Reading]:
     """Read the list of documents, or one document a line, as an index takes them."""
     try:
         loaded = json.loads(text)
-        documents = [(1, d) for d in (loaded if isinstance(loaded, list) else [loaded])]
+        told = [(1, d) for d in (loaded if isinstance(loaded, list) else [loaded])]
     except (ValueError, RecursionError):
-        documents = []
+        told = []
         for at, line in enumerate(text.split("\n"), 1):
             if line.strip():
-                documents.append((at, checks.document(line.encode())))
-    found = [_reading(d, at) for at, d in documents if isinstance(d, dict) and "profile" in d]
+                told.append((at, documents.whole(line.encode())))
+    found = [_reading(d, at) for at, d in told if isinstance(d, dict) and "profile" in d]
     if not found:
         raise ParseError("JSON, but no k8s-netperf document")
     return found

@@ -11,9 +11,9 @@ from __future__ import annotations
 import re
 
 from cnilab.errors import ParseError
-from cnilab.tools import checks, margins
 from cnilab.tools.base import Reading, Sample
-from cnilab.tools.checks import number
+from cnilab.tools.reading import checks, margins, texts
+from cnilab.tools.reading.numbers import number
 
 NAME = "knb"
 
@@ -58,12 +58,12 @@ def parse(raw: bytes) -> list[Reading]:
         return [Reading(status="skipped", reason=why, test="idle", line=1)]
     tests: dict[str, dict[str, str]] = {}
     lines: dict[str, int] = {}
-    for at, line in enumerate(checks.text(raw).split("\n"), 1):
+    for at, line in enumerate(texts.decoded(raw).split("\n"), 1):
         if found := _LINE.match(line):
             tests.setdefault(found["test"], {})[found["key"]] = found["value"]
             lines.setdefault(found["test"], at)
     if not tests:
-        return _report(checks.text(raw))
+        return _report(texts.decoded(raw))
     return [_reading(test, values, lines[test]) for test, values in tests.items()]
 
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 
 from cnilab.errors import ParseError
-from cnilab.tools import checks
 from cnilab.tools.base import Interval, Reading, Sample
-from cnilab.tools.checks import number
+from cnilab.tools.reading import checks, texts
+from cnilab.tools.reading.numbers import number
 from cnilab.units import to_base
 
 NAME = "nuttcp"
@@ -88,7 +88,7 @@ def parse(raw: bytes) -> list[Reading]:
         Where the bytes are not nuttcp's.
     """
     walk = _Walk()
-    lines = checks.text(raw).split("\n")
+    lines = texts.decoded(raw).split("\n")
     for at, line in enumerate(lines, 1):
         # A last line without an end may lack the receiver's half.
         if len(line) <= 2000 and (at < len(lines) or "%RX" in line or "%TX" not in line):

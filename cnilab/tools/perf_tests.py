@@ -10,9 +10,9 @@ from __future__ import annotations
 import re
 
 from cnilab.errors import ParseError
-from cnilab.tools import checks
 from cnilab.tools.base import Reading, Sample
-from cnilab.tools.checks import number
+from cnilab.tools.reading import checks, texts
+from cnilab.tools.reading.numbers import number
 
 NAME = "perf_tests"
 
@@ -42,7 +42,7 @@ def parse(raw: bytes) -> list[Reading]:
     """
     sizes: list[str] = []
     found: list[Reading] = []
-    for at, line in enumerate(checks.text(raw).split("\n"), 1):
+    for at, line in enumerate(texts.decoded(raw).split("\n"), 1):
         if len(line) > 20_000:
             continue
         line = line.strip(" \t│|")  # a terminal's frame may be copied with it

@@ -10,9 +10,9 @@ import math
 import re
 
 from cnilab.errors import ParseError
-from cnilab.tools import checks, margins
 from cnilab.tools.base import Call, Reading, Sample
-from cnilab.tools.checks import number
+from cnilab.tools.reading import checks, margins, numbers, texts
+from cnilab.tools.reading.numbers import number
 from cnilab.units import SECONDS, to_base
 
 NAME = "qperf"
@@ -45,7 +45,7 @@ _SNIFF = re.compile(
 
 def sniff(head: bytes) -> bool:
     """Whether a section of qperf's output begins here."""
-    return _SNIFF.search("\n".join(margins.cleared(head.decode("utf-8", "replace")))) is not None
+    return _SNIFF.search(margins.cleared_head(head)) is not None
 
 
 def parse(raw: bytes) -> list[Reading]:
@@ -66,7 +66,7 @@ def parse(raw: bytes) -> list[Reading]:
         if test is not None and (values or trouble or test != "conf"):
             found.append(_reading(test, values, begun, version, trouble))
 
-    for at, line in enumerate(margins.cleared(checks.text(raw)), 1):
+    for at, line in enumerate(margins.cleared(texts.decoded(raw)), 1):
         if section := _SECTION.match(line):
             if test is not None:
                 close()
@@ -128,13 +128,8 @@ def _quantity(found: tuple[str, str], table: dict[str, float]) -> float:
     other, ``1,234`` may be the decimal comma of another locale.
     """
     amount, unit = found
-    grouped = re.fullmatch(r"\d{1,3}(?:,\d{3})+", amount) and unit in _BASE
-    if not grouped and not re.fullmatch(r"\d+(?:\.\d+)?", amount):
-        raise ParseError(f"unreadable number {amount!r}")
-    value = number(amount.replace(",", ""))
-    if value is None:
-        raise ParseError(f"unreadable number {amount!r}")
-    return to_base(value, unit, table)
+    grouped = unit in _BASE and re.fullmatch(r"\d{1,3}(?:,\d{3})+", amount)
+    return to_base(numbers.printed(amount.replace(",", "") if grouped else amount), unit, table)
 
 
 def _cpu(values: dict) -> list[Sample]:

@@ -10,9 +10,9 @@ import math
 import re
 
 from cnilab.errors import ParseError
-from cnilab.tools import checks, margins
 from cnilab.tools.base import Call, Reading, Sample
-from cnilab.tools.checks import number
+from cnilab.tools.reading import checks, margins, texts
+from cnilab.tools.reading.numbers import number
 
 NAME = "sockperf"
 PROGRAMS = ("sockperf",)
@@ -45,7 +45,7 @@ _SNIFF = re.compile(
 
 def sniff(head: bytes) -> bool:
     """Whether sockperf's name, or a line only it prints, is here."""
-    return _SNIFF.search("\n".join(margins.cleared(head.decode("utf-8", "replace")))) is not None
+    return _SNIFF.search(margins.cleared_head(head)) is not None
 
 
 def parse(raw: bytes) -> list[Reading]:
@@ -58,7 +58,7 @@ def parse(raw: bytes) -> list[Reading]:
     """
     found: list[Reading] = []
     run = _Run(1)
-    for at, line in enumerate(checks.text(raw).split("\n"), 1):
+    for at, line in enumerate(texts.decoded(raw).split("\n"), 1):
         if len(line) > 2000:
             continue
         begins = _VERSION.search(line) or "[Total Run]" in line

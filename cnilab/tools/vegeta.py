@@ -14,9 +14,10 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from cnilab.errors import ParseError
-from cnilab.tools import checks, documents, go_time, margins
 from cnilab.tools.base import Reading, Sample
-from cnilab.tools.checks import branch, number
+from cnilab.tools.reading import checks, documents, go_time, margins, numbers, texts
+from cnilab.tools.reading.documents import branch
+from cnilab.tools.reading.numbers import number
 
 NAME = "vegeta"
 
@@ -48,21 +49,16 @@ def parse(raw: bytes) -> list[Reading]:
     ParseError
         Where the bytes are not vegeta's.
     """
-    text = checks.text(raw)
+    text = texts.decoded(raw)
     start = text.lstrip()
     if re.match(r'\{"(?:attack|code)"\s*:', start):
         return [_results(_from_json(text))]
     if re.match(r"\d{19},", start):
         return [_results(_from_csv(text))]
     if '"latencies"' in text:
-        return [
-            checks.failed(why or "", test="http_load", line=line)
-            if document is None
-            else _report(document, line)
-            for line, document, why in documents.found(text, "latencies")
-        ]
+        return documents.readings(text, ("latencies",), _report, "http_load")
     last = raw.rfind(_CLEARED.encode())
-    lines = margins.cleared(checks.text(raw[max(0, last) :]))
+    lines = margins.cleared(texts.decoded(raw[max(0, last) :]))
     before = raw.count(b"\n", 0, max(0, last))
     starts = _starts(lines)[-1:] if last >= 0 else _starts(lines)
     return [_text(lines[a:b], before + a + 1) for a, b in zip(starts, [*starts[1:], len(lines)])]
@@ -181,7 +177,7 @@ def _text(lines: list[str], begun: int) -> Reading:
             if row["name"] == "Requests":
                 for key, metric in (("throughput", "request_rate_per_s"), ("rate", "offered_rate_per_s")):
                     if key in cells:
-                        samples.append(Sample(metric, _count(cells[key])))
+                        samples.append(Sample(metric, numbers.printed(cells[key])))
             elif row["name"] == "Latencies":
                 samples += [
                     Sample("latency_s", go_time.seconds(v), stat)
@@ -191,7 +187,7 @@ def _text(lines: list[str], begun: int) -> Reading:
             elif row["name"] == "Duration" and "total" in cells:
                 duration = go_time.seconds(cells["total"])
             elif row["name"] == "Success" and values[0].endswith("%"):
-                success = _count(values[0].rstrip("%"))
+                success = numbers.printed(values[0].rstrip("%"))
                 samples.append(Sample("error_ratio", 1 - success / 100))
     except ParseError as problem:
         return checks.failed(problem.what, **rest)
@@ -200,10 +196,3 @@ def _text(lines: list[str], begun: int) -> Reading:
     if success == 0 and errors:
         return checks.failed(errors[0], **rest)
     return checks.reading(samples, duration_s=duration, **rest)
-
-
-def _count(word: str) -> float:
-    value = number(word)
-    if value is None or not re.fullmatch(r"\d+(?:\.\d+)?", word):
-        raise ParseError(f"unreadable number {word!r}")
-    return value

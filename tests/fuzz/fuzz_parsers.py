@@ -15,6 +15,7 @@ Guided by atheris (``pip install 'cnilab[fuzz]'``); without it, inputs are mutat
 from __future__ import annotations
 
 import argparse
+import ast
 import hashlib
 import json
 import os
@@ -108,18 +109,30 @@ def blind(tool: str, runs: int) -> None:
 
 
 def version(tool: str) -> str:
-    """Return a fingerprint of all the code that reads this tool's output: its modules and what they import."""
-    folder = ROOT / "cnilab" / "tools"
-    waiting = sorted((folder / tool).glob("*.py")) or [folder / f"{tool}.py"]
-    read: dict[Path, bytes] = {ROOT / "cnilab" / "units.py": (ROOT / "cnilab" / "units.py").read_bytes()}
+    """Return a fingerprint of all the code that reads this tool's output, less its comments and docstrings.
+
+    That is the tool's own modules, and what they import of :mod:`cnilab.tools` and :mod:`cnilab.units`.
+    """
+    waiting = {f"cnilab.tools.{tool}", "cnilab.units"}
+    waiting |= {
+        f"cnilab.tools.{tool}.{path.stem}" for path in (ROOT / "cnilab" / "tools" / tool).glob("[!_]*.py")
+    }
+    read: dict[str, str] = {}
     while waiting:
-        path = waiting.pop()
-        if path not in read:
-            read[path] = path.read_bytes()
-            words = re.findall(rb"^from cnilab\.tools(?:\.(\w+))? import (.*)", read[path], re.MULTILINE)
-            names = {name.strip().decode() for room, what in words for name in [room, *what.split(b",")]}
-            waiting += [p for name in names if name and (p := folder / f"{name}.py").is_file()]
-    return hashlib.sha1(b"".join(read[path] for path in sorted(read))).hexdigest()[:10]
+        module = waiting.pop()
+        base = ROOT.joinpath(*module.split("."))
+        path = base.with_suffix(".py") if base.with_suffix(".py").is_file() else base / "__init__.py"
+        if module in read or not path.is_file():
+            continue
+        tree = ast.parse(path.read_bytes())
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and str(node.module).startswith("cnilab.tools"):
+                names = {f"{node.module}.{alias.name}" for alias in node.names}
+                waiting |= (names | {str(node.module)}) - {"cnilab.tools"}
+            elif isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node):
+                node.body = node.body[1:]
+        read[module] = ast.dump(tree)
+    return hashlib.sha1("".join(read[module] for module in sorted(read)).encode()).hexdigest()[:10]
 
 
 def done_so_far(tool: str) -> dict:

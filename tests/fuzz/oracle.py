@@ -17,8 +17,8 @@ from itertools import pairwise
 from invariants import read
 
 from cnilab.samples import STATS
-from cnilab.tools import checks
 from cnilab.tools.base import Reading
+from cnilab.tools.reading import checks
 
 #: CPU seconds one input may take. CPU time, so that a paused or crowded machine is no hang.
 SECONDS = 5.0

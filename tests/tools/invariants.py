@@ -6,8 +6,8 @@ import math
 
 from cnilab import tools
 from cnilab.errors import ParseError
-from cnilab.tools import checks
 from cnilab.tools.base import Reading
+from cnilab.tools.reading import checks
 
 
 def read(name: str, raw: bytes) -> list[Reading] | None:

@@ -16,8 +16,9 @@ from invariants import read
 from test_recorded import DATA, FILES
 
 from cnilab import tools
-from cnilab.tools import TOOLS, checks, ends
+from cnilab.tools import TOOLS
 from cnilab.tools.base import Reading, Sample
+from cnilab.tools.reading import checks, ends, numbers
 
 SMALL = [p for p in FILES if p.stat().st_size < 4000]
 RECORDED = {p.name: (p.parent.name, p.read_bytes()) for p in FILES}
@@ -262,7 +263,7 @@ def test_equal_values_rounded_apart_are_no_fault():
     "value", ["1_5", "nan", "inf", "-inf", "", "1,5", "0x10", True, None, [], "9" * 400, 10**400]
 )
 def test_what_is_no_number_is_none(value):
-    assert checks.number(value) is None
+    assert numbers.number(value) is None
 
 
 def test_two_values_under_one_name_are_a_failure_and_one_value_told_twice_is_one():

@@ -13,7 +13,7 @@ from cnilab.errors import ClusterError
 from cnilab.testbeds.kubernetes import executing
 from cnilab.testbeds.kubernetes.api import Api
 from cnilab.testbeds.kubernetes.pods import Pod
-from cnilab.tools import http_server
+from cnilab.tools.wrk import http_server
 
 LISTEN_S = 10.0
 _LISTENS = b"cnilab: listens"

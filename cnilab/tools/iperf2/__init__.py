@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 
-from cnilab.tools import checks
 from cnilab.tools.base import Reading
 from cnilab.tools.iperf2 import table, text
+from cnilab.tools.reading import texts
 
 NAME = "iperf2"
 
@@ -38,5 +38,5 @@ def parse(raw: bytes) -> list[Reading]:
     ParseError
         Where the bytes are not iperf2's.
     """
-    raw = checks.plain(raw)
+    raw = texts.plain(raw)
     return table.parse(raw) if table.sniff(raw[:65536]) else text.parse(raw)

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from cnilab.tools import checks
 from cnilab.tools.base import Interval, Reading, Sample
+from cnilab.tools.reading import checks
 
 #: In the order in which iperf2 prints them.
 STATS = ("mean", "min", "max", "stddev")

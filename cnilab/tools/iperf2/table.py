@@ -13,10 +13,10 @@ import re
 from datetime import datetime
 
 from cnilab.errors import ParseError
-from cnilab.tools import checks
 from cnilab.tools.base import Reading
-from cnilab.tools.checks import number
 from cnilab.tools.iperf2.rows import Bounce, Group, Row, reading, totals
+from cnilab.tools.reading import checks, texts
+from cnilab.tools.reading.numbers import number
 
 _LINE = re.compile(
     rb"^(?:[+-]\d{4}:)?\d{14}(?:\.\d+)?(?:[+-]\d{4})?,[\w.:%\-]*,\d+,[\w.:%\-]*,\d+,-?\d+,\d+\.\d+[-,]\d+\.\d+,",
@@ -38,7 +38,7 @@ def sniff(head: bytes) -> bool:
 def parse(raw: bytes) -> list[Reading]:
     """Read every test in ``raw``."""
     walk = _Walk()
-    for at, line in enumerate(checks.text(raw).split("\n"), 1):
+    for at, line in enumerate(texts.decoded(raw).split("\n"), 1):
         if not line.strip() or len(line) > 2000:
             continue
         cells = [cell.strip() for cell in next(csv.reader([line]), [])]

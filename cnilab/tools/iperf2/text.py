@@ -9,10 +9,10 @@ import math
 import re
 
 from cnilab.errors import ParseError
-from cnilab.tools import checks
 from cnilab.tools.base import Reading
-from cnilab.tools.checks import number
 from cnilab.tools.iperf2.rows import Bounce, Group, Row, reading
+from cnilab.tools.reading import checks, texts
+from cnilab.tools.reading.numbers import number
 from cnilab.units import BITS_PER_SECOND, to_base
 
 _ROW = re.compile(
@@ -127,7 +127,7 @@ class _Walk:
 def parse(raw: bytes) -> list[Reading]:
     """Read every test in ``raw``."""
     walk = _Walk()
-    lines = checks.text(raw).split("\n")
+    lines = texts.decoded(raw).split("\n")
     for at, line in enumerate(lines, 1):
         if len(line) <= 2000 and not (at == len(lines) and _cut(line, lines)):
             _take(walk, at, line if line.startswith("[") else _BEFORE.sub("", line))

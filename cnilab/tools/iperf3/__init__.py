@@ -12,9 +12,9 @@ from __future__ import annotations
 import math
 import re
 
-from cnilab.tools import checks
 from cnilab.tools.base import Call, Reading
 from cnilab.tools.iperf3 import document, text
+from cnilab.tools.reading import texts
 
 NAME = "iperf3"
 PROGRAMS = ("iperf3",)
@@ -66,7 +66,7 @@ def parse_totals(raw: bytes) -> list[Reading]:
 
 
 def _read(raw: bytes, series: bool) -> list[Reading]:
-    raw = checks.plain(raw)
+    raw = texts.plain(raw)
     if _json(raw[:65536]) and not document.sniff(raw[:65536]):
         raw = _LOGGED.sub(b"", raw)
     head = raw[:65536]

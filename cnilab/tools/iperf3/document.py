@@ -11,9 +11,10 @@ import json
 import re
 
 from cnilab.errors import ParseError
-from cnilab.tools import checks
 from cnilab.tools.base import Interval, Reading, Sample
-from cnilab.tools.checks import branch, number
+from cnilab.tools.reading import checks, texts
+from cnilab.tools.reading.documents import branch
+from cnilab.tools.reading.numbers import number
 
 _OPENS = re.compile(rb"^[ \t]*(?:\[\s*)?\{", re.MULTILINE)
 _EVENT = re.compile(r'\{\s*"event"\s*:')
@@ -34,7 +35,7 @@ def parse(raw: bytes, series: bool = True) -> list[Reading]:
     try:
         whole = json.loads(raw)
     except (ValueError, RecursionError):
-        return _several(checks.text(raw))
+        return _several(texts.decoded(raw))
     if isinstance(whole, list) and whole and all(isinstance(one, dict) for one in whole):
         return _listed(whole)
     if not isinstance(whole, dict):
@@ -42,7 +43,7 @@ def parse(raw: bytes, series: bool = True) -> list[Reading]:
     if "event" in whole:
         return _stream([(1, whole)])
     if _twice_summed(raw, whole):
-        whole = _keep_both(checks.text(raw))
+        whole = _keep_both(texts.decoded(raw))
     if not series and "server_output_json" not in whole:
         whole["intervals"] = []
     return [reading(whole, 1)]

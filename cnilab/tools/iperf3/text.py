@@ -11,9 +11,9 @@ import re
 from dataclasses import dataclass, field
 
 from cnilab.errors import ParseError
-from cnilab.tools import checks
 from cnilab.tools.base import Interval, Reading, Sample
-from cnilab.tools.checks import number
+from cnilab.tools.reading import checks, texts
+from cnilab.tools.reading.numbers import number
 from cnilab.units import BITS_PER_SECOND, to_base
 
 _ROW = re.compile(
@@ -98,7 +98,7 @@ def parse(raw: bytes) -> list[Reading]:
     tests: list[_Test] = [_Test(1)]
     version: str | None = None
     echoed = reverse_next = False
-    lines = checks.text(raw).split("\n")
+    lines = texts.decoded(raw).split("\n")
     for at, line in enumerate(lines, 1):
         if len(line) > 2000 or (at == len(lines) and _cut(line)):
             continue

@@ -10,9 +10,9 @@ from __future__ import annotations
 import math
 import re
 
-from cnilab.tools import margins
 from cnilab.tools.base import Call, Reading
 from cnilab.tools.netperf import report
+from cnilab.tools.reading import margins
 
 NAME = "netperf"
 PROGRAMS = ("netperf", "netserver")
@@ -51,8 +51,7 @@ _SNIFF = re.compile(
 
 def sniff(head: bytes) -> bool:
     """Whether this is netperf's text: a banner, a keyval line, a header or the bare rows of ``-P 0``."""
-    lines = margins.cleared(head.decode("utf-8", "replace"))
-    return _SNIFF.search("\n".join(lines)) is not None
+    return _SNIFF.search(margins.cleared_head(head)) is not None
 
 
 def parse(raw: bytes) -> list[Reading]:

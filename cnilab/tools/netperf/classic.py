@@ -9,10 +9,10 @@ import re
 from dataclasses import dataclass
 
 from cnilab.errors import ParseError
-from cnilab.tools import checks
 from cnilab.tools.base import Reading, Sample
-from cnilab.tools.checks import number
 from cnilab.tools.netperf import omni
+from cnilab.tools.reading import checks
+from cnilab.tools.reading.numbers import number
 
 _STREAM = re.compile(r"bytes\s+bytes\s+bytes\s+secs\.\s+(\S+(?: +/s)?)(.*)", re.IGNORECASE)
 _DATAGRAMS = re.compile(r"bytes\s+bytes\s+secs\.?\s+#\s+#\s+(\S+)(.*)", re.IGNORECASE)

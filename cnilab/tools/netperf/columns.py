@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 
-from cnilab.tools.checks import number
 from cnilab.tools.netperf import omni
+from cnilab.tools.reading.numbers import number
 
 #: Keys whose value is a word; under any other a number must stand.
 _WORDS = ("THROUGHPUT_UNITS", "PROTOCOL", "DIRECTION", "SD_UNITS", "COMMAND_LINE")

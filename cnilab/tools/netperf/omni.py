@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 
 from cnilab.errors import ParseError
-from cnilab.tools import checks
 from cnilab.tools.base import Interval, Reading, Sample
-from cnilab.tools.checks import number
+from cnilab.tools.reading import checks
+from cnilab.tools.reading.numbers import number
 from cnilab.units import to_base
 
 #: ``-f`` letters: k m g are powers of ten in bits, K M G powers of two in bytes.

@@ -11,9 +11,9 @@ import re
 from dataclasses import dataclass, field, replace
 
 from cnilab.errors import ParseError
-from cnilab.tools import checks, margins
 from cnilab.tools.base import Interval, Reading
 from cnilab.tools.netperf import classic, columns, omni
+from cnilab.tools.reading import checks, margins, numbers, texts
 
 #: The oldest versions name no port, and a mail program may have put it on the next line.
 _BANNER = re.compile(
@@ -69,7 +69,7 @@ class _Pending:
 def parse(raw: bytes) -> list[Reading]:
     """Read every result in ``raw``."""
     walk = _Walk()
-    text = checks.text(raw).expandtabs()
+    text = texts.decoded(raw).expandtabs()
     for number, (line, cleared) in enumerate(zip(text.split("\n"), margins.cleared(text)), 1):
         # A margin leaves its width behind, because columns are told by their position.
         cleared = cleared or line.strip()  # the longest line, of ``-o all``, is no report pasted into another
@@ -154,7 +154,7 @@ class _Walk:
             line=at,
             test=f"{protocol}_{kind}" if protocol and kind else kind if lowered.startswith("omni") else None,
             notes=["reverse"] if "maerts" in lowered or lowered == "omni receive" else [],
-            wanted=checks.number(wanted[1]) if wanted else None,
+            wanted=numbers.number(wanted[1]) if wanted else None,
             announced=True,
         )
 

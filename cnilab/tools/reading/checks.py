@@ -1,4 +1,4 @@
-"""What every parser asks of a number before it may become a sample, and of a text before it is read.
+"""From samples to a Reading: what is asked of a value before it may be one.
 
 A value that cannot be (a negative rate, a loss above one, a p99 below the p50) is not repaired and not
 dropped: the reading fails and says why. This module knows no tool's format.
@@ -6,13 +6,10 @@ dropped: the reading fails and says why. This module knows no tool's format.
 
 from __future__ import annotations
 
-import json
 import math
-import re
 from collections.abc import Iterable
 from itertools import pairwise
 
-from cnilab.errors import ParseError
 from cnilab.tools.base import Interval, Reading, Sample
 
 #: Percentile-like statistics in the order their values must have.
@@ -26,66 +23,8 @@ _ROUNDED = ("latency_s", "one_way_delay_s")
 #: What no network and no test of this decade reaches, by the unit a metric's name ends in.
 CEILINGS = (("_bps", 1e15), ("_per_s", 1e12), ("_s", 1e9))
 
-_ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 #: Rounding in the last printed digit may turn two equal values round; more than this is an error.
 _SLACK = 1e-3
-
-
-def number(value: object) -> float | None:
-    """Return ``value`` as a finite float, or None where it is no number (``null``, ``nan``, a word)."""
-    if type(value) is float and -math.inf < value < math.inf:
-        return value
-    if isinstance(value, bool) or value is None or (isinstance(value, str) and "_" in value):
-        return None  # Python would read 1_5 as 15
-    try:
-        found = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return found if math.isfinite(found) else None
-
-
-def plain(raw: bytes) -> bytes:
-    """Return UTF-8 bytes without a byte order mark; what is not marked is returned as it is."""
-    if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return raw[: len(raw) // 2 * 2].decode("utf-16", "replace").encode()
-    return raw.removeprefix(b"\xef\xbb\xbf")
-
-
-def text(raw: bytes) -> str:
-    """Decode a tool's output: UTF-8 (or UTF-16 by its mark), no BOM, ``\\n`` line ends, no colour codes.
-
-    Raises
-    ------
-    ParseError
-        If the bytes are a binary file.
-    """
-    raw = plain(raw)
-    if b"\0" in raw[:65536]:
-        raise ParseError("this is a binary file, not a tool's text")
-    decoded = raw.decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n")
-    return _ANSI.sub("", decoded) if "\x1b" in decoded else decoded
-
-
-def document(raw: bytes) -> object:
-    """Load one JSON text.
-
-    Raises
-    ------
-    ParseError
-        With the line where it breaks, or where it is cut short.
-    """
-    try:
-        return json.loads(text(raw))
-    except json.JSONDecodeError as problem:
-        raise ParseError(f"broken JSON: {problem.msg}", line=problem.lineno) from None
-    except (ValueError, RecursionError) as problem:
-        raise ParseError(f"unreadable JSON: {type(problem).__name__}") from None
-
-
-def branch(mapping: object, key: str, kind: type = dict):
-    """Return ``mapping[key]`` if it has the expected type, else an empty one: files are not to be trusted."""
-    value = mapping.get(key) if isinstance(mapping, dict) else None
-    return value if isinstance(value, kind) else kind()
 
 
 def distribution(metric: str, values: list[float]) -> list[Sample]:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
-from cnilab.tools import checks
 from cnilab.tools.base import Reading, Sample
+from cnilab.tools.reading import checks
 
 _REPLY = re.compile(r"[:：] ?(?:[^=<:：,]*=\d+ )?[^\s=<\d:：,]+ ?([=<])(\d+) ?[^\s\d=]{1,5}(?: TTL=\d+)?$")
 _UNANSWERED = re.compile(

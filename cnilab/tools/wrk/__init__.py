@@ -12,17 +12,17 @@ import sys
 from pathlib import Path
 
 from cnilab.errors import ParseError
-from cnilab.tools import checks, http_server, margins
 from cnilab.tools.base import Call, Reading, Sample
-from cnilab.tools.checks import number
-from cnilab.units import SECONDS, to_base
+from cnilab.tools.reading import checks, margins, texts
+from cnilab.tools.reading.numbers import number
+from cnilab.tools.wrk import http_server
+from cnilab.units import BINARY_BYTES, SECONDS, to_base
 
 NAME = "wrk"
 PROGRAMS = ("wrk",)
 KINDS = ("http_load",)
 PORT = 8080
 
-_BYTES = {"B": 1.0, "KB": 2.0**10, "MB": 2.0**20, "GB": 2.0**30, "TB": 2.0**40, "PB": 2.0**50}
 _TIME = r"(\d+(?:\.\d+)?)(us|ms|s|m|h)\b"
 
 _BEGINS = re.compile(r"^Running \S+ test @ (\S+)")
@@ -63,7 +63,7 @@ def parse(raw: bytes) -> list[Reading]:
     """
     found: list[Reading] = []
     run: _Run | None = None
-    for at, line in enumerate(margins.cleared(checks.text(raw)), 1):
+    for at, line in enumerate(margins.cleared(texts.decoded(raw)), 1):
         if _BEGINS.match(line) or (_TABLE.match(line) and (run is None or run.done)):
             if run:
                 found.append(run.reading())
@@ -125,7 +125,7 @@ class _Run:
                 self.samples.append(Sample("request_rate_per_s", rate))
             self.done = True
         elif found := _TRANSFER.match(line):
-            self.samples.append(Sample("goodput_bps", float(found[1]) * to_base(8.0, found[2], _BYTES)))
+            self.samples.append(Sample("goodput_bps", float(found[1]) * to_base(8.0, found[2], BINARY_BYTES)))
         elif found := _NON_2XX.match(line):
             self.bad = int(found[1])
         elif found := _ERRORS.match(line):

@@ -1,4 +1,4 @@
-"""Finds the JSON documents of a text: one, several one after the other, or one among lines of a log.
+"""From text to JSON: one document, several one after the other, or one among the lines of a log.
 
 ``tool > file 2>&1`` puts a program's log before its result, a loop puts one result after the other. This module
 reads no tool's keys but those it is asked for, and says where a last document was cut short.
@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from cnilab.errors import ParseError
+from cnilab.tools.base import Reading
+from cnilab.tools.reading import checks, texts
 
 _OPENS = re.compile(r"^[ \t]*(?=[\[{])", re.MULTILINE)
 #: Characters looked at in vain, as a multiple of the text's own, after which it is not searched further.
@@ -66,3 +68,48 @@ def found(text: str, *keys: str) -> Iterator[tuple[int, dict | None, str | None]
             raise ParseError(f"no document with {' or '.join(keys)}")
         raise ParseError(results[0][2] or "", line=results[0][0])
     yield from results
+
+
+def readings(
+    text: str, keys: tuple[str, ...], read: Callable[[dict, int], Reading], test: str
+) -> list[Reading]:
+    """Return one Reading a document that has one of ``keys``: what ``read`` makes of it, or why there is none.
+
+    Parameters
+    ----------
+    read
+        Takes a document and the line it begins on.
+    test
+        The kind of test that a broken document counts as.
+
+    Raises
+    ------
+    ParseError
+        Where there is no such document that can be read.
+    """
+    return [
+        checks.failed(why or "", test=test, line=line) if document is None else read(document, line)
+        for line, document, why in found(text, *keys)
+    ]
+
+
+def whole(raw: bytes) -> object:
+    """Load one JSON text.
+
+    Raises
+    ------
+    ParseError
+        With the line where it breaks, or where it is cut short.
+    """
+    try:
+        return json.loads(texts.decoded(raw))
+    except json.JSONDecodeError as problem:
+        raise ParseError(f"broken JSON: {problem.msg}", line=problem.lineno) from None
+    except (ValueError, RecursionError) as problem:
+        raise ParseError(f"unreadable JSON: {type(problem).__name__}") from None
+
+
+def branch(mapping: object, key: str, kind: type = dict):
+    """Return ``mapping[key]`` if it has the expected type, else an empty one: files are not to be trusted."""
+    value = mapping.get(key) if isinstance(mapping, dict) else None
+    return value if isinstance(value, kind) else kind()

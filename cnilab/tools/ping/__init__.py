@@ -11,8 +11,9 @@ import math
 import re
 
 from cnilab.errors import ParseError
-from cnilab.tools import checks, margins, ping_windows
 from cnilab.tools.base import Call, Reading, Sample
+from cnilab.tools.ping import windows
+from cnilab.tools.reading import checks, margins, texts
 from cnilab.units import SECONDS, to_base
 
 NAME = "ping"
@@ -49,8 +50,8 @@ _SNIFF = re.compile(
 
 def sniff(head: bytes) -> bool:
     """Whether ping's first line, a reply or its statistics are here."""
-    lines = margins.cleared(head.decode("utf-8", "replace"))
-    return _SNIFF.search("\n".join(lines)) is not None or ping_windows.speaks(lines)
+    text = margins.cleared_head(head)
+    return _SNIFF.search(text) is not None or windows.speaks(text.split("\n"))
 
 
 def parse(raw: bytes) -> list[Reading]:
@@ -63,7 +64,7 @@ def parse(raw: bytes) -> list[Reading]:
     """
     found: list[Reading] = []
     run = _Run(1)
-    lines = margins.cleared(checks.text(raw))
+    lines = margins.cleared(texts.decoded(raw))
     for at, line in enumerate(lines, 1):
         if len(line) > 2000:
             continue
@@ -76,8 +77,8 @@ def parse(raw: bytes) -> list[Reading]:
         run.take(line, begins)
     if run.seen:
         found.append(run.reading())
-    if not any(reading.status == "ok" for reading in found) and ping_windows.speaks(lines):
-        found = ping_windows.parse(lines)
+    if not any(reading.status == "ok" for reading in found) and windows.speaks(lines):
+        found = windows.parse(lines)
     if not found:
         raise ParseError("no ping output in this text")
     return found

@@ -23,3 +23,8 @@ def cleared(text: str) -> list[str]:
     ['Latency  1.00ms', '4 requests', 'Total:']
     """
     return [_MARGIN.sub("", line, count=1).rstrip() if len(line) < 4000 else "" for line in text.split("\n")]
+
+
+def cleared_head(head: bytes) -> str:
+    """Return the first bytes of a file as :func:`cleared` text, for a ``sniff`` to search."""
+    return "\n".join(cleared(head.decode("utf-8", "replace")))
