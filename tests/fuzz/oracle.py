@@ -2,7 +2,8 @@
 
 A mutated file has no known right answer, so two kinds of truth stand in for it. Of one answer: every number is
 finite and possible, ordered where it must be, named once, in a base unit. Of two answers: what says the same
-(CRLF, a byte order mark, UTF-16) reads the same, and a decimal comma is never read as another number.
+(CRLF, a byte order mark, UTF-16) reads the same, so do totals without their series, and a decimal comma is never
+read as another number.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from itertools import pairwise
 from invariants import read
 
 from cnilab.samples import STATS
+from cnilab.tools import get
 from cnilab.tools.base import Reading
 from cnilab.tools.reading import checks
 
@@ -48,6 +50,11 @@ def check(name: str, raw: bytes) -> None:
         new = values(read(name, _POINT.sub(rb"\1,", raw))) - values(found)
         assert not any(m.endswith(("_bps", "_per_s", "_s")) for m, _, _ in new), (
             f"decimal commas read as {new}"
+        )
+    elif turn == 4 and hasattr(get(name), "parse_totals") and all(r.status == "ok" for r in found):
+        # (where the whole is broken, its totals may well be sound)
+        assert values(read(name, raw, totals=True)) == values(found), (
+            "without its series it reads differently"
         )
 
 

@@ -10,10 +10,10 @@ from cnilab.tools.base import Reading
 from cnilab.tools.reading import checks
 
 
-def read(name: str, raw: bytes) -> list[Reading] | None:
+def read(name: str, raw: bytes, *, totals: bool = False) -> list[Reading] | None:
     """Parse, and check what must hold of every answer; None for a ParseError."""
     try:
-        found = tools.read(name, raw)
+        found = tools.read(name, raw, totals=totals)
     except ParseError:
         return None
     assert found, "neither a reading nor a ParseError"

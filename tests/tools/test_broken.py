@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import json
 import time
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -193,6 +194,45 @@ def test_time_grows_with_length_and_not_with_its_square(path):
     started = time.process_time()  # what else the machine does is not counted
     read(name, long)
     assert time.process_time() - started < 5
+
+
+DOCUMENTS = sorted((DATA / "iperf3").glob("*.json"))
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=[p.name for p in DOCUMENTS])
+def test_totals_are_the_same_without_their_series(path):
+    full, totals = (read("iperf3", path.read_bytes(), totals=alone) for alone in (False, True))
+    assert full is not None
+    assert totals is not None
+    assert [replace(reading, intervals=()) for reading in full] == totals
+
+
+def test_no_end_of_another_test_is_taken_for_the_totals_of_a_cut_one():
+    """Passing over a document's intervals must not pass over its missing end into the next document."""
+
+    def told(raw, totals):
+        return [(r.test, r.status, values([r])) for r in read("iperf3", raw, totals=totals) or ()]
+
+    first, second = (
+        (DATA / "iperf3" / f"iperf3_3.12_{kind}.json").read_bytes() for kind in ("tcp_stream", "udp_stream")
+    )
+    opening = first.index(b"[", first.index(b'"intervals"')) + 1
+    entry = first.index(b"}, {", opening) + 1  # where what came before opens as much as it closes
+    step = max(1, len(first) // 200)
+    for end in (entry, entry + 1, *range(0, len(first) - 3, step)):
+        for between in (b"", b"\n", b"]}\n"):
+            mixed = first[:end] + between + second
+            assert told(mixed, True) == told(mixed, False), (end, between)
+    rest = second[second.index(b"}, {", second.index(b'"intervals"')) + 1 :]
+    within = range(first.index(b"{", opening) + 1, entry - 1, 7)
+    for end in within:  # the middle of a file was lost, from inside an interval to between two others
+        assert told(first[:end] + rest, True) == told(first[:end] + rest, False), end
+    whole = values(read("iperf3", first))
+    for end in range(opening, first.index(b'"end":\t{'), step):
+        for hole in (1, 40, 700, 5000):
+            mixed = first[:end] + first[end + hole :]
+            full, totals = (values(read("iperf3", mixed, totals=alone)) for alone in (False, True))
+            assert full <= totals <= whole, (end, hole)
 
 
 IPERF3 = json.loads((DATA / "iperf3" / "iperf3_3.12_tcp_stream.json").read_bytes())

@@ -20,6 +20,9 @@ _OPENS = re.compile(rb"^[ \t]*(?:\[\s*)?\{", re.MULTILINE)
 _EVENT = re.compile(r'\{\s*"event"\s*:')
 _ERROR = re.compile(r"^[^\n{\"]{0,100}\biperf3: (?:(?:parameter )?error|interrupt) - (.*)", re.MULTILINE)
 _NAN = re.compile(r"(?<=[:,\[\s])-?(?:nan|inf)(?:\(\w*\))?(?=\s*[,}\]])", re.IGNORECASE)
+_SERIES = re.compile(rb'"intervals"\s*:\s*\[')
+_AFTER_SERIES = re.compile(rb'\]\s*,\s*"end"\s*:\s*\{')
+_START = re.compile(rb'"start"\s*:\s*\{')
 _TESTS = {"TCP": "tcp_stream", "UDP": "udp_stream", "SCTP": "sctp_stream"}
 #: A document that opens and never closes is searched no further than this for a next one.
 MAX_DOCUMENTS = 100_000
@@ -32,10 +35,12 @@ def sniff(head: bytes) -> bool:
 
 def parse(raw: bytes, series: bool = True) -> list[Reading]:
     """Read every iperf3 document in ``raw``; without ``series`` a lone document's intervals are left out."""
-    try:
-        whole = json.loads(raw)
-    except (ValueError, RecursionError):
-        return _several(texts.decoded(raw))
+    whole = None if series else _without_series(raw)
+    if whole is None:
+        try:
+            whole = json.loads(raw)
+        except (ValueError, RecursionError):
+            return _several(texts.decoded(raw))
     if isinstance(whole, list) and whole and all(isinstance(one, dict) for one in whole):
         return _listed(whole)
     if not isinstance(whole, dict):
@@ -47,6 +52,30 @@ def parse(raw: bytes, series: bool = True) -> list[Reading]:
     if not series and "server_output_json" not in whole:
         whole["intervals"] = []
     return [reading(whole, 1)]
+
+
+def _without_series(raw: bytes) -> dict | None:
+    """Load one document but for its intervals, or return None where they cannot be told from the rest.
+
+    They are most of a long test's document, and JSON need not be understood to be passed over: iperf3 writes start,
+    intervals and end in this order, and an interval holds no object called ``start`` or ``end``. So if what lies
+    between opens as much as it closes and the rest is one document, no other document's end can have been taken.
+    What is broken within the intervals alone goes unnoticed; the totals are as they were printed.
+    """
+    opening = _SERIES.search(raw)
+    closing = _AFTER_SERIES.search(raw, opening.end()) if opening else None
+    if opening is None or closing is None or b'"server_output_json"' in raw:
+        return None
+    passed = raw[opening.end() : closing.start()]
+    if passed.count(b"{") != passed.count(b"}") or passed.count(b"[") != passed.count(b"]"):
+        return None
+    if _START.search(passed) or b'"intervals"' in passed or raw.find(b'"intervals"', closing.end()) >= 0:
+        return None
+    try:
+        whole = json.loads(raw[: opening.end()] + raw[closing.start() :])
+    except (ValueError, RecursionError):
+        return None
+    return whole if isinstance(whole, dict) else None
 
 
 def _listed(documents: list[dict]) -> list[Reading]:
