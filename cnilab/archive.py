@@ -5,7 +5,7 @@
     study.yaml  plan.csv  manifest.json
     raw/<trial_id>/{client.out,client.err,server.out,server.err,meta.json}
     proof/<deployment_id>.json
-    samples.parquet intervals.parquet comparisons.parquet warnings.parquet
+    samples.parquet intervals.parquet remarks.parquet comparisons.parquet warnings.parquet
     notebooks/*.ipynb  report.html  summary.json
 
 ``meta.json`` is written last: a trial without one has not been done. Files are replaced in one step, so that
@@ -193,10 +193,20 @@ class RunDir:
     # ---- from raw to tables ---------------------------------------------------------------------------
 
     def rebuild(self) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """Parse all raw output anew into ``samples.parquet`` and ``intervals.parquet`` and return both."""
+        """Parse all raw output anew into the tables of this directory; return the samples and the intervals."""
+        rows, series, remarks = self._parsed()
+        samples, intervals = tables.from_rows(rows), tables.intervals_from_rows(series)
+        with _telling(self.path / "samples.parquet"):
+            tables.write(samples, self.path / "samples.parquet")
+            tables.write(intervals, self.path / "intervals.parquet")
+            tables.write(_remarks(remarks), self.path / "remarks.parquet")
+        return samples, intervals
+
+    def _parsed(self) -> tuple[list[dict], list[dict], list[dict]]:
+        """Return what the raw output says: samples, intervals and the readers' remarks."""
         from cnilab import tools
 
-        run_id, rows, series = self.run_id, [], []
+        run_id, rows, series, remarks = self.run_id, [], [], []
         for meta in self.metas():
             base = {
                 "run_id": run_id,
@@ -207,9 +217,11 @@ class RunDir:
             }  # fmt: skip
             readings: list = []
             if meta["status"] == "ok":
-                raw = (self.path / "raw" / meta["trial_id"] / "client.out").read_bytes()
                 try:
+                    raw = (self.path / "raw" / meta["trial_id"] / "client.out").read_bytes()
                     readings = tools.read(meta["tool"], raw)
+                except OSError as error:
+                    base |= {"status": "failed", "reason": f"its raw output cannot be read: {error.strerror}"}
                 except ParseError as error:
                     base |= {"status": "failed", "reason": f"output not readable: {error}"}
                 if len(readings) > 1:
@@ -225,6 +237,7 @@ class RunDir:
             if reading.status != "ok":
                 rows.append(base | {"status": reading.status, "reason": reading.reason})
                 continue
+            remarks += [{"trial_id": meta["trial_id"], "remark": note} for note in reading.notes]
             for sample in reading.samples:
                 unit = unit_of(sample.metric)
                 rows.append(
@@ -234,11 +247,7 @@ class RunDir:
                 series.append(
                     {"run_id": run_id, "trial_id": meta["trial_id"], **i._asdict(), "unit": unit_of(i.metric)}
                 )
-        samples, intervals = tables.from_rows(rows), tables.intervals_from_rows(series)
-        with _telling(self.path / "samples.parquet"):
-            tables.write(samples, self.path / "samples.parquet")
-            tables.write(intervals, self.path / "intervals.parquet")
-        return samples, intervals
+        return rows, series, remarks
 
     def samples(self) -> pd.DataFrame:
         """The samples table, rebuilt if it is not there."""
@@ -248,6 +257,14 @@ class RunDir:
         """The table of per-interval values, rebuilt if it is not there."""
         path = self.path / "intervals.parquet"
         return pd.read_parquet(path) if path.exists() else self.rebuild()[1]
+
+    def remarks(self) -> pd.DataFrame:
+        """What the readers remarked on values that stand: ``trial_id, remark``, one row a remark.
+
+        :data:`cnilab.tools.remarks.REMARKS` has the meanings. A run of before they were kept is read again.
+        """
+        path = self.path / "remarks.parquet"
+        return pd.read_parquet(path) if path.exists() else _remarks(self._parsed()[2])
 
     # ---- files ----------------------------------------------------------------------------------------
 
@@ -277,6 +294,10 @@ class RunDir:
         except RunDirError as error:
             return f"RunDir {self.path}: {error}"
         return f"RunDir {self.path}: study {plan.study.name}, {len(done)} of {len(plan.trials)} trials done"
+
+
+def _remarks(rows: list[dict]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=["trial_id", "remark"], dtype="string")
 
 
 __all__ = ["RunDir"]

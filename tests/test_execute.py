@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+from pathlib import Path
 
 import pytest
 
@@ -87,6 +88,9 @@ class Deployment:
     def close(self):
         self.bed.closed.append(self.mode)
         self.bed.standing -= 1
+
+
+RECORDED_REVERSE = Path(__file__).parent / "data" / "tools" / "iperf3" / "iperf3_3.12_tcp_reverse.json"
 
 
 class Bed:
@@ -284,6 +288,28 @@ def test_samples_can_be_rebuilt_from_raw(go):
     before = run.samples()
     (run.path / "samples.parquet").unlink()
     assert RunDir.open(run.path).samples().equals(before)
+
+
+def test_what_the_readers_remarked_is_kept_and_read_again_where_it_was_not(go):
+    backwards = RECORDED_REVERSE.read_bytes()
+    run = go(Bed(output=lambda trial: backwards))
+    kept = run.remarks()
+    assert set(kept["remark"]) == {"reverse"}
+    assert sorted(kept["trial_id"]) == sorted(run.samples().query("status == 'ok'")["trial_id"].unique())
+    (run.path / "remarks.parquet").unlink()
+    assert run.remarks().equals(kept)
+
+
+def test_raw_output_that_is_gone_is_a_failure_with_its_reason(go):
+    run = go(Bed())
+    trial = run.samples().query("status == 'ok'")["trial_id"].iloc[0]
+    (run.path / "raw" / trial / "client.out").unlink()
+    samples, _ = run.rebuild()
+    (row,) = samples[samples["trial_id"] == trial].to_dict("records")
+    assert (row["status"], row["reason"]) == (
+        "failed",
+        "its raw output cannot be read: No such file or directory",
+    )
 
 
 def test_a_directory_that_is_no_run_says_what_it_lacks(tmp_path):

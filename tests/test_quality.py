@@ -225,6 +225,17 @@ def test_notes_of_the_testbed_are_kept(run):
     assert found(run, "setting_not_made")[0]["text"] == "cubic could not be set in pod p1 (3 deployments)"
 
 
+def test_what_the_readers_remarked_is_told_in_words(run):
+    assert found(run, "remarked") == []
+    ids = run.samples().query("mode == 'host' and test == 'tcp_rr'")["trial_id"].unique()[:3]
+    remarks = pd.DataFrame({"trial_id": ids, "remark": "confidence_not_met: throughput 7.5%"}, dtype="string")
+    samples.write(remarks, run.path / "remarks.parquet")
+    rows = found(run, "remarked")
+    assert sum(row["value"] for row in rows) == 3
+    assert {(row["severity"], row["mode"], row["test"]) for row in rows} == {("info", "host", "tcp_rr")}
+    assert all("netperf did not reach the confidence it was asked for" in row["text"] for row in rows)
+
+
 def test_settings_that_were_not_recorded_are_told(run):
     """A difference itself is tests/test_settings.py's."""
     (row,) = found(run, "settings_differ")

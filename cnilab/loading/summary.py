@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from cnilab import samples as samples_table
+from cnilab.tools.remarks import in_words
 
 
 @dataclass(frozen=True)
@@ -47,9 +48,9 @@ class Loaded:
         )
         modes = sorted(set(self.samples["mode"]))
         return (
-            f"{len(self.files)} files: {', '.join(parts)}\n"
-            f"{len(good)} values of {good['trial_id'].nunique()} tests ({tools or 'no tool'})"
-            f" in {self.samples['block'].nunique()} blocks; modes: {', '.join(modes[:8]) or 'none'}"
+            f"{_counted(len(self.files), 'file')}: {', '.join(parts)}\n"
+            f"{_counted(len(good), 'value')} of {_counted(good['trial_id'].nunique(), 'test')} ({tools or 'no tool'})"
+            f" in {_counted(self.samples['block'].nunique(), 'block')}; modes: {', '.join(modes[:8]) or 'none'}"
             + (f" and {len(modes) - 8} more" if len(modes) > 8 else "")
         )
 
@@ -68,12 +69,16 @@ class Loaded:
         if len(troubles) > 10:
             lines.append(f"  … and {len(troubles) - 10} more in .files")
         skipped = self.files.loc[self.files["status"] == "skipped", "reason"].value_counts()
-        return lines + [f"  skipped  {count} files: {reason}" for reason, count in list(skipped.items())[:10]]
+        return lines + [
+            f"  skipped  {_counted(n, 'file')}: {reason}" for reason, n in list(skipped.items())[:10]
+        ]
 
     def _remarks(self) -> list[str]:
         of_files = [n["note"].split(":")[0] for n in self.notes if n["path"] in self._paths()]
         counts = pd.Series(of_files, dtype="string").value_counts()
-        lines = [f"  note     {count} tests: {note}" for note, count in list(counts.items())[:10]]
+        lines = [
+            f"  note     {_counted(n, 'test')}: {in_words(note)}" for note, n in list(counts.items())[:10]
+        ]
         return lines + [f"  note     {n['note']}" for n in self.notes if n["path"] not in self._paths()][:10]
 
     def _paths(self) -> set[str]:
@@ -108,6 +113,11 @@ class Loaded:
             ensure_ascii=False,
             allow_nan=False,
         )
+
+
+def _counted(n: int, what: str) -> str:
+    """Return ``1 file``, ``2 files``."""
+    return f"{n} {what}{'' if n == 1 else 's'}"
 
 
 def _records(frame: pd.DataFrame) -> list[dict]:

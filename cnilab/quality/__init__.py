@@ -52,6 +52,7 @@ CHECKS: tuple[Callable[[Evidence], Iterator[dict]], ...] = (
     bench.unsteady,
     bench.bench_moved,
     conditions.core_full,
+    trials.remarked,
     trials.setting_not_made,
 )
 

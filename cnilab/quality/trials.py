@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from cnilab.proof import NOT_CROSSING
 from cnilab.quality.evidence import Evidence, finding
+from cnilab.tools.remarks import in_words
 
 
 def trials_without_result(e: Evidence) -> Iterator[dict]:
@@ -101,6 +102,14 @@ def receiver_missing(e: Evidence) -> Iterator[dict]:
     for key, group in e.trials[e.trials["trial_id"].isin(mute)].groupby(["mode", "placement", "test"]):
         text = f"{len(group)} trials lack the receiver's count; the sender's is not used in its place"
         yield finding("warning", text, value=len(group), **dict(zip(("mode", "placement", "test"), key)))
+
+
+def remarked(e: Evidence) -> Iterator[dict]:
+    """What the readers remarked on values that stand: a unit that was not printed, an output cut short."""
+    told = e.run.remarks().merge(e.trials[["trial_id", "mode", "placement", "test"]], on="trial_id")
+    for key, group in told.groupby(["remark", "mode", "placement", "test"]):
+        text = f"{len(group)} trials: {in_words(str(key[0]))}"
+        yield finding("info", text, value=len(group), **dict(zip(("mode", "placement", "test"), key[1:])))
 
 
 def proof_failed(e: Evidence) -> Iterator[dict]:

@@ -50,7 +50,7 @@ class Reading:
     line
         1-based line where this reading (or its failure) begins in the file, or None.
     notes
-        Coded remarks that travel to ``warnings`` (e.g. ``"truncated"``, ``"receiver_missing"``).
+        Coded remarks that travel to ``warnings`` (``"goodput_from_loss"``); :mod:`.remarks` has their meanings.
     labels
         What the output itself says of where it ran, as columns of the samples table: ``mode``, ``path``,
         ``placement``. Only peers' archives say it; a tool's own output does not.

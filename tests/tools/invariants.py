@@ -8,6 +8,7 @@ from cnilab import tools
 from cnilab.errors import ParseError
 from cnilab.tools.base import Reading
 from cnilab.tools.reading import checks
+from cnilab.tools.remarks import REMARKS
 
 
 def read(name: str, raw: bytes, *, totals: bool = False) -> list[Reading] | None:
@@ -23,6 +24,7 @@ def read(name: str, raw: bytes, *, totals: bool = False) -> list[Reading] | None
         assert reading.status == "ok" or reading.reason
         assert checks.fault(reading.samples) is None
         assert reading.line is None or reading.line >= 1
+        assert {note.partition(":")[0] for note in reading.notes} <= REMARKS.keys(), reading.notes
         for interval in reading.intervals:
             assert math.isfinite(interval.value)
             assert interval.t_end_s > interval.t_start_s
