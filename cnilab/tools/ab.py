@@ -25,15 +25,15 @@ _PERCENT = re.compile(r"^(\d{1,3})%\s+(\d{1,15})(?: \(longest request\))?\s*$")
 #: Two columns fewer with -S, and in HTML.
 _TOTAL = re.compile(r"^Total:\s+(\d{1,15})\s+(\d{1,15})\s+(?:\d+\.\d+\s+\d+\s+)?(\d{1,15})\s*$")
 _ERROR = re.compile(
-    r"(apr_\w+(?:\(\))?(?: for \S+)?: .+|Test aborted after \d+ failures.*|\bab: [A-Za-z].+"
+    r"(apr_\w+(?:\(\))?(?: for \S+)?: .+|Test aborted after \d+ failures.*|\babs?(?:\.exe)?: [A-Za-z].+"
     r"|(?:socket|connect): .+ \(\d+\)|SSL \w+ failed.*|Send request (?:timed out|failed)!.*"
     r"|Total of \d+ requests completed.*|.*: bad hostname.*)$"
 )
 _SNIFF = re.compile(
     rb"This is ApacheBench|Benchmarking \S+ \(be patient\)"
-    rb"|\bab: (?:invalid URL|[Cc]annot use concurrency|wrong number of arguments)"
+    rb"|\babs?(?:\.exe)?: (?:invalid URL|[Cc]annot use concurrency|wrong number of arguments)"
     rb"|^Percentage served,Time in ms|^starttime\tseconds\tctime\tdtime\tttime\twait"
-    rb"|Requests per second:[ \t]+\S+ \[#/sec\] \(mean\)|^Percentage of the requests served within a certain time",
+    rb"|Requests per second:[ \t]+\S+ \[#/sec\] \(mean\)|Connn?ection Times \(ms\)|^Percentage of the requests served within a certain time",
     re.MULTILINE,
 )
 _HTML = re.compile(r"</tr>|<[^<>]{0,200}>")
@@ -66,7 +66,7 @@ def parse(raw: bytes) -> list[Reading]:
     if not starts:
         starts = [at for at, line in enumerate(lines) if line.startswith("Server Software:")] or [0]
         if not re.search(
-            r"\bab: |Benchmarking \S+ \(be patient\)|Percentage of the requests served|Requests per second:",
+            r"\babs?(?:\.exe)?: |Benchmarking \S+ \(be patient\)|Percentage of the requests served|Requests per second:",
             text,
         ):
             raise ParseError("no ab output in this text")
@@ -128,6 +128,8 @@ def _report(lines: list[str], begun: int) -> Reading:
     if "Requests per second" not in fields:
         if error:
             return checks.failed(error, **rest)
+        if fields.get("Complete requests", ("", ""))[0] == "0":
+            return checks.failed("no request was answered", **rest)
         return checks.failed("no summary: the output was cut short", notes=("truncated",), **rest)
     try:
         return _results(fields, latency, kinds, error, rest)
