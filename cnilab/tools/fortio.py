@@ -89,6 +89,8 @@ def _finished(samples: list[Sample], codes: dict, kind: str, **rest) -> Reading:
     total = sum(counts.values())
     if not total:
         return checks.reading(samples, **rest)
+    if kind == "http_load" and counts.keys() == {"-1"}:
+        return checks.failed("no request was answered: all have code -1, a connection's failure", **rest)
     grpc = kind == "grpc_load"
     good = sum(
         n for code, n in counts.items() if code in _GOOD or (code == "1" if grpc else code[:1] in "23")
