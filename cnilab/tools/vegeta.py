@@ -31,6 +31,8 @@ _STATS |= {"99": "p99", "max": "max"}
 _ROW = re.compile(r"^(?P<name>[A-Z]\w*(?: \w+)?)\s+\[(?P<titles>[^\]]*)\]\s+(?P<values>.*?)\s*$")
 #: Go prints nanoseconds, Python reads microseconds.
 _MICROSECONDS = re.compile(r"(\.\d{6})\d+")
+#: The micro sign of a time, as PowerShell and old code pages leave it.
+_SPOILT_MICRO = re.compile(r"(?<=\d)[^\x00-\x7f]{1,3}(?=s\b)")
 #: A report's rows, as they follow each other.
 _ORDER = ("Requests", "Duration", "Latencies", "Bytes In", "Bytes Out", "Success", "Status Codes")
 _CLEARED = "\x1b[2J"
@@ -58,7 +60,7 @@ def parse(raw: bytes) -> list[Reading]:
     if '"latencies"' in text:
         return documents.readings(text, ("latencies",), _report, "http_load")
     last = raw.rfind(_CLEARED.encode())
-    lines = margins.cleared(texts.decoded(raw[max(0, last) :]))
+    lines = margins.cleared(_SPOILT_MICRO.sub("µ", texts.decoded(raw[max(0, last) :])))
     before = raw.count(b"\n", 0, max(0, last))
     starts = _starts(lines)[-1:] if last >= 0 else _starts(lines)
     return [_text(lines[a:b], before + a + 1) for a, b in zip(starts, [*starts[1:], len(lines)])]
