@@ -292,6 +292,24 @@ ODD = {
         "/usr/bin/ab: Cannot use concurrency level greater than total number of requests\nUsage: ab [options]\n",
         ["ab: Cannot use concurrency level greater than total number of requests"],
     ),
+    "ab of 1.3, without its first line": (
+        "ab",
+        "Document Path:          /\nConcurrency Level:      5\nTime taken for tests:   2.500 seconds\n"
+        "Complete requests:      500\nFailed requests:        0\nTotal transferred:      320000 bytes\n"
+        "Requests per second:    200.00\nTransfer rate:          128.00 kb/s received\n\n"
+        "Connnection Times (ms)\n              min   avg   max\nTotal:          9    25    61\n",
+        [{("request_rate_per_s", "value"): 200.0, ("goodput_bps", "value"): 128000 * 8}],
+    ),
+    "ab that had no answer in its time": (
+        "ab",
+        "Benchmarking h (be patient)\nTime taken for tests:   3.000 seconds\nComplete requests:      0\n",
+        ["no request was answered"],
+    ),
+    "ab called wrongly on Windows": (
+        "ab",
+        "abs.exe: invalid URL\nUsage: abs.exe [options]\n",
+        ["abs.exe: invalid URL"],
+    ),
     "hey before it was hey": ("hey", HEY.replace(" secs", " secs."), [HEY_VALUES]),
     "hey with errors for answers": (
         "hey",
@@ -323,6 +341,16 @@ ODD = {
         "fortio",
         FORTIO.split("\n", 1)[0] + "\nAborting because of error -1 for http://10.0.0.7/ (0 bytes)\n",
         ["Aborting because of error -1 for http://10.0.0.7/ (0 bytes)"],
+    ),
+    "fortio whose every connection failed": (
+        "fortio",
+        json.dumps({**FORTIO_JSON, "RetCodes": {"-1": 60}}),
+        ["no request was answered"],
+    ),
+    "fortio whose every connection failed, printed": (
+        "fortio",
+        FORTIO.replace("Code 200", "Code  -1").replace("Code 503", "Code  -1"),
+        ["no request was answered"],
     ),
     "fortio cut": ("fortio", FORTIO[: FORTIO.index("Sleep")], ["cut short"]),
     "fortio's gRPC": (
@@ -364,6 +392,8 @@ ODD = {
         "\x1b[2J\x1b[0;0H" + VEGETA.replace("54.00", "10.00") + "\x1b[2J\x1b[0;0H" + VEGETA + VEGETA,
         [VEGETA_VALUES],
     ),
+    "vegeta through PowerShell": ("vegeta", VEGETA.replace("3ms,", "3000┬╡s,"), [VEGETA_VALUES]),
+    "vegeta through a code page": ("vegeta", VEGETA.replace("3ms,", "3000\ufffds,"), [VEGETA_VALUES]),
     "vegeta's rows": (
         "vegeta",
         VEGETA_CSV,
@@ -412,6 +442,47 @@ def test_the_html_of_ab_gives_one_rate_by_whatever_its_kb_are(rate):
     (found,) = values(read("ab", AB_HTML.format(rate=rate).encode()))
     assert found["goodput_bps", "value"] == pytest.approx(128000 * 8)
     assert found["latency_s", "max"] == 0.061
+
+
+GO_WRK = """\
+Running 4s test @ http://10.0.0.7/
+  8 goroutine(s) running concurrently
+1000 requests in 3.9s, 2.00MB read
+Requests/sec:\t\t256.41
+Transfer/sec:\t\t525.13KB
+Number of Errors:\t40
+"""
+AUTOCANNON = """\
+Running 4s test @ http://10.0.0.7/
+8 connections with 2 pipelining factor
+
+│ Latency │ 0 ms │ 0 ms │ 1 ms  │ 2 ms │ 0.02 ms │ 0.16 ms │ 16.45 ms │
+
+1k requests in 4.05s, 113 kB read
+"""
+
+
+@pytest.mark.parametrize(
+    "text", [GO_WRK, AUTOCANNON, stamped(GO_WRK), quoted(AUTOCANNON), GO_WRK + AUTOCANNON]
+)
+def test_programs_that_begin_like_wrk_are_not_taken_for_it(text):
+    assert tools.detect(text.encode()) is None
+    with pytest.raises(ParseError, match="not wrk's"):
+        tools.read("wrk", text.encode())
+
+
+def test_wrk_beside_such_a_program_is_read():
+    text = (AUTOCANNON + WRK + GO_WRK).encode()
+    assert tools.detect(text) == "wrk"
+    found = values(read("wrk", text))
+    assert [isinstance(one, str) for one in found] == [True, False, True]
+    assert {key: found[1].get(key) for key in WRK_VALUES} == pytest.approx(WRK_VALUES)
+
+
+def test_wrk_cut_after_its_second_line_is_a_failure():
+    text = "\n".join(WRK.splitlines()[:2]).encode()
+    assert tools.detect(text) == "wrk"
+    assert values(read("wrk", text)) == ["no summary: the output was cut short"]
 
 
 OHA = HEY.replace("Summary:\n", "Summary:\n  Success rate:\t100.00%\n")

@@ -45,12 +45,22 @@ _SNIFF = re.compile(
     rb"Running \S+ test @ \S+|Thread Stats +Avg|unable to (?:connect to|resolve) \S+:\S+ |Usage: wrk <options>"
     rb"|number of connections must be >= threads"
 )
+#: go-wrk and autocannon begin with wrk's first line; their second counts no threads.
+_OTHERS = re.compile(
+    rb"Running \S+ test @ [^\n]{1,500}\n(?![^\n]{0,200}threads and)[^\n]{0,120}?\b\d{1,9} "
+    rb"(?:goroutine\(s\) running|connections?(?: with \d+ pipelining factor)?[ \t]*\r?$)",
+    re.MULTILINE,
+)
+_OTHER_LINE = re.compile(
+    r"^\d{1,9} (?:goroutine\(s\) running concurrently|connections?(?: with \d+ pipelining factor)?)$"
+)
+_NOT_WRKS = "not wrk's: go-wrk and autocannon begin with the same line"
 _STATS = {50.0: "p50", 90.0: "p90", 99.0: "p99", 99.9: "p999", 100.0: "max"}
 
 
 def sniff(head: bytes) -> bool:
-    """Whether wrk's first line or its table is here."""
-    return _SNIFF.search(head) is not None
+    """Whether wrk's first line, and not a look-alike's, or its table is here."""
+    return len(_SNIFF.findall(head)) > len(_OTHERS.findall(head))
 
 
 def parse(raw: bytes) -> list[Reading]:
@@ -74,6 +84,8 @@ def parse(raw: bytes) -> list[Reading]:
                 found.append(run.reading())
             run = run if run and goes_on else _Run(at)
             run.error = run.error or failed[0]
+        elif run and not run.done and _OTHER_LINE.match(line):
+            run.error = _NOT_WRKS
         elif run:
             try:
                 run.take(line)
@@ -83,6 +95,8 @@ def parse(raw: bytes) -> list[Reading]:
         found.append(run.reading())
     if not found:
         raise ParseError("no wrk output in this text")
+    if all(reading.reason == _NOT_WRKS for reading in found):
+        raise ParseError(_NOT_WRKS)
     return found
 
 
