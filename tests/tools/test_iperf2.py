@@ -131,6 +131,37 @@ TEXTS = {
         + "[  5]  0.0- 2.0 sec  2.00 MBytes  8.4 Mbits/sec\n[  4]  0.0- 2.0 sec  20.0 MBytes  83.8 Mbits/sec\n",
         [{"goodput_bps": 92.2e6}],
     ),
+    "2.2 bounceback over a slow link": (
+        f"{BOUNCING}[  1] 0.00-2.00 sec  3.91 KBytes  15.9 Kbits/sec    20=108.2/70.1/242.0/53.0 ms    0   -(-)/-(-)    "
+        "Tx=1.95 KByte Rx=1.95 KByte  RPS=9.2\n",
+        [{"transaction_rate_per_s": 9.2, "rtt_s.max": 0.242}],
+    ),
+    "a system that does not tell the window": (
+        f"{CLIENT}{ROW}          7       NA/2500(300)us    27216\n",
+        [{"retransmitted_segments": 7, "rtt_s": 2500e-6}],
+    ),
+    "2.0.14, delays in columns": (
+        SERVER + begun(3) + received(3, 0, 2, 9.0, 4).strip() + " 75.185/ 2.367/85.189/14.430 ms 318 pps 3.64 MByte 620.58\n",
+        [{"one_way_delay_s.mean": 75.185e-3, "one_way_delay_s.min": 2.367e-3, "one_way_delay_s.stddev": 14.43e-3}],
+    ),
+    "2.0.12, clocks apart": (
+        SERVER + begun(3) + received(3, 0, 2, 9.0, 4).strip() + "  0.116/-0.204/ 0.302/ 0.120 ms   50 pps   2/0\n",
+        [{"goodput_bps": 9e6, "loss_ratio": 0.04, "one_way_delay_s.mean": None, "notes": ("clocks_apart",)}],
+    ),
+    "2.1 -e, a sum without jitter": (
+        SERVER + begun(1) + begun(2) + received(1, 0, 2, 9.0, 4) + received(2, 0, 2, 7.0, 0)
+        + "[ ID] Interval            Transfer     Bandwidth      Write/Err  PPS\n"
+        "[SUM] 0.00-2.00 sec  2.38 MBytes  16.1 Mbits/sec  4/200      100 pps\n",
+        [{"goodput_bps": 16.1e6, "lost_packets": 4, "total_packets": 200, "jitter_rfc1889_s": 20e-6}],
+    ),
+    "a receiver's row alone": (received(3, 0, 2, 9.0, 4), [{"goodput_bps": 9e6, "lost_packets": 4, "sent_bps": None}]),
+    "no banner, the server's end of several streams": (
+        begun(4) + begun(5) + "".join(
+            f"[{n}]  0.0- 2.0 sec  {mbytes} MBytes  {mbit} Mbits/sec\n"
+            for n, mbytes, mbit in (("  4", "20.0", "83.8"), ("  5", "10.0", "41.9"), ("SUM", "30.0", "126"))
+        ),
+        [{"goodput_bps": 126e6, "sent_bps": None}],
+    ),
 }  # fmt: skip
 
 

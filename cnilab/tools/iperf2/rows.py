@@ -105,7 +105,8 @@ def reading(group: Group) -> Reading:
     samples = [Sample("goodput_bps" if group.served else "sent_bps", bps)]
     reports = list({r.stream: r for r in group.rows if r.report}.values())
     streams = {r.stream for r in own if r.stream != "SUM"}
-    far = best if group.served else reports
+    # With -e the [SUM] of a server counts datagrams without their jitter; its streams have both.
+    far = reports if not group.served else best if any(r.total for r in best) else list(found.values())
     if not group.served:
         if reports and len(reports) >= len(streams):
             samples.append(Sample("goodput_bps", sum(r.bps for r in reports)))

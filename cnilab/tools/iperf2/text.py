@@ -28,17 +28,18 @@ _BEFORE = re.compile(
     r"^.{1,100}?(?=\[ *\*?(?:\d+|SUM)(?:-\d+)?\] +(?:local |Server |WARNING|\d+[.,]\d+- *\d))"
 )
 _LOSS = re.compile(r"(?P<jitter>\d+\.\d+) ms +(?P<lost>-?\d+)/ *(?P<total>\d+) +\(")
-_DELAY = re.compile(r"\) +(\d[\d.]*)/(\d[\d.]*)/(\d[\d.]*)/(\d[\d.]*) ms\b")
+#: Mean, minimum, maximum and deviation: until 2.1 in columns, and below zero where the clocks are apart.
+_DELAY = re.compile(r"\) +(-?\d[\d.]*)/ *(-?\d[\d.]*)/ *(-?\d[\d.]*)/ *(-?\d[\d.]*) ms\b")
 #: Window and round-trip time: since 2.2 with packets in brackets, and the bytes in flight before them.
 _SENDER = re.compile(
-    r"^\s+\d+/\d+ +(?P<retries>\d+)(?: +(?:[\w\-]+(?:\(\d+\))?/){1,2}(?P<rtt>\d+)(?:\(\d+\))? us\b.*)? *$"
+    r"^\s+\d+/\d+ +(?P<retries>\d+)(?: +(?:[\w\-]+(?:\(\d+\))?/){1,2}(?P<rtt>\d+)(?:\(\d+\))? ?us\b.*)? *$"
 )
 _READS = re.compile(r"^\s+\d+=\d+:")
 #: What ``--trip-times`` tells of TCP: the time from the write to the read of a whole message.
 _MESSAGES = re.compile(r"^\s+(\d[\d.]*)/(\d[\d.]*)/(\d[\d.]*)/(\d[\d.]*) ms \(\d+/\d+\)\s")
 _BOUNCE = re.compile(
     r"^\s+\d+=(\d[\d.]*)/(\d[\d.]*)/(\d[\d.]*)/(\d[\d.]*) ms(?: +(?P<retries>\d+)\s)?"
-    r".*\s(?:RPS=(?P<rate>\d+)|(?P<before_2_2>\d+) rps)"
+    r".*\s(?:RPS=(?P<rate>\d[\d.]*)|(?P<before_2_2>\d[\d.]*) rps)"
 )
 _CONNECTION = re.compile(
     r"^\[ *(?P<id>\*?\d+)\] local \S+ port (?P<near>\d+) connected with (?P<peer>\S+) port (?P<far>\d+)(?P<ways>.*)"
@@ -184,7 +185,8 @@ def _connect(walk: _Walk, at: int, found: re.Match[str]) -> None:
     # Of a test both ways (-d, -r) only the port tells which of the streams came in.
     served = found["near"] == walk.listening
     if not walk.named:  # the file begins behind the banner
-        served, test.guessed = int(found["near"]) < int(found["far"]), True
+        walk.served = served = int(found["near"]) < int(found["far"])
+        test.guessed = True
     test.direction[stream] = served
     test.peers.add(found["peer"])
     test.bounced |= "(bb " in ways
@@ -204,6 +206,8 @@ def _row(walk: _Walk, at: int, found: re.Match[str]) -> None:
     rate, start, end = number(found["rate"]), number(found["start"]), number(found["end"])
     # Where the columns tell, they decide: only a receiver prints reads, only a sender retransmissions.
     sender = _SENDER.match(rest)
+    if not walk.named and stream not in test.direction and test.reported is None and _LOSS.search(rest):
+        walk.served = True  # rows alone: only a receiver counts what is lost
     served = not sender and (_READS.match(rest) is not None or test.direction.get(stream, walk.served))
     group = test.group(served, at)
     if stream in test.reversed:
@@ -225,7 +229,10 @@ def _row(walk: _Walk, at: int, found: re.Match[str]) -> None:
         group.protocol = "udp"
         row.jitter_s = float(loss["jitter"]) * 1e-3
         row.lost, row.total = float(loss["lost"]), float(loss["total"])
-        row.delay_s = _times(_DELAY.search(rest))
+        row.delay_s = _times(delay := _DELAY.search(rest))
+        if delay and "-" in delay[0]:
+            row.delay_s = None
+            group.notes.append("clocks_apart")
         row.report = not served and (test.reported == stream or test.reported is None)
         test.reported = None
     elif test.reported == stream:
