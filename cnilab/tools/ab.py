@@ -33,7 +33,8 @@ _SNIFF = re.compile(
     rb"This is ApacheBench|Benchmarking \S+ \(be patient\)"
     rb"|\babs?(?:\.exe)?: (?:invalid URL|[Cc]annot use concurrency|wrong number of arguments)"
     rb"|^Percentage served,Time in ms|^starttime\tseconds\tctime\tdtime\tttime\twait"
-    rb"|Requests per second:[ \t]+\S+ \[#/sec\] \(mean\)|Connn?ection Times \(ms\)|^Percentage of the requests served within a certain time",
+    rb"|Requests per second:[ \t]+\S+ \[#/sec\] \(mean\)|Connn?ection Times \(ms\)"
+    rb"|^Percentage of the requests served within a certain time",
     re.MULTILINE,
 )
 _HTML = re.compile(r"</tr>|<[^<>]{0,200}>")
@@ -66,7 +67,8 @@ def parse(raw: bytes) -> list[Reading]:
     if not starts:
         starts = [at for at, line in enumerate(lines) if line.startswith("Server Software:")] or [0]
         if not re.search(
-            r"\babs?(?:\.exe)?: |Benchmarking \S+ \(be patient\)|Percentage of the requests served|Requests per second:",
+            r"\babs?(?:\.exe)?: |Benchmarking \S+ \(be patient\)"
+            r"|Percentage of the requests served|Requests per second:",
             text,
         ):
             raise ParseError("no ab output in this text")
