@@ -15,17 +15,24 @@ from cnilab.tools.reading.numbers import number
 
 NAME = "fping"
 
+#: -A with -n or -d puts the address behind the name.
+_ADDRESS = r"(?: \(\S*[.:]\S*\))?"
+_HOST = rf"(?P<host>\S+{_ADDRESS})"
+#: -D puts a time before a line, in seconds or in the words of ``--timestamp-format``.
+_WHEN = r"(?:\[[^\]]{4,40}\] )?"
 _SUMMARY = re.compile(
-    r"^(?:\[[\d.:]+\] )?(?P<host>\S+) *: (?:\[\d+\], )?xmt/rcv/%(?:loss|return) = "
+    rf"^{_WHEN}{_HOST} *: (?:\[\d+\], )?xmt/rcv/%(?:loss|return) = "
     r"(?P<sent>\d{1,15})/(?P<got>\d{1,15})/(?P<percent>\d+)%"
     r"(?:, outage\(ms\) = \d+)?(?:, min/avg/max = (?P<min>[\d.]+)/(?P<mean>[\d.]+)/(?P<max>[\d.]+))?\s*$"
 )
 _CLOCK = re.compile(r"^\[\d\d:\d\d:\d\d\]\s*$")
-_REPLY = re.compile(
-    r"^(?:\[[\d.:]+\] )?(?P<host>\S+) *: \[\d+\], (?:\d+ bytes, (?P<ms>[\d.]+) ms|timed out)\b"
+_REPLY = re.compile(rf"^{_WHEN}{_HOST} *: \[\d+\], (?:\d+ bytes, (?P<ms>[\d.]+) ms|timed out)\b")
+_COLUMN = re.compile(rf"^{_HOST} +: (?P<values>(?:\d+(?:\.\d+)?|-)(?: (?:\d+(?:\.\d+)?|-))*)\s*$")
+#: What else an answer had: another sender, ``--print-tos``, ``--print-ttl``.
+_BESIDE = r"(?: \[<- \S+\]| \((?:SRC|TOS|TTL) \S+\))*"
+_ONCE = re.compile(
+    rf"^{_HOST} is (?:alive{_BESIDE}(?: \((?P<ms>[\d.]+) ms\))?{_BESIDE}|(?P<dead>unreachable))$"
 )
-_COLUMN = re.compile(r"^(?P<host>\S+) +: (?P<values>(?:\d+(?:\.\d+)?|-)(?: (?:\d+(?:\.\d+)?|-))*)\s*$")
-_ONCE = re.compile(r"^(?P<host>\S+) is (?:alive(?: \((?P<ms>[\d.]+) ms\))?|(?P<dead>unreachable))$")
 _UNKNOWN = (
     r"\S+: (?:Name or service not known|No address associated.*|Temporary failure in name resolution)"
     r"|\S+ address not found"
@@ -34,10 +41,10 @@ _ERROR = re.compile(rf"^fping: (.+)$|^({_UNKNOWN})$")
 _JSON = r'\{"(?:resp|timeout|summary|vSum|intSum|warning|stats)": \{"'
 _IS_JSON = re.compile(_JSON)
 _SNIFF = re.compile(
-    r"(?:^|\] )\S+ *: (?:\[\d+\], )?xmt/rcv/%|^fping: "
-    r"|(?:^|\] )\S+ *: \[\d+\], (?:\d+ bytes, [\d.]+ ms \(|timed out)"
-    r"|^[\w.:\-]*[a-z.:][\w.:\-]* +: (?:\d+\.\d+|-)(?: (?:\d+\.\d+|-))+$"
-    rf"|^\S+ is (?:alive \([\d.]+ ms\)|unreachable)$|^(?:{_UNKNOWN})$"
+    rf"(?:^|\] )\S+{_ADDRESS} *: (?:\[\d+\], )?xmt/rcv/%|^fping: "
+    rf"|(?:^|\] )\S+{_ADDRESS} *: \[\d+\], (?:\d+ bytes, [\d.]+ ms \(|timed out)"
+    rf"|^[\w.:\-]*[a-z.:][\w.:\-]*{_ADDRESS} +: (?:\d+\.\d+|-)(?: (?:\d+\.\d+|-))+$"
+    rf"|^\S+{_ADDRESS} is (?:alive{_BESIDE} \([\d.]+ ms\){_BESIDE}|unreachable)$|^(?:{_UNKNOWN})$"
     rf'|^{_JSON}(?:time(?:stamp)?": ?(?:"[^"]*"|\d+), ?")?host": ',
     re.MULTILINE,
 )

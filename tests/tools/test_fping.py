@@ -50,6 +50,28 @@ def test_what_was_put_before_each_line_changes_nothing(margin):
     assert values("".join(margin + line for line in REPORT.splitlines(keepends=True))) == VALUES
 
 
+@pytest.mark.parametrize("host", ["far (10.0.0.2)", "fe80::2 (fe80::2)   "])
+def test_an_address_may_stand_behind_the_name(host):
+    assert values(REPORT.replace("far", host)) == VALUES
+    (found,) = read(f"{host} : 0.100 - 0.300 -\n")
+    assert found.samples[0].value == 0.5
+    (found,) = read(f"{host.strip()} is alive (0.250 ms)\n")
+    assert found.samples[0].value == 250e-6
+
+
+@pytest.mark.parametrize("when", ["Tue Jan  1 00:00:00 2030", "2030-01-01T00:00:00+0100", "1893456000.00000"])
+def test_a_time_of_any_form_may_stand_before_an_answer(when):
+    assert values(REPORT.replace("far : [", f"[{when}] far : [")) == VALUES
+
+
+@pytest.mark.parametrize(
+    "beside", ["(TTL 64) (0.250 ms)", "(0.250 ms) [<- 10.0.0.3]", "(SRC 10.0.0.3) (TOS unknown) (0.250 ms)"]
+)
+def test_what_else_an_answer_had_is_no_part_of_its_time(beside):
+    (found,) = read(f"far is alive {beside}\n")
+    assert {s.value for s in found.samples} == {250e-6}
+
+
 def test_an_outage_stands_between_loss_and_times():
     assert values(REPORT.replace("50%, min", "50%, outage(ms) = 40, min")) == VALUES
     (found,) = read("far : xmt/rcv/%loss = 4/0/100%, outage(ms) = 80\n")
