@@ -28,15 +28,21 @@ _SUMMARY = re.compile(r"Summary: (Latency|Round trip)(?: of burst of (\d{1,9}) \
 _COUNTS = re.compile(
     r"# dropped messages = (\d{1,15}); # duplicated messages = (\d{1,15}); # out-of-order messages = (\d{1,15})"
 )
-_POINT = re.compile(r"---> (?:<(MAX|MIN)> observation|percentile ([\d.]+)) =\s*([\d.]+)\s*$")
+_POINT = re.compile(r"---> (?:<?(MAX|MIN)>? observation|percentile ([\d.]+)) =\s*([\d.]+)\s*$")
 _RATE = re.compile(r"Summary: Message Rate is (\S+) \[msg/sec\]")
 _WIDTH = re.compile(r"Summary: BandWidth is (\S+) (\S+)")
 _SENT = re.compile(r"Total of \d+ messages sent in ([\d.]+) sec")
 _OBSERVED = re.compile(r"Total (\d{1,15}) observations")
 _LOG_HEADER = re.compile(r"^(?:packet, *)?txTime(?:\(sec\))?, *rxTime")
 _ERROR = re.compile(
-    r"ERROR: *(.+)|(No messages were received from the server\b.*)|errno=\d+ (.+)|sockperf: ('-[^']+' .+)"
+    r"ERROR: *(.+)|(No messages were received from the server\b.*)|errno=\d+ (.+)"
+    r"|(No valid observations found\b.*|No messages were sent|Test end before test start\b.*|Test ends uncompleted\b.*)"
+    r"|sockperf: ('-[^']+' .+)"
 )
+#: Bytes of a unit. With ``--giga-size`` a thousand MBps make a GBps.
+_UNITS = {"MBps": 2.0**20, "GBps": 1000 * 2.0**20}
+#: Up to 3.7, ``--increase_output_precision`` (nine digits, where others have three) calls its MBps GBps.
+_MISLABELLED = re.compile(r"\d+\.\d{9}")
 _STATS = {"MAX": "max", "MIN": "min", "50": "p50", "90": "p90", "99": "p99", "99.9": "p999"}
 _SNIFF = re.compile(
     r"^sockperf(?:\[\w+\])?[:,] |^\x1b\[\S*?sockperf|====> avg-lat|---> percentile \d", re.MULTILINE
@@ -147,9 +153,7 @@ class _Run:
         elif found := _RATE.search(line):
             self._rate("message_rate_per_s", found[1], 1.0)
         elif found := _WIDTH.search(line):
-            if found[2] != "MBps":
-                self.error = f"unknown unit {found[2]!r} of bandwidth; known here: MBps"
-            self._rate("sent_bps", found[1], 8.0 * 2**20)
+            self._width(found[1], found[2])
         elif found := _SENT.search(line):
             self.duration = number(found[1])
         elif found := _OBSERVED.search(line):
@@ -174,6 +178,13 @@ class _Run:
         else:
             self.samples.append(Sample(metric, value * factor))
             self.measured = True
+
+    def _width(self, amount: str, unit: str) -> None:
+        if _MISLABELLED.fullmatch(amount):
+            unit = "MBps"
+        if unit not in _UNITS:
+            self.error = f"unknown unit {unit!r} of bandwidth; known here: {', '.join(_UNITS)}"
+        self._rate("sent_bps", amount, 8.0 * _UNITS.get(unit, 1.0))
 
     def _kind(self) -> str | None:
         if not self.points:

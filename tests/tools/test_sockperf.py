@@ -84,6 +84,32 @@ def test_a_failed_run_has_sockperfs_reason_and_no_kind_that_it_does_not_tell():
     assert found.reason == "'-i' Invalid address: far"
 
 
+def test_angle_brackets_may_have_been_taken_for_markup():
+    (found,) = read(SUMMARY.replace("<", "").replace(">", "").replace("---", "--->"))
+    assert {s.stat for s in found.samples} == {"mean", "max", "p99", "min"}
+
+
+@pytest.mark.parametrize(
+    ("width", "value"),
+    [
+        ("0.125 GBps (1.000 Gbps)", 125 * 8 * 2**20),
+        ("125.000000000 MBps (1000.000000000 Mbps)", 125 * 8 * 2**20),
+        ("125.000000000 GBps (1000.000000000 Gbps)", 125 * 8 * 2**20),
+    ],
+)
+def test_gigabytes_are_a_thousand_megabytes_and_nine_digits_are_never_of_them(width, value):
+    (found,) = read(THROUGHPUT.replace("1.000 MBps (8.000 Mbps)", width))
+    assert [s.value for s in found.samples if s.metric == "sent_bps"] == [value]
+
+
+@pytest.mark.parametrize(
+    "said", ["No valid observations found. Try tune parameters: --time/--mps", "No messages were sent"]
+)
+def test_a_run_without_observations_says_so_and_was_not_cut(said):
+    (found,) = read(HEAD + TOTAL.format(5, 5) + f"sockperf: {said}\n")
+    assert (found.reason, found.notes) == (said, ())
+
+
 def test_a_servers_log_measures_nothing():
     (found,) = read("sockperf: == version #3.10-no.git ==\nsockperf: [SERVER] listen on:\n")
     assert (found.status, found.tool_version) == ("skipped", "3.10-no.git")
