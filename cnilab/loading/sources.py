@@ -38,6 +38,16 @@ _UNOPENED = {
     b"7z\xbc\xaf\x27\x1c": ("7z", "7z x"),
     b"Rar!\x1a\x07": ("RAR", "unrar x"),
 }
+#: What Python raises of a zip, or of one member, that is damaged or packed in a way it does not know.
+_DAMAGED = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    OSError,
+    ValueError,
+    NotImplementedError,
+    EOFError,
+)
 _PARTS = re.compile(r"[0-9]+|[^0-9]+")
 
 
@@ -256,8 +266,9 @@ def _zip(stream, shown: str, depth: int, max_bytes: int, left: list[int]) -> Ite
                 yield Piece(shown, None, f"more than the {MAX_MEMBERS} members that are read")
                 return
             for member in members:
-                name = f"{shown}/{member.filename}"
-                if member.is_dir():
+                # Windows' own packer writes its separators.
+                name = f"{shown}/{member.filename.replace(chr(92), '/')}"
+                if name.endswith("/"):
                     continue
                 if member.flag_bits & 1:
                     yield Piece(name, None, "is encrypted")
@@ -265,35 +276,43 @@ def _zip(stream, shown: str, depth: int, max_bytes: int, left: list[int]) -> Ite
                     yield Piece(name, None, _too_large(member.file_size, max_bytes))
                 else:
                     # What the directory says of the size is not believed: no more than the limit is unpacked.
-                    with archive.open(member) as data:
-                        raw = data.read(max_bytes + 1)
+                    try:
+                        with archive.open(member) as data:
+                            raw = data.read(max_bytes + 1)
+                    except _DAMAGED as problem:
+                        yield Piece(name, None, f"damaged zip: {problem}")
+                        continue
                     left[0] -= len(raw)
                     if left[0] < 0:
                         yield Piece(shown, None, f"unpacks to more than {MAX_UNPACKED} bytes, the limit")
                         return
                     yield from _inside(raw, name, depth, max_bytes, left)
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        lzma.LZMAError,
-        OSError,
-        ValueError,
-        NotImplementedError,
-        EOFError,
-    ) as problem:
+    except _DAMAGED as problem:
         yield Piece(shown, None, f"damaged zip: {problem}")
 
 
 def _tar(stream, shown: str, depth: int, max_bytes: int, left: list[int]) -> Iterator[Piece]:
     try:
         with tarfile.open(fileobj=stream, mode="r:") as archive:
+            files: dict[str, tarfile.TarInfo] = {}
             for count, member in enumerate(archive):
                 name = f"{shown}/{member.name.removeprefix('./')}"
                 if count >= MAX_MEMBERS:
                     yield Piece(shown, None, f"more than the {MAX_MEMBERS} members that are read")
                     return
-                if not member.isfile():
+                if member.isdir():
                     continue
+                if member.issym():
+                    yield Piece(
+                        name, None, f"a link to {member.linkname}, which is not followed", skipped=True
+                    )
+                    continue
+                if member.islnk() and member.linkname in files:
+                    member = files[member.linkname]  # tar keeps a file with two names once
+                if not member.isfile():
+                    yield Piece(name, None, "is no regular file, or linked to one that is not in the archive")
+                    continue
+                files[member.name] = member
                 if member.size > max_bytes:
                     yield Piece(name, None, _too_large(member.size, max_bytes))
                     continue

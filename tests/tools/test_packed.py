@@ -62,6 +62,46 @@ def test_what_is_packed_is_opened(tmp_path, raw):
     assert set(loaded.samples["tool"]) == {"iperf3"}
 
 
+def test_a_name_with_windows_separators_has_its_folders(tmp_path):
+    with zipfile.ZipFile(tmp_path / "r.zip", "w") as packed:
+        packed.writestr("results\\host\\", b"")
+        packed.writestr("results\\host\\2\\tcp.json", STREAM)
+    loaded = load(tmp_path, pattern="{mode}/{block}/{test}.json", progress=False)
+    assert list(loaded.files["status"]) == ["ok"]
+    assert {*zip(loaded.samples["mode"], loaded.samples["block"])} == {("host", 2)}
+
+
+def test_a_damaged_member_costs_no_other(tmp_path):
+    with zipfile.ZipFile(out := io.BytesIO(), "w") as packed:
+        packed.writestr("1.json", STREAM)
+        packed.writestr("2.json", STREAM)
+    raw = bytearray(out.getvalue())
+    raw[200] ^= 0xFF
+    (tmp_path / "r.zip").write_bytes(raw)
+    files = load(tmp_path, progress=False).files
+    assert list(files["status"]) == ["failed", "ok"]
+    assert "damaged zip: Bad CRC" in files["reason"].iloc[0]
+
+
+def test_what_is_linked_in_a_tar_has_its_row(tmp_path):
+    with tarfile.open(tmp_path / "r.tgz", "w:gz") as tar:
+        for name, kind, target in (
+            ("host/1.json", tarfile.REGTYPE, ""),
+            ("host/2.json", tarfile.LNKTYPE, "host/1.json"),
+            ("host/3.json", tarfile.SYMTYPE, "1.json"),
+            ("host/4.json", tarfile.LNKTYPE, "host/3.json"),
+            ("host/5.json", tarfile.LNKTYPE, "elsewhere.json"),
+            ("host/pipe", tarfile.FIFOTYPE, ""),
+        ):
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname = kind, target
+            info.size = len(STREAM) if kind == tarfile.REGTYPE else 0
+            tar.addfile(info, io.BytesIO(STREAM))
+    files = load(tmp_path, progress=False).files
+    assert list(files["status"]) == ["ok", "ok", "skipped", "failed", "failed", "failed"]
+    assert files["reason"].iloc[2] == "a link to 1.json, which is not followed"
+
+
 def spoilt(raw: bytes, at: int) -> bytes:
     return raw[:at] + bytes([raw[at] ^ 0xFF]) + raw[at + 1 :]
 
