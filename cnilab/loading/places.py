@@ -125,6 +125,7 @@ def _table(file: Path) -> list[tuple[Any, Any]]:
         rows = csv.DictReader(
             text.splitlines(), restkey="more cells than columns", skipinitialspace=True, delimiter=delimiter
         )
+        rows.fieldnames = [name.strip().lower() for name in rows.fieldnames or ()]
         if "file" not in (rows.fieldnames or ()):
             raise DataError(
                 f"the mapping {file} has no column 'file'; it has {', '.join(rows.fieldnames or ['none'])}"
@@ -137,6 +138,15 @@ def _table(file: Path) -> list[tuple[Any, Any]]:
     if not isinstance(table, Mapping):
         raise DataError(f"the mapping {file} holds no mapping; {FORM}")
     return list(table.items())
+
+
+def _fits(name: str, key: str) -> bool:
+    """Whether a mapping's key is the end of this path: as it stands (a name may have brackets), or as a glob."""
+    return f"/{name}".endswith(f"/{key}") or any(
+        fnmatch.fnmatchcase(f"/{name}", f"{start}{glob}")
+        for glob in {key, key.replace("**/", "")}
+        for start in ("/", "*/")
+    )
 
 
 class Places:
@@ -192,11 +202,7 @@ class Places:
                         f"{', '.join(ALLOWED[field])}. Write * there, and give the {field} in a mapping"
                     )
         for key, values in self._mapping or ():
-            if any(
-                fnmatch.fnmatchcase(name, glob)
-                for name in (whole if key[:1] == "/" else shown)
-                for glob in (key, f"*/{key}")
-            ):
+            if any(_fits(name, key) for name in (whole if key[:1] == "/" else shown)):
                 fields, fits = {**fields, **values}, True
                 self._unused.discard(key)
         return fields if fits else None

@@ -55,3 +55,21 @@ def test_a_mapping_of_a_spreadsheet(runs, mark, path):
     assert {(mode, block) for mode, block in zip(loaded.samples["mode"], loaded.samples["block"])} == {
         ("mine", 4)
     }
+
+
+def test_a_name_with_brackets_is_named_as_it_stands(runs):
+    Path("runs/host/samenode/1.json").rename("runs/host/samenode/tcp [1].json")
+    for key in ("tcp [1].json", "runs/**/tcp [[]1].json"):
+        loaded = load("runs", mapping={key: {"mode": "mine"}}, progress=False)
+        assert set(loaded.samples["mode"]) == {"mine"}
+        assert not loaded.notes
+
+
+def test_two_stars_are_any_folders_and_none(runs):
+    for key in ("runs/**/1.json", "runs/**/host/samenode/1.json"):
+        assert not load("runs", mapping={key: {"mode": "mine"}}, progress=False).notes
+
+
+def test_titles_of_a_mapping_as_a_spreadsheet_has_them(runs):
+    Path("mapping.csv").write_text("File , Mode\nruns/host/*,mine\n")
+    assert set(load("runs", mapping="mapping.csv", progress=False).samples["mode"]) == {"mine"}
