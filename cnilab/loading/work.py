@@ -12,10 +12,10 @@ import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cnilab.errors import ParseError
-from cnilab.loading import sources
+from cnilab.loading import logs, sources
 from cnilab.tools import TOOLS, detect, knb, read
 from cnilab.tools.base import Reading
 from cnilab.tools.reading import texts
@@ -98,7 +98,8 @@ def read_all(files: list[tuple[str, str]], as_tool: str | None, max_bytes: int, 
         for path, shown in files:
             try:
                 alarm(SECONDS)
-                for piece in sources.pieces(path, shown, max_bytes):
+                for packed in sources.pieces(path, shown, max_bytes):
+                    piece = replace(packed, raw=logs.unwrapped(packed.raw)) if packed.raw else packed
                     answer = _read(piece, as_tool, series)
                     answer.archive = shown if piece.path != shown else None
                     found.append(answer)
