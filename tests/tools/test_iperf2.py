@@ -155,6 +155,11 @@ TEXTS = {
         [{"goodput_bps": 16.1e6, "lost_packets": 4, "total_packets": 200, "jitter_rfc1889_s": 20e-6}],
     ),
     "a receiver's row alone": (received(3, 0, 2, 9.0, 4), [{"goodput_bps": 9e6, "lost_packets": 4, "sent_bps": None}]),
+    "a client's log and the rows of its server": (
+        CLIENT.replace("TCP", "UDP") + ROW.partition("  1600")[0] + "\n[  1] Server Report:\n" + received(1, 0, 2, 9.0, 4)
+        + begun(1) + received(1, 0, 2, 9.1, 3),
+        [{"sent_bps": 839e6, "goodput_bps": 9e6, "lost_packets": 4}, {"goodput_bps": 9.1e6, "lost_packets": 3}],
+    ),
     "no banner, the server's end of several streams": (
         begun(4) + begun(5) + "".join(
             f"[{n}]  0.0- 2.0 sec  {mbytes} MBytes  {mbit} Mbits/sec\n"

@@ -206,8 +206,9 @@ def _row(walk: _Walk, at: int, found: re.Match[str]) -> None:
     rate, start, end = number(found["rate"]), number(found["start"]), number(found["end"])
     # Where the columns tell, they decide: only a receiver prints reads, only a sender retransmissions.
     sender = _SENDER.match(rest)
-    if not walk.named and stream not in test.direction and test.reported is None and _LOSS.search(rest):
-        walk.served = True  # rows alone: only a receiver counts what is lost
+    alone = stream not in test.seen and test.reported is None and not test.direction.get(stream, walk.served)
+    if alone and _LOSS.search(rest):  # only a receiver counts what is lost: the banner of its end is missing
+        walk.served = test.direction[stream] = True
     served = not sender and (_READS.match(rest) is not None or test.direction.get(stream, walk.served))
     group = test.group(served, at)
     if stream in test.reversed:
