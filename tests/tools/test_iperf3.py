@@ -156,9 +156,14 @@ def test_text(what):
     check("iperf3", raw.encode(), wanted)
 
 
-@pytest.mark.parametrize("prefix", ["> ", "    ", "iperf3-client-1  | ", "2026-11-24T10:00:00.123Z "])
+@pytest.mark.parametrize("prefix", ["> ", ">", "    ", "iperf3-client-1  | ", "2026-11-24T10:00:00.123Z "])
 def test_text_behind_a_prefix(prefix):
     check("iperf3", "".join(f"{prefix}{line}\n" for line in CLIENT.splitlines()).encode(), [GOOD])
+
+
+def test_a_list_of_lines_as_ansible_prints_it():
+    lines = ",\n".join(f'        "{line}"' for line in CLIENT.splitlines())
+    check("iperf3", f'ok: [node] => {{\n    "out.stdout_lines": [\n{lines}\n    ]\n}}\n'.encode(), [GOOD])
 
 
 DOCUMENT = b"""{"start": {"version": "iperf 3.9", "test_start": {"protocol": "TCP"}}, "end": {
@@ -190,6 +195,23 @@ def test_a_document_in_a_log(prefix):
 )
 def test_what_jq_left_of_a_document(raw):
     check("iperf3", raw, [{"sent_bps": 8e6, "retransmitted_segments": 1, "test": "tcp_stream"}])
+
+
+@pytest.mark.parametrize("totals", [True, False])
+@pytest.mark.parametrize(
+    ("raw", "tests"),
+    [
+        (b'{"node": "a", "start": "10:00", "error": null, "result": %s}' % DOCUMENT, 1),
+        (b'[{"node": "a", "iperf3": %s}, {"node": "b", "iperf3": %s}]' % (DOCUMENT, DOCUMENT), 2),
+        (b'{"runs": [{"iperf3": %s}, {"iperf3": %s}], "date": "2026-11-24"}' % (DOCUMENT, DOCUMENT), 2),
+        (b'{"iperf3": %s}\n{"iperf3": %s}\n' % (DOCUMENT, DOCUMENT), 2),
+        (b'TASK [show]\nok: [node] => {\n    "msg": %s}\n' % DOCUMENT, 1),
+    ],
+)
+def test_documents_within_an_object_of_a_harness(raw, tests, totals):
+    assert tools.detect(raw) == "iperf3"
+    found = tools.read("iperf3", raw, totals=totals)
+    assert [(r.status, r.samples[0].value) for r in found] == [("ok", 8e6)] * tests
 
 
 def test_documents_with_a_comma_between_them():

@@ -1,7 +1,7 @@
 """iperf3: bulk transfer over TCP, UDP and SCTP.
 
 Argument vectors for the testbeds, and the door to the two readers: JSON of every version from 3.0 on
-(:mod:`.document`) and the text that people paste (:mod:`.text`). It runs nothing.
+(:mod:`.documents`) and the text that people paste (:mod:`.text`). It runs nothing.
 
 Goodput is the *receiver's* figure. What a sender counts has only reached its socket buffer, so it keeps a
 name of its own, ``sent_bps``.
@@ -13,7 +13,7 @@ import math
 import re
 
 from cnilab.tools.base import Call, Reading
-from cnilab.tools.iperf3 import document, text
+from cnilab.tools.iperf3 import documents, text
 from cnilab.tools.reading import texts
 
 NAME = "iperf3"
@@ -67,12 +67,12 @@ def parse_totals(raw: bytes) -> list[Reading]:
 
 def _read(raw: bytes, series: bool) -> list[Reading]:
     raw = texts.plain(raw)
-    if _json(raw[:65536]) and not document.sniff(raw[:65536]):
+    if _json(raw[:65536]) and not documents.sniff(raw[:65536]):
         raw = _LOGGED.sub(b"", raw)
     head = raw[:65536]
     # The text of --debug shows the control messages, which are JSON too.
-    if document.sniff(head) and (_json(head) or not text.sniff(head)):
-        return document.parse(raw, series)
+    if documents.sniff(head) and (_json(head) or not text.sniff(head)):
+        return documents.parse(raw, series)
     return text.parse(raw)
 
 

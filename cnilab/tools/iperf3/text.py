@@ -1,7 +1,7 @@
 """iperf3's text report, from the client or the server, with or without -V, -R, -P, --bidir, -O.
 
 A line counts as a row only if all of it has the report's form; a number in another locale, or cut in two,
-makes no row and so no value. JSON is read in :mod:`.document`.
+makes no row and so no value. JSON is read in :mod:`.documents`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from cnilab.tools.reading.numbers import number
 from cnilab.units import BITS_PER_SECOND, to_base
 
 _ROW = re.compile(
-    r"^(?:.*?(?:\s|\^C))?\[ *(?P<id>\d+|SUM)\](?:\[(?P<role>[TR]X-[CS])\])?"
+    r"^(?:.*?(?:[\s\">]|\^C))?\[ *(?P<id>\d+|SUM)\](?:\[(?P<role>[TR]X-[CS])\])?"
     r" +(?P<start>\d+\.\d+)- *(?P<end>\d+\.\d+) +sec"
     r" +(?P<amount>\d[\d.]*) (?P<kind>[KMGTP]?Bytes) +(?P<rate>\d[\d.]*|-?nan) (?P<unit>[A-Za-z]+/sec)"
     r"(?P<rest>(?: .*)?)$"
@@ -192,7 +192,8 @@ def _take(test: _Test, found: re.Match[str], at: int) -> None:
     if not math.isfinite(bps):  # it was, before its unit
         test.doubt = test.doubt or f"line {at}: unreadable number"
         return
-    rest = f"{found['rest']}  {test.side}" if test.side else found["rest"]
+    rest = found["rest"].removesuffix(",").removesuffix('"')  # a list of lines, as Ansible prints it
+    rest = f"{rest}  {test.side}" if test.side else rest
     row = _Row(found["role"], found["id"], start, end, bps, rest, at)
     test.rows.append((len(test.headers), row))
     test.summed = test.summed or _sides(row) is not None
