@@ -26,6 +26,8 @@ _SNIFF = re.compile(
     rb'|^\{(?:"attack":"[^"]*","seq":\d+,)?"code":\d+,"timestamp":"|\A\d{19},\d{1,3},\d+,\d+,\d+,',
     re.MULTILINE,
 )
+#: ``vegeta attack`` alone leaves Go's own encoding, which begins with the names of a result's fields.
+_BINARY = re.compile(rb"\A[\x00-\xff]{2,16}\x06Result[\x00-\xff]{1,100}\x04Code")
 _STATS = {"min": "min", "mean": "mean", "50th": "p50", "50": "p50", "90th": "p90", "90": "p90", "99th": "p99"}
 _STATS |= {"99": "p99", "max": "max"}
 _ROW = re.compile(r"^(?P<name>[A-Z]\w*(?: \w+)?)\s+\[(?P<titles>[^\]]*)\]\s+(?P<values>.*?)\s*$")
@@ -39,8 +41,8 @@ _CLEARED = "\x1b[2J"
 
 
 def sniff(head: bytes) -> bool:
-    """Whether vegeta's latencies are here."""
-    return _SNIFF.search(head) is not None
+    """Whether vegeta's latencies or its binary results are here."""
+    return _SNIFF.search(head) is not None or _BINARY.match(head) is not None
 
 
 def parse(raw: bytes) -> list[Reading]:
@@ -51,6 +53,8 @@ def parse(raw: bytes) -> list[Reading]:
     ParseError
         Where the bytes are not vegeta's.
     """
+    if _BINARY.match(raw):
+        raise ParseError("vegeta's binary results, which only vegeta reads; first: vegeta encode FILE")
     text = texts.decoded(raw)
     start = text.lstrip()
     if re.match(r'\{"(?:attack|code)"\s*:', start):
