@@ -33,7 +33,7 @@ _SNIFF = re.compile(
     rb"This is ApacheBench|Benchmarking \S+ \(be patient\)"
     rb"|\babs?(?:\.exe)?: (?:invalid URL|[Cc]annot use concurrency|wrong number of arguments)"
     rb"|^Percentage served,Time in ms|^starttime\tseconds\tctime\tdtime\tttime\twait"
-    rb"|Requests per second:[ \t]+\S+ \[#/sec\] \(mean\)|Connn?ection Times \(ms\)"
+    rb"|Requests per second:[ \t]+\S+ \[#/sec\] \(mean\)|(?:^|[ \t>])Connn?ection Times \(ms\)[ \t]*\r?$"
     rb"|^Percentage of the requests served within a certain time",
     re.MULTILINE,
 )
@@ -167,7 +167,9 @@ def _results(fields: dict, latency: dict, kinds: list[int], error: str | None, r
         wrong = (failed - kinds[2] if kinds else failed) + other
         samples.append(Sample("error_ratio", min(wrong, complete) / complete))
     duration = _field(fields, "Time taken for tests", "seconds")
-    return checks.reading(samples, duration_s=duration, notes=("stopped_early",) if error else (), **rest)
+    notes = ("stopped_early",) if error and not error.startswith("SSL") else ()  # ab goes on after those
+    notes += ("every_answer_an_error",) if complete and other >= complete else ()
+    return checks.reading(samples, duration_s=duration, notes=notes, **rest)
 
 
 def _field(fields: dict[str, tuple[str, str]], name: str, *units: str) -> float:

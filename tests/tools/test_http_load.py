@@ -437,6 +437,30 @@ def test_a_rounded_latency_that_crosses_the_mean_is_said():
     assert ("latency_s", "max") not in values([found])[0]
 
 
+def test_answers_that_are_all_errors_are_said_of_ab():
+    (found,) = read(
+        "ab",
+        AB.replace("Write errors:  ", "Non-2xx responses:").replace("   0\nTotal", " 500\nTotal").encode(),
+    )
+    assert found.notes == ("every_answer_an_error",)
+
+
+def test_ab_goes_on_after_a_handshake_that_failed():
+    for line, notes in (
+        ("SSL handshake failed (5).\n", ()),
+        ("apr_socket_recv: reset (104)\n", ("stopped_early",)),
+    ):
+        (found,) = read("ab", ("This is ApacheBench, Version 2.3 <r>\n" + line + AB).encode())
+        assert found.notes == notes
+
+
+def test_vegetas_binary_results_are_named():
+    raw = b"\x7f\xff\x81\x03\x01\x01\x06Result\x01\xff\x82\x00\x01\x02\x01\x06Attack\x01\x0c\x00\x01\x04Code\x01\x06\x00"
+    assert tools.detect(raw) == "vegeta"
+    with pytest.raises(ParseError, match="first: vegeta encode FILE"):
+        tools.read("vegeta", raw)
+
+
 @pytest.mark.parametrize("rate", ["128.00", "125.00", "128000.00"])
 def test_the_html_of_ab_gives_one_rate_by_whatever_its_kb_are(rate):
     (found,) = values(read("ab", AB_HTML.format(rate=rate).encode()))
