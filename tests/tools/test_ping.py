@@ -63,6 +63,64 @@ PING far (10.0.0.2):
 4 packets transmitted, 2 packets received, 0 duplicates, 50% packet loss
 round-trip min/avg/max/stddev = 100µs/200µs/0.3ms/100µs
 """
+FRENCH = """\
+PING 10.0.0.2 (10.0.0.2) 56(84) octets de données.
+64 octets de 10.0.0.2 : icmp_seq=1 ttl=64 temps=0.100 ms
+64 octets de 10.0.0.2 : icmp_seq=2 ttl=64 temps=0.300 ms
+
+--- statistiques ping 10.0.0.2 ---
+4 paquets transmis, 2 reçus, +1 erreurs, 50 % paquets perdus, temps 3004 ms
+rtt min/moy/max/mdev = 0.100/0.200/0.300/0.100 ms, tuyau 3
+"""
+UKRAINIAN = """\
+PING 10.0.0.2 (10.0.0.2) 56(84) байтів даних.
+64 байтів з 10.0.0.2: icmp_seq=1 ttl=64 час=0.100 мс
+64 байтів з 10.0.0.2: icmp_seq=2 ttl=64 час=0.300 мс
+
+--- Статистика луна-імпульсів 10.0.0.2 ---
+Передано 4 пакетів, отримано 2, втрачено 50% пакетів, час 3004 мс
+rtt мін/сер/макс/mdev = 0.100/0.200/0.300/0.100 мс
+"""
+CHINESE = """\
+PING 10.0.0.2 (10.0.0.2) 56(84) 比特的数据。
+64 比特，来自 10.0.0.2: icmp_seq=1 ttl=64 时间=0.100 毫秒
+64 比特，来自 10.0.0.2: icmp_seq=2 ttl=64 时间=0.300 毫秒
+
+--- 10.0.0.2 ping 统计 ---
+已发送 4 个包， 已接收 2 个包, 50% packet loss, time 3004ms
+rtt min/avg/max/mdev = 0.100/0.200/0.300/0.100 ms
+"""
+JAPANESE = """\
+PING 10.0.0.2 (10.0.0.2) 56(84) バイトのデータ
+64 バイト応答 送信元 10.0.0.2: icmp_seq=1 ttl=64 時間=0.100ミリ秒
+64 バイト応答 送信元 10.0.0.2: icmp_seq=2 ttl=64 時間=0.300ミリ秒
+
+--- 10.0.0.2 ping 統計 ---
+送信パケット数 4, 受信パケット数 2, 50% packet loss, time 3004ms
+rtt min/avg/max/mdev = 0.100/0.200/0.300/0.100 ms
+"""
+JSON = """\
+{"bytes": 64, "host": "10.0.0.2", "seq": 1, "ttl": 64, "time": "0.100" }
+{"bytes": 64, "host": {"arg": "far", "ip": "10.0.0.2"}, "seq": 2, "ttl": 64, "time": "0.300"}
+{"transmitted": 4, "received": 2, "duplicates": 0, "corrupted": 0, "errors": 0, "loss": 50, "time": 3004, \
+"rtt": {"min": "0.100", "avg": "0.200", "max": "0.300", "mdev": "0.100"}, "pipe": 2, }
+"""
+ESP = """\
+64 bytes from 10.0.0.2 icmp_seq=1 ttl=64 time=0.1 ms
+From 10.0.0.2 icmp_seq=2 timeout
+64 bytes from 10.0.0.2 icmp_seq=3 ttl=64 time=0.3 ms
+From 10.0.0.2 icmp_seq=4 timeout
+
+--- 10.0.0.2 ping statistics ---
+4 packets transmitted, 2 received, 50% packet loss, time 4ms
+"""
+CISCO = """\
+R1#ping 10.0.0.2 repeat 4
+Type escape sequence to abort.
+Sending 4, 100-byte ICMP Echos to 10.0.0.2, timeout is 2 seconds:
+.!.!
+Success rate is 50 percent (2/4), round-trip min/avg/max = 10/20/30 ms
+"""
 WINDOWS = """\
 Pinging far [10.0.0.2] with 32 bytes of data:
 Reply from 10.0.0.2: bytes=32 time=10ms TTL=64
@@ -121,7 +179,9 @@ def values(text: str, encoding: str = "utf-8") -> dict[str, float]:
     return {f"{s.metric}.{s.stat}".removesuffix(".value"): s.value for s in found.samples}
 
 
-@pytest.mark.parametrize("text", [IPUTILS, GERMAN, SOLARIS, BSD6, ANDROID, GO])
+@pytest.mark.parametrize(
+    "text", [IPUTILS, GERMAN, FRENCH, UKRAINIAN, CHINESE, JAPANESE, SOLARIS, BSD6, ANDROID, GO, JSON, ESP]
+)
 def test_every_ping_says_the_same(text):
     assert (
         values(text).items()
@@ -241,3 +301,71 @@ def test_other_texts_are_not_ping(text):
 def test_what_other_programs_say_around_it_is_not_pings():
     others = "fping: invalid option\nconnect: Connection refused\nseq=3 took=5 ms\n5 files done, 3 good, 60% of all\n"
     assert values(others + IPUTILS + "\n".join(others.split("\n"))) == values(IPUTILS)
+
+
+@pytest.mark.parametrize("text", [JSON, ESP, CISCO])
+def test_runs_without_a_first_line_end_where_the_next_begins(text):
+    first, second = read(text * 2)
+    assert first.samples == second.samples
+    assert first.line != second.line
+
+
+def test_cisco_tells_the_loss_and_the_times_in_one_line():
+    assert values(CISCO) == {
+        "total_packets": 4.0,
+        "lost_packets": 2.0,
+        "loss_ratio": 0.5,
+        "rtt_s.min": pytest.approx(10e-3),
+        "rtt_s.mean": pytest.approx(20e-3),
+        "rtt_s.max": pytest.approx(30e-3),
+    }
+    (found,) = read("Success rate is 0 percent (0/5)\n")
+    assert found.reason == "no reply to any of 5 packets"
+
+
+def test_json_that_is_cut_or_tells_an_error():
+    (found,) = read(JSON[: JSON.index('"mdev"')])
+    assert found.reason == "no statistics: the output was cut short"
+    (found,) = tools.read("ping", b'{"error": ["connect", "Network is unreachable"]}\n')
+    assert found.reason == "connect: Network is unreachable"
+
+
+def test_a_time_printed_as_zero_is_below_what_the_ping_can_print():
+    text = SOLARIS.replace("time=0.100 ms", "time=0. ms").replace("time=0.300", "time=2.")
+    (found,) = read(text.replace("min/avg/max/stddev = 0.100/0.200/0.300/0.100", "min/avg/max = 0/1/2"))
+    assert {s.stat: s.value for s in found.samples if s.metric == "rtt_s"} == {"mean": 1e-3, "max": 2e-3}
+    assert found.notes == ("below_resolution",)
+    (found,) = read(
+        ANDROID.replace("0.100/0.200/0.300", "0/0/0").replace("=0.100", "=0").replace("=0.300", "=0")
+    )
+    assert {s.metric for s in found.samples} == {"total_packets", "loss_ratio", "lost_packets"}
+
+
+@pytest.mark.parametrize("head", ["HPING far (eth0 10.0.0.2): S set, 40 headers + 0 data bytes", "ARPING 10.0.0.2",
+                                  "PING far:80 (/):"])  # fmt: skip
+def test_what_ends_like_ping_but_sends_no_echoes_is_not_read(head):
+    others = f"{head}\n\n" + "".join(IPUTILS.splitlines(keepends=True)[-3:])
+    with pytest.raises(ParseError, match="other packets than echoes"):
+        tools.read("ping", others.encode())
+    assert values(others + IPUTILS + others) == values(IPUTILS)
+
+
+def test_psping_has_decimals_and_its_answers_are_no_complaints():
+    text = WINDOWS.replace("bytes=32 time=10ms TTL=64", "0.70ms").replace(
+        "bytes=32 time=30ms TTL=64", "0.90ms"
+    )
+    found = values(
+        text.replace("= 10ms", "= 0.70ms").replace("= 30ms", "= 0,90ms").replace("= 20ms", "= 0.80ms")
+    )
+    assert found["loss_ratio"] == 0.5
+    assert [found[f"rtt_s.{stat}"] for stat in ("min", "mean", "max")] == pytest.approx(
+        [0.7e-3, 0.8e-3, 0.9e-3]
+    )
+
+
+def test_the_reason_of_a_silent_host_may_hold_numbers_and_be_in_any_language():
+    head, *tail = IPUTILS.splitlines(keepends=True)
+    lost = "".join(tail[3:5]).replace("2 received, 50%", "0 received, +4 errors, 100%")
+    for said in ("Frag needed and DF set (mtu = 1450)", "目的のホストへ届きません"):
+        (found,) = read(f"{head}From 10.0.0.1 icmp_seq=1 {said}\n{lost}")
+        assert found.reason == f"no reply to any of 4 packets: {said}"

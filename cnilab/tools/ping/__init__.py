@@ -1,6 +1,8 @@
 """ping: round-trip time of single ICMP echoes, and how many were lost.
 
-Runs and reads (iputils in any language, BusyBox, BSD, Solaris; what Windows prints, :mod:`.ping_windows` reads).
+Runs and reads (iputils in any language, BusyBox, BSD, Solaris, Cisco; the JSON of iputils is :mod:`.objects`, what
+Windows prints :mod:`.windows`). hping, arping and httping end in the same statistics and send no echoes: their
+runs are not read.
 Percentiles are taken from the printed replies, and only those that as many replies can tell. A host that never
 answered is a failed test, not one with an RTT of nothing.
 """
@@ -12,7 +14,7 @@ import re
 
 from cnilab.errors import ParseError
 from cnilab.tools.base import Call, Reading, Sample
-from cnilab.tools.ping import windows
+from cnilab.tools.ping import objects, windows
 from cnilab.tools.reading import checks, margins, texts
 from cnilab.units import SECONDS, to_base
 
@@ -26,24 +28,32 @@ _NUMBER = r"\d+(?:[.,]\d+)?"
 _BEGINS = re.compile(r"(?:^|\s)(?:PING6? ?|Ping )\S.*(?:\b\d+(?:\(\d+\))? [^\d\s]|-->|\):$)")
 #: The words are those of the machine's language; icmp_req is of old versions, the point after it of Solaris.
 _REPLY = re.compile(
-    rf"(?:\bicmp_(?:seq|req)|\bbytes from .*\bseq)=\d+\.? .*[^\W\d]+[=<]({_NUMBER}) ?([^\W\d]+)\b(.*)$"
+    rf"(?:\bicmp_(?:seq|req)|\bbytes from .*\bseq)=\d+\.? .*[^\W\d]+[=<]({_NUMBER})\.? ?([^\W\d]+)\b(.*)$"
 )
 _UNTIMED = re.compile(r"^\d+ bytes from \S.*[ :](?:icmp_)?(?:seq|req)=\d+")
+_WORDS = r"[^\d,，%]{1,80}"
+#: In some languages the words stand before their numbers.
 _COUNTS = re.compile(
-    r"(?:^|\s)(\d{1,15}) [^\d,]+, (\d{1,15})(?: [^\d,]+)?(?:, \+?\d+ [^\d,%]+)*,? "
-    rf"(?:({_NUMBER})%|-- somebody's)(?:[^\d,]*, [^\d,]+ (\d+) ?ms)?"
+    rf"(?:^|\s)(\d{{1,15}})(?: {_WORDS})?[,，] +(?:{_WORDS} )?(\d{{1,15}})(?: {_WORDS})?(?:, \+?\d+ {_WORDS})*[,，]? +"
+    rf"(?:{_WORDS} )?(?:({_NUMBER}) ?%|-- somebody's)(?:[^\d,]*, [^\d,]+ (\d+) ?[^\W\d]+)?"
 )
 _TIMES = re.compile(
-    r"(?:^|\s)(?:rtt|round-trip)( \(ms\))? +min/avg/max(?:/(?:mdev|stddev|std-dev))? = ([\d.,/a-zµμ]+)(?: ([^\s,]+))?"
-    r"(?:, (?:pipe|ipg).*)?$"
+    r"(?:^|\s)(?:rtt|round-trip)( \(ms\))? +(?:min|mín|мін|мин)/[^\s/=]+/(?:max|máx|макс)(?:/[^\s/=]+)? = "
+    r"([\d.,/a-zµμ]+)(?: ([^\s,]+))?(?:, .*)?$"
 )
+#: Cisco's only line with numbers; of its replies it prints a sign each.
+_CISCO = re.compile(
+    r"^Success rate is \d+ percent \((\d{1,15})/(\d{1,15})\)(?:, round-trip min/avg/max = ([\d/]+) ms)?"
+)
+_FOREIGN = re.compile(r"(?:^|\s)(?:(?:H|AR)PING \S|PING \S+:\d+ \(/)")
 _TIME = re.compile(rf"({_NUMBER})([a-zµμ]*)")
 _ERROR = re.compile(r"^(?:(?:\S*/)?ping6?|connect): (?!Warning|Connection refused)(.+)$")
-_UNREACHABLE = re.compile(r"(?:seq=\d+|bytes from \S+?:) ([A-Z][^=]*[^=.]).?$")
+_UNREACHABLE = re.compile(r"(?:seq=\d+|bytes from \S+?:) ([^\W\d_](?:[^=]| = )*?)[.。]?$")
 _SNIFF = re.compile(
     r"(?:^|\] |: )PING6? ?\S|^Ping \S+ \(.*\): \d+\(\d+\) bytes|^-{3,4} ?.+ (?:ping6?|PING) [Ss]tatisti\w+ ?-{3,4}$"
     r"|(?:^|\s)\d+ packets transmitted, \d+|^ping6?: |\bbytes from .*seq=\d+ .*time|\bicmp_[rs]eq=\d+ ttl="
-    r"|(?:^|\s)(?:rtt|round-trip)(?: \(ms\))? +min/avg/max",
+    r"|(?:^|\s)(?:rtt|round-trip)(?: \(ms\))? +min/avg/max"
+    rf"|^Success rate is \d+ percent \(|{objects.SNIFF}",
     re.MULTILINE,
 )
 
@@ -65,20 +75,23 @@ def parse(raw: bytes) -> list[Reading]:
     found: list[Reading] = []
     run = _Run(1)
     lines = margins.cleared(texts.decoded(raw))
-    for at, line in enumerate(lines, 1):
+    told = ((at, line) for at, whole in enumerate(lines, 1) for line in objects.spelled(whole))
+    for at, line in told:
         if len(line) > 2000:
             continue
-        begins = _BEGINS.search(line) is not None
-        # Of a run kept by its last lines alone, the next run's statistics are the first sign.
-        again = (run.counts or run.times) and (_COUNTS.search(line) or (run.times and _TIMES.search(line)))
-        if (begins or again) and run.seen:
-            found.append(run.reading())
-            run = _Run(at)
+        foreign = _FOREIGN.search(line) is not None
+        begins = foreign or _BEGINS.search(line) is not None
+        if begins or run.ends_before(line):
+            if run.seen and not run.foreign:
+                found.append(run.reading())
+            run = _Run(at, foreign)
         run.take(line, begins)
-    if run.seen:
+    if run.seen and not run.foreign:
         found.append(run.reading())
     if not any(reading.status == "ok" for reading in found) and windows.speaks(lines):
         found = windows.parse(lines)
+    if not found and run.foreign:
+        raise ParseError("no ping here: hping, arping and httping send other packets than echoes")
     if not found:
         raise ParseError("no ping output in this text")
     return found
@@ -88,11 +101,18 @@ def _plain(text: str) -> float:
     return float(text.replace(",", "."))
 
 
+def _seconds(amount: str, unit: str) -> float:
+    """Convert a printed time; a unit in another script is that language's word for milliseconds."""
+    known = unit.isascii() or unit[0] in "µμ"
+    return to_base(_plain(amount), unit if known else "ms", SECONDS)
+
+
 class _Run:
     """What has been read of one host."""
 
-    def __init__(self, line: int) -> None:
+    def __init__(self, line: int, foreign: bool = False) -> None:
         self.line = line
+        self.foreign = foreign
         self.seen = False
         self.replies: list[float] = []
         self.counts: tuple[int, int, float | None] | None = None
@@ -101,6 +121,12 @@ class _Run:
         self.error: str | None = None
         self.unreachable: str | None = None
         self.duration: float | None = None
+
+    def ends_before(self, line: str) -> bool:
+        """Whether ``line`` is the first sign of another run, where that has no first line of its own."""
+        if not (self.counts or self.times):
+            return False
+        return bool(_COUNTS.search(line) or _REPLY.search(line) or (self.times and _TIMES.search(line)))
 
     def take(self, line: str, begins: bool) -> None:
         if begins:
@@ -113,6 +139,12 @@ class _Run:
             self.seen = True
             self.counts = int(found[1]), int(found[2]), _plain(found[3]) / 100 if found[3] else None
             self.duration = float(found[4] or 0) * 1e-3 or None  # "time 0ms" is below what ping prints
+        elif found := _CISCO.match(line):
+            self.seen = True
+            got, sent = int(found[1]), int(found[2])
+            self.counts = sent, got, (sent - got) / sent if sent else None
+            if found[3]:
+                self._statistics(found[3], "ms")
         elif found := _TIMES.search(line):
             self.seen = True
             self._statistics(found[2], found[3] or ("ms" if found[1] else None))
@@ -126,7 +158,7 @@ class _Run:
 
     def _reply(self, amount: str, unit: str) -> None:
         try:
-            self.replies.append(to_base(_plain(amount), unit, SECONDS))
+            self.replies.append(_seconds(amount, unit))
         except ParseError as problem:
             self.broken = problem.what
 
@@ -136,7 +168,7 @@ class _Run:
             self.broken = f"unreadable times {values!r}"
             return
         try:
-            self.times = [to_base(_plain(p[1]), p[2] or unit or "", SECONDS) for p in parts if p]
+            self.times = [_seconds(p[1], p[2] or unit or "") for p in parts if p]
         except ParseError as problem:
             self.broken = problem.what
 
@@ -157,14 +189,20 @@ class _Run:
             samples.append(Sample("total_packets", float(sent)))
             if lost is not None:  # with more answers than packets ping tells no loss
                 samples += [Sample("loss_ratio", lost), Sample("lost_packets", float(sent - received))]
-        stats = ("min", "mean", "max", "stddev")
-        samples += [Sample("rtt_s", value, stat) for stat, value in zip(stats, self.times)]
-        if not self.times:
+        timed = [
+            Sample("rtt_s", value, stat) for stat, value in zip(("min", "mean", "max", "stddev"), self.times)
+        ]
+        if self.counts and len(self.replies) == self.counts[1]:
+            known = {s.stat for s in timed}
+            timed += [s for s in checks.distribution("rtt_s", self.replies) if s.stat not in known]
+        if not timed:
             # Payloads too small for a timestamp: ping counts the replies but cannot time them.
             notes.append("no_times")
-        elif self.counts and len(self.replies) == self.counts[1]:
-            known = {s.stat for s in samples}
-            samples += [s for s in checks.distribution("rtt_s", self.replies) if s.stat not in known]
+        # Pings of whole milliseconds print less than one as 0.
+        measured = [s for s in timed if s.value or s.stat == "stddev"]
+        if len(measured) < len(timed):
+            notes.append("below_resolution")
+        samples += measured if any(s.value for s in measured) else []
         return checks.reading(samples, duration_s=self.duration, notes=tuple(notes), **rest)
 
 

@@ -16,14 +16,14 @@ from cnilab.tools.reading import checks
 _REPLY = re.compile(r"[:：] ?(?:[^=<:：,]*=\d+ )?[^\s=<\d:：,]+ ?([=<])(\d+) ?[^\s\d=]{1,5}(?: TTL=\d+)?$")
 _UNANSWERED = re.compile(
     r"^(?:Reply from|Antwort von|Réponse de|Respuesta desde|Risposta da|Resposta de|Ответ от|来自) "
-    r"[^=<]*[:：] ?([^=<:：]+)$"
+    r"[^=<]*[:：] ?([^=<:：\d\s][^=<:：]*)$"
 )
 _COUNTS = re.compile(
     r"= ?(\d{1,15})[,，、] ?[^=]*= ?(\d{1,15})[,，、] ?[^=]*= ?(\d{1,15})(?: ?\(.*)?[,，、]?$"
 )
-_TIMES = re.compile(
-    r"= ?(\d+) ?[^\d\s=]{1,5}[,，、] ?[^=]*= ?(\d+) ?[^\d\s=]{1,5}[,，、] ?[^=]*= ?(\d+) ?[^\d\s=]{1,5}$"
-)
+#: Sysinternals' PsPing has the same statistics with decimals.
+_TIME = r"= ?(\d+(?:[.,]\d+)?) ?[^\d\s=]{1,5}"
+_TIMES = re.compile(rf"{_TIME}[,，、] ?[^=]*{_TIME}[,，、] ?[^=]*{_TIME}$")
 _ERROR = re.compile(
     r"^(Ping request could not find host .*|Ping-Anforderung konnte Host .*|PING: transmit failed.*)$"
 )
@@ -65,7 +65,7 @@ def parse(lines: list[str]) -> list[Reading]:
         if counts:
             run.counts = int(counts[1]), int(counts[2]), int(counts[3])
         elif run.counts and (times := _TIMES.search(line)):
-            run.times = [float(times[i]) * 1e-3 for i in (1, 2, 3)]
+            run.times = [float(time.replace(",", ".")) * 1e-3 for time in times.groups()]
         elif reply:
             run.replies.append(0.0 if reply[1] == "<" else float(reply[2]) * 1e-3)
         elif unanswered:
