@@ -160,6 +160,19 @@ TEXTS = {
         + begun(1) + received(1, 0, 2, 9.1, 3),
         [{"sent_bps": 839e6, "goodput_bps": 9e6, "lost_packets": 4}, {"goodput_bps": 9.1e6, "lost_packets": 3}],
     ),
+    "lwIP's server, no jitter": (
+        "UDP server listening on port 5001\r\n" + begun(1) + "[ ID] Interval\t     Transfer     Bandwidth\t    Lost/Total Datagrams\n\r"
+        "[  1]  0.0- 2.0 sec  1.19 MBytes  9.00 Mbits/sec     4/  100 (4%)\n\rUDP test passed Successfully\n\r",
+        [{"goodput_bps": 9e6, "lost_packets": 4, "jitter_rfc1889_s": None}],
+    ),
+    "UDP server that could not tell its client": (
+        SERVER + begun(1) + received(1, 0, 2, 9.0, 4) + "read failed: Connection refused\n",
+        [{"goodput_bps": 9e6, "lost_packets": 4}],
+    ),
+    "UDP client that was not told": (
+        CLIENT.replace("TCP", "UDP") + ROW.partition("  1600")[0] + "\nread failed: Connection refused\n",
+        ["read failed: Connection refused"],
+    ),
     "no banner, the server's end of several streams": (
         begun(4) + begun(5) + "".join(
             f"[{n}]  0.0- 2.0 sec  {mbytes} MBytes  {mbit} Mbits/sec\n"

@@ -114,6 +114,9 @@ TEXTS = {
         ),
         [{"goodput_bps": 7e6, "retransmitted_segments": 1}, {"goodput_bps": 8e6}],
     ),
+    "3.0 and terabytes, for which it has no unit": (
+        CLIENT.replace("200 MBytes", "0.00 (null)s").replace("198 MBytes", "0.00 (null)s"), [GOOD]
+    ),
     "spaces squeezed": (
         "[ID] Interval Transfer Bandwidth\n[ 5] 0.00-2.07 sec 0.00 Bytes 0.00 bits/sec sender\n"
         "[ 5] 0.00-2.07 sec 80 MBytes 324 Mbits/sec receiver\n",

@@ -27,7 +27,8 @@ _LOOKS_LIKE_ROW = re.compile(
 _BEFORE = re.compile(
     r"^.{1,100}?(?=\[ *\*?(?:\d+|SUM)(?:-\d+)?\] +(?:local |Server |WARNING|\d+[.,]\d+- *\d))"
 )
-_LOSS = re.compile(r"(?P<jitter>\d+\.\d+) ms +(?P<lost>-?\d+)/ *(?P<total>\d+) +\(")
+#: lwIP's server tells no jitter.
+_LOSS = re.compile(r"(?:(?P<jitter>\d+\.\d+) ms)? +(?P<lost>-?\d+)/ *(?P<total>\d+) +\(")
 #: Mean, minimum, maximum and deviation: until 2.1 in columns, and below zero where the clocks are apart.
 _DELAY = re.compile(r"\) +(-?\d[\d.]*)/ *(-?\d[\d.]*)/ *(-?\d[\d.]*)/ *(-?\d[\d.]*) ms\b")
 #: Window and round-trip time: since 2.2 with packets in brackets, and the bytes in flight before them.
@@ -106,6 +107,11 @@ class _Walk:
         """Return the newest test that has ``stream``, else the newest."""
         return self.owner.get(stream.removeprefix("*"), self.tests[-1])
 
+    def received(self) -> list[Row]:
+        """Return what the newest test has received."""
+        group = self.tests[-1].groups.get(True)
+        return group.rows if group else []
+
     def renew(self, at: int, protocol: str) -> _Test:
         """Begin another test, or use the one that has nothing in it."""
         test = self.tests[-1]
@@ -171,6 +177,8 @@ def _take(walk: _Walk, at: int, line: str) -> None:
     elif _LOOKS_LIKE_ROW.match(line):
         group = walk.tests[-1].group(walk.served, at)
         group.error = group.error or f"line {at} is no complete row: {line.strip()[:120]!r}"
+    elif "read failed: Connection refused" in line and any(r.total for r in walk.received()):
+        pass  # a server could not tell its client, who had gone; its own figures stand
     elif found := _ERROR.match(line):
         group = walk.tests[-1].group(walk.served, at)
         group.error = group.error or found[1][:300]
@@ -228,7 +236,7 @@ def _row(walk: _Walk, at: int, found: re.Match[str]) -> None:
     row = Row(stream, start, end, bps, at)
     if loss := _LOSS.search(rest):
         group.protocol = "udp"
-        row.jitter_s = float(loss["jitter"]) * 1e-3
+        row.jitter_s = float(loss["jitter"]) * 1e-3 if loss["jitter"] else None
         row.lost, row.total = float(loss["lost"]), float(loss["total"])
         row.delay_s = _times(delay := _DELAY.search(rest))
         if delay and "-" in delay[0]:

@@ -16,10 +16,11 @@ from cnilab.tools.reading import checks, texts
 from cnilab.tools.reading.numbers import number
 from cnilab.units import BITS_PER_SECOND, to_base
 
+#: 3.0 has no unit for terabytes and writes ``(null)s``.
 _ROW = re.compile(
     r"^(?:.*?(?:[\s\">]|\^C))?\[ *(?P<id>\d+|SUM)\](?:\[(?P<role>[TR]X-[CS])\])?"
     r" +(?P<start>\d+\.\d+)- *(?P<end>\d+\.\d+) +sec"
-    r" +(?P<amount>\d[\d.]*) (?P<kind>[KMGTP]?Bytes) +(?P<rate>\d[\d.]*|-?nan) (?P<unit>[A-Za-z]+/sec)"
+    r" +(?P<amount>\d[\d.]*) (?P<kind>[KMGTP]?Bytes|\(null\)s) +(?P<rate>\d[\d.]*|-?nan) (?P<unit>[A-Za-z]+/sec)"
     r"(?P<rest>(?: .*)?)$"
 )
 _LOOKS_LIKE_ROW = re.compile(
