@@ -287,3 +287,34 @@ def test_a_csv_row_without_its_header_tells_what_its_words_tell():
     for text in ("10^6bits/s,9000.00\n", "9000.00,10^6bits/s,of luck\n", "41,84.50\n"):
         with pytest.raises(ParseError):
             tools.read("netperf", text.encode())
+
+
+def test_netperfs_side_by_side_print_their_banners_before_their_tables():
+    banner, table = STREAM.split("\n", 1)
+    found = read(f"{banner}\n{banner}\n{banner}\n{table}{table.replace('100.00', '200.00')}")
+    assert [(r.status, r.line, r.test) for r in found] == [
+        ("ok", 1, "tcp_stream"),
+        ("failed", 2, "tcp_stream"),
+        ("ok", 3, "tcp_stream"),
+    ]
+    assert [r.samples[0].value for r in found if r.samples] == [200 * 8 * 2**20, 100 * 8 * 2**20]
+    assert found[1].reason == "the test was announced but gave no result"
+
+
+def test_a_number_after_the_result_of_another_test_is_not_that_of_the_silent_one():
+    banner = f"MIGRATED TCP STREAM TEST {TO}\n"
+    silent, told = read(f"{banner}{STREAM}\nMaximum\nSegment\nSize (bytes)\n  1448\n")
+    assert (silent.status, silent.line, told.status, told.line) == ("failed", 1, "ok", 2)
+
+
+def test_the_clients_socket_tells_what_a_stream_sent_again():
+    info = "tcpi_rto 204000 tcpi_ato 0\ntcpi_reordering 3 tcpi_total_retrans 5\n"
+    banner, table = STREAM.split("\n", 1)
+    assert values(f"{banner}\n{info}{table}")["retransmitted_segments"] == 5
+    for other in (banner.replace("STREAM", "MAERTS") + f"\n{info}", f"{banner}\n{info}{info}"):
+        assert "retransmitted_segments" not in values(other + table)
+
+
+def test_a_control_connection_that_ends_without_a_word_is_a_failed_run():
+    (found,) = read("shutdown_control: no response received  errno 4\n")
+    assert found.reason == "shutdown_control: no response received errno 4"

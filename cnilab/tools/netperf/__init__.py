@@ -38,6 +38,7 @@ _SNIFF = re.compile(
     r"|^bytes +bytes +(?:bytes +)?secs\b|^bytes +bytes +bytes +bytes +secs\.|^(?:MIN|MEAN|P\d\d|RT)_LATENCY="
     r"|^\S*netperf: |establish[ _]control\b.* (?:netserver|control connection)|^Netperf could not|^TRANSACTION_RATE="
     r"|^The test you requested \(|^Could not open output selection file|^send_data: data send error|^recv_response\w*: "
+    r"|^shutdown_control: no response "
     r"|^Throughput,Throughput Units|[, ]?(?:Mean|Minimum|Percentile) Latency Microseconds"
     r"|^(?:(?:Stream|Datagram|TCP|UDP|SCTP|Send|Receive|Send\|Recv|-?\d[\d.]*),)*"
     r"\d[\d.]*,(?:Trans/s|10\^\d+bits/s|[KMG]?Bytes/s)(?:,|$)|^[\d.]+,(?:Send|Receive)(?:,|$)"

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, field, replace
 
 from cnilab.errors import ParseError
-from cnilab.tools.base import Interval, Reading
+from cnilab.tools.base import Interval, Reading, Sample
 from cnilab.tools.netperf import classic, columns, omni
 from cnilab.tools.reading import checks, margins, numbers, texts
 
@@ -28,10 +28,12 @@ _NUMBERS = re.compile(r"^-?\d[\d.]*(?: +-?\d[\d.]*)*$")
 _BRANDED = re.compile(r"^(\d[\d.]*(?: +\d[\d.]*){4,9}) +[^\s\d.-].*$")
 _WIDTH = re.compile(r"^!!! Confidence intervals: Throughput\s*:\s*([\d.]+)%")
 _WANTED = re.compile(r"\+/-\s*([\d.]+)% @")
+#: What netperf says of its own socket where ``DUMP_TCP_INFO`` is set.
+_TCP_INFO = re.compile(r"^tcpi_reordering \d+ tcpi_total_retrans (\d{1,15})$")
 _COMMENT = re.compile(r"^\S*[$#>] |^\S+:\S* # ")
 #: Words of netperf's complaints that can stand alone, and of those that need a banner or interim results before them.
 _ALONE = re.compile(
-    r"etperf|netserver|resolve_host|establish_control|output selection file|^send_data|^recv_resp"
+    r"etperf|netserver|resolve_host|establish_control|shutdown_control|output selection file|^send_data|^recv_resp"
 )
 _AMONG = re.compile(_ALONE.pattern + r"|error|errno|fail|unable|could not|no response|too ", re.IGNORECASE)
 #: No line of netperf's is as long; patterns over a longer one could take minutes.
@@ -59,11 +61,18 @@ class _Pending:
     notes: list[str] = field(default_factory=list)
     wanted: float | None = None
     announced: bool = False
+    overtaken: bool = False
+    retransmitted: list[int] = field(default_factory=list)
     keys: dict[str, str] = field(default_factory=dict)
     intervals: list[Interval] = field(default_factory=list)
     interim: dict[str, str] = field(default_factory=dict)
     unit: str | None = None
     words: list[str] = field(default_factory=list)
+
+    @property
+    def begun(self) -> bool:
+        """Whether anything came after the banner."""
+        return bool(self.keys or self.intervals or self.words or self.retransmitted)
 
 
 def parse(raw: bytes) -> list[Reading]:
@@ -83,6 +92,8 @@ class _Walk:
     def __init__(self) -> None:
         self.found: list[Reading] = []
         self.pending = _Pending()
+        #: Banners that another one followed at once, as where netperfs run side by side into one file.
+        self.waiting: list[_Pending] = []
         self.titles: list[str] | None = None
         self.table: classic.Layout | None = None
         self.datagrams: tuple[int, list[str]] | None = None
@@ -103,12 +114,17 @@ class _Walk:
         if self.datagrams is not None and not self._second_row(line):
             return
         if (banner := _BANNER.match(line)) and (_PORT.search(banner["ends"]) or _kind(banner["what"])):
+            if self.pending.announced and not self.pending.begun:
+                self.waiting.append(replace(self.pending, overtaken=True))
+                self.pending = _Pending()
             self._flush()
             self._announce(at, line, banner["what"])
         elif keyval := _KEYVAL.match(line):
             self._keyval(at, *keyval.groups())
         elif interim := (_INTERIM.match(line) or _INTERIM_CSV.match(line)):
             self._interval(*interim.groups())
+        elif info := _TCP_INFO.match(line):
+            self.pending.retransmitted.append(int(info[1]))
         elif line.startswith("!!!"):
             if width := _WIDTH.match(line):
                 self.pending.notes.append(f"confidence_not_met: throughput {width[1]}%")
@@ -135,8 +151,10 @@ class _Walk:
         if self.datagrams is not None:
             self._datagram_result([])
         self._flush()
+        while self.pending.announced:
+            self._flush()
         if self.found:
-            return self.found
+            return sorted(self.found, key=lambda reading: reading.line or 0)
         if any(_ALONE.search(line) for line in self.pending.words):
             return [checks.failed(" ".join(self.pending.words[:4]), line=1)]
         if self.cut is not None and not omni.KEYS.isdisjoint(self.cut.keys):
@@ -175,10 +193,20 @@ class _Walk:
 
     def _add(self, reading: Reading) -> None:
         if reading.status == "ok" and self.pending.intervals:
-            reading = Reading(**{**vars(reading), "intervals": checks.series(self.pending.intervals)})
-        self.found.append(reading)
-        self.pending = _Pending()
+            reading = replace(reading, intervals=checks.series(self.pending.intervals))
+        self.found.append(self._with_retransmissions(reading))
+        self.pending = self.waiting.pop(0) if self.waiting else _Pending()
         self.table = self.titles = None
+
+    def _with_retransmissions(self, reading: Reading) -> Reading:
+        """Add what the client's socket sent again: all there is of a stream, unless it received or ran twice."""
+        known = any(sample.metric == "retransmitted_segments" for sample in reading.samples)
+        if known or reading.status != "ok" or reading.test != "tcp_stream" or "reverse" in reading.notes:
+            return reading
+        if len(self.pending.retransmitted) != 1:
+            return reading
+        sent_again = Sample("retransmitted_segments", float(self.pending.retransmitted[0]))
+        return replace(reading, samples=(*reading.samples, sent_again))
 
     def _keyval(self, at: int, key: str, index: str | None, value: str) -> None:
         pending = self.pending
@@ -249,7 +277,8 @@ class _Walk:
         row = line.split()
         pending = self.pending
         table, notes = self.table, list(pending.notes)
-        if table is None and len(row) == 1 and not pending.keys and (pending.announced or pending.unit):
+        told = (pending.announced and not pending.overtaken) or pending.unit
+        if table is None and len(row) == 1 and not pending.keys and told:
             table = classic.lone(pending.test, pending.unit)
             notes += [] if pending.unit else ["unit_assumed"]
             if table is None:
