@@ -25,6 +25,8 @@ _ROW = re.compile(
     rf" +(?P<rate>\d+(?:\.\d+)?) (?P<unit>[A-Za-z/]+)(?P<rest>(?: .*)?)$"
 )
 _PARSE = re.compile(r"^(?:.{0,100}?\s)?megabytes=\S+ real_sec(?P<final>onds)?=\S+ .*")
+#: What stands before an end's name: a time, the margin of a text it is quoted in.
+_BEFORE_END = re.compile(r"^.{0,100}?\s(?=nuttcp-[rt][^:\s]*: )")
 #: ``-v`` tells each end's own figure on lines of their own, the transmitter's first.
 _VERBOSE = re.compile(
     rf"^{_END}\d+(?:\.\d+)? +[KMGT]?B in +(?P<seconds>{_N}) real seconds"
@@ -41,7 +43,7 @@ _ERROR = re.compile(
 _VERSION = re.compile(rf"^{_END}v(\d[\w.\-]{{1,20}}): |^nuttcp-(\d[\w.\-]{{1,20}})\s*$")
 _SNIFF = re.compile(
     rb"^(?:.{0,100}?\s)?\d[\d.]* +[KMGT]B / +[\d.]+ +sec ="
-    rb"|^(?:.{0,100}?\s)?megabytes=\S+ real_sec|^nuttcp(?:-[rt][^:\s]*)?: ",
+    rb"|^(?:.{0,100}?\s)?megabytes=\S+ real_sec|^nuttcp: |^(?:.{0,100}?\s)?nuttcp-[rt][^:\s]*: ",
     re.MULTILINE,
 )
 
@@ -92,7 +94,7 @@ def parse(raw: bytes) -> list[Reading]:
     for at, line in enumerate(lines, 1):
         # A last line without an end may lack the receiver's half.
         if len(line) <= 2000 and (at < len(lines) or "%RX" in line or "%TX" not in line):
-            walk.take(line, at)
+            walk.take(_BEFORE_END.sub("", line), at)
     walk.end()
     if not walk.found:
         raise ParseError("no nuttcp row in this text")

@@ -90,6 +90,18 @@ def test_text(what):
     check("nuttcp", raw.encode(), wanted)
 
 
+@pytest.mark.parametrize("prefix", ["    ", "> ", "[2026-11-24 10:00:01.123456] "])
+@pytest.mark.parametrize("step", ["", STEP])
+def test_verbose_lines_behind_a_prefix(prefix, step):
+    """A row of ``-i`` before them was taken for a test that had been cut short."""
+    raw = "".join(f"{prefix}{line}\n" for line in f"{step}{VERBOSE}".splitlines())
+    check("nuttcp", raw.encode(), [GOOD | {"sent_bps": 944.5e6, "tool_version": "6.1.2"}])
+
+
+def test_an_error_behind_a_prefix():
+    check("nuttcp", f"    $ nuttcp 192.0.2.2\n    {REFUSED}".encode(), ["Connection refused"])
+
+
 def test_a_line_that_names_no_end_is_no_rate():
     """Found by mutation: it ended the reader."""
     check(
