@@ -125,6 +125,8 @@ class _Walk:
             if own["end"] in self.verbose.ends:
                 self.found += self.verbose.readings(self.version)
                 self.verbose = _Verbose()
+            if not self.verbose.ends:
+                self.verbose.series, self.series = self.series, []
             self.verbose.rate(own, at)
             self.erring = False
         elif line.startswith("nuttcp-"):
@@ -167,6 +169,7 @@ class _Walk:
         else:
             if len(self.verbose.ends) == 1:
                 self.verbose.muted = True  # with -v and -b this line stands between what both ends tell
+                self.series = self.verbose.series
             else:
                 self.found += self.verbose.readings(self.version)
                 self.verbose = _Verbose()
@@ -204,6 +207,7 @@ class _Verbose:
         self.seconds: float | None = None
         self.ends: dict[str, float] = {}
         self.told: dict[str, float] = {}
+        self.series: list[Interval] = []
         self.trouble: str | None = None
         self.muted = self.udp = False
 
@@ -236,12 +240,12 @@ class _Verbose:
             "tool_version": version,
         }
         if self.trouble:
-            return [checks.failed(self.trouble, **rest)]
+            return [checks.failed(self.trouble, intervals=checks.series(self.series), **rest)]
         rates = {"t": "sent_bps", "r": "goodput_bps"}
         found = [Sample(rates[end], bps) for end, bps in self.ends.items()]
         found += _samples(self.told, self.ends.get("r"), self.seconds)
         notes = () if "r" in self.ends else ("receiver_missing",)
-        return [checks.reading(found, duration_s=self.seconds, notes=notes, **rest)]
+        return [checks.reading(found, self.series, duration_s=self.seconds, notes=notes, **rest)]
 
 
 def _told(line: str) -> dict[str, float]:

@@ -115,3 +115,9 @@ def test_the_rows_of_intervals_are_no_tests():
     for what in ("-I", "-fparse -i"):
         (reading,) = nuttcp.parse(TEXTS[what][0].encode())
         assert [(i.t_end_s, i.value) for i in reading.intervals] == [(0.5, 943.7e6), (1.0, 943.7e6)]
+
+
+@pytest.mark.parametrize("once", [VERBOSE, TEXTS["-v -b"][0], TEXTS["-fparse -v"][0]])
+def test_the_rows_of_intervals_before_a_verbose_test_are_its_series(once):
+    found = nuttcp.parse((STEP + STEP + once + STEP + once).encode())
+    assert [[i.t_end_s for i in r.intervals] for r in found] == [[0.5, 1.0], [0.5]]
