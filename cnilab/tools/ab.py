@@ -167,7 +167,9 @@ def _results(fields: dict, latency: dict, kinds: list[int], error: str | None, r
         wrong = (failed - kinds[2] if kinds else failed) + other
         samples.append(Sample("error_ratio", min(wrong, complete) / complete))
     duration = _field(fields, "Time taken for tests", "seconds")
-    notes = ("stopped_early",) if error and not error.startswith("SSL") else ()  # ab goes on after those
+    notes: tuple[str, ...] = (
+        ("stopped_early",) if error and not error.startswith("SSL") else ()
+    )  # ab goes on after those
     notes += ("every_answer_an_error",) if complete and other >= complete else ()
     return checks.reading(samples, duration_s=duration, notes=notes, **rest)
 
