@@ -18,11 +18,12 @@ from cnilab.units import SECONDS, to_base
 NAME = "cilium_perf"
 
 _ITEMS = re.compile(rb'"dataItems"\s*:\s*\[')
-_TITLED = re.compile(rb"Scenario +\| Node +\| Test +\| ")
+_TITLED = re.compile(rb"Scenario +\| (?:Node +\| Test +\| |Test +\| Num Samples +\| )")
 _RATES = {"Mb/s": 1e6, "Gb/s": 1e9}
 _STATS = {"Min": "min", "Avg": "mean", "Perc50": "p50", "Perc90": "p90", "Perc99": "p99", "Max": "max"}
 #: Titles of the tables -> statistic of the latency.
 _TITLES = {"Min": "min", "Mean": "mean", "P50": "p50", "P90": "p90", "P99": "p99", "Max": "max"}
+_VALUE = re.compile(r"(?P<amount>\S+) \((?P<unit>[^()]+)\)")
 _PATHS = {"pod-to-pod": "pod_to_pod", "host-to-host": "host_to_host", "pod-to-service": "pod_to_service"}
 
 
@@ -87,12 +88,26 @@ def _tables(text: str) -> list[Reading]:
         cells[0] = (cells[0].split() or [""])[-1]  # a sign stands before it
         if cells[0] == "Scenario":
             titles = cells
+        elif len(cells) == len(titles) and {"Test", "Avg value"} <= set(titles):
+            row = dict(zip(titles, cells))
+            found.append(_average(row, at))
         elif len(cells) == len(titles) and {"Node", "Test"} <= set(titles):
             row = dict(zip(titles, cells))
             found.append(_row(row, _place(row["Scenario"], row["Node"], row["Test"].lower(), at)))
     if not found:
         raise ParseError("no table of cilium's performance test in this text")
     return found
+
+
+def _average(row: dict[str, str], line: int) -> Reading:
+    """Read a row of the tables before 2023: the client's name tells its place, one average is all there is."""
+    pod = row["Scenario"]
+    scenario = "host-to-host" if "host" in pod else "pod-to-pod"
+    rest = _place(scenario, "other-node" if "other-node" in pod else "same-node", row["Test"].lower(), line)
+    value = _VALUE.fullmatch(row["Avg value"])
+    if value is None:
+        return checks.failed(f"unreadable Avg value {row['Avg value']!r}", **rest)
+    return _row({"Duration": row.get("Duration", ""), value["unit"]: value["amount"]}, rest)
 
 
 def _row(row: dict[str, str], rest: dict) -> Reading:

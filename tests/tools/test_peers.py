@@ -89,6 +89,29 @@ def test_the_tables_of_cilium():
     assert (udp[0], "printed as 0" in udp[2]) == ("udp_stream pod-to-host", True)
 
 
+CILIUM_BEFORE_2023 = """\
+🔥 Performance Test Summary
+--------------------------------------------------------------------
+📋 Scenario                      | Test        | Num Samples | Duration | Avg value
+--------------------------------------------------------------------
+📋 perf-client-other-node-6b-xz  | TCP_RR      | 3           | 2s       | 7000.50 (OP/s)
+📋 perf-client-56cf-hgq8x        | TCP_CRR     | 3           | 2s       | 800.25 (OP/s)
+📋 perf-host-net-client-5d-k2    | TCP_STREAM  | 3           | 2s       | 9000.25 (Mb/s)
+📋 perf-client-56cf-hgq8x        | UDP_STREAM  | 3           | 2s       | none
+"""
+
+
+def test_the_tables_of_cilium_before_2023_have_one_average():
+    assert tools.detect(CILIUM_BEFORE_2023.encode()) == "cilium_perf"
+    rr, crr, stream, udp = told(read("cilium_perf", CILIUM_BEFORE_2023.encode()))
+    rate = ("transaction_rate_per_s", "value")
+    assert rr == ("tcp_rr", {"path": "pod_to_pod", "placement": "same_subnet"}, {rate: 7000.5})
+    assert crr[2] == {("connection_rate_per_s", "value"): 800.25}
+    assert stream[1] == {"path": "host_to_host", "placement": "same_node"}
+    assert stream[2] == {("goodput_bps", "value"): 9000.25e6}
+    assert udp[2] == "unreadable Avg value 'none'"
+
+
 @pytest.mark.parametrize("frame", ["", "│ "])
 def test_an_empty_cell_moves_no_other_value_to_another_size(frame):
     raw = "".join(f"{frame}{line}   {frame}\n" for line in PERF_TESTS.splitlines()).encode()
