@@ -25,7 +25,7 @@ _SNIFF = re.compile(
 )
 _REPORT = re.compile(r'^(?:Benchmark Results|"?metadata"?: ?\{?)$')
 _PART = re.compile(
-    r'^"?(?P<name>idle|pod to pod|pod to service|pod2pod|pod2svc|tcp|udp)"? ?:(?: \{)?$', re.IGNORECASE
+    r'^"?(?P<name>idle|[a-z]{3,9} to [a-z]{3,9}|[a-z]{3,9}2[a-z]{3,9}|tcp|udp)"? ?:(?: \{)?$', re.IGNORECASE
 )
 _BANDWIDTH = re.compile(r'^"?bandwidth"?(?: =|:) *(?P<amount>(?!Mbit/s)[^\s,]*?),?(?P<unit> Mbit/s)?$')
 _VERSION = re.compile(r'^"?version"? *: *"?(?P<version>\d[\w.\-]*)"?,?$', re.IGNORECASE)
@@ -33,6 +33,7 @@ _IDLE = re.compile(rb"^(?:0 ){4,}receiver\s*$")
 _PATHS = {"p2p": "pod_to_pod", "p2s": "pod_to_service", "D": "pod_to_pod", "S": "pod_to_service"}
 _PATHS |= {"pod to pod": "pod_to_pod", "pod2pod": "pod_to_pod"}
 _PATHS |= {"pod to service": "pod_to_service", "pod2svc": "pod_to_service"}
+_PATHS |= {"node to node": "host_to_host", "node2node": "host_to_host"}
 #: Members of an archive that hold no result of their own.
 _BOOKKEEPING = re.compile(
     r"(?:^|/)(?:mtu|kernel|cpu|env|k8s-version|discovered-cni|result-\w+|[\w.\-]+\.(?:bw|avg|metrics)"
@@ -107,7 +108,12 @@ def _report(text: str) -> list[Reading]:
                 why = "knb's idle run: no traffic was sent"
                 found.append(Reading(status="skipped", reason=why, test="idle", **rest))
                 continue
-            rest |= {"test": f"{protocol or 'unknown'}_stream", "labels": {"path": _PATHS[place]}}
+            test = f"{protocol or 'unknown'}_stream"
+            rest |= (
+                {"test": test, "labels": {"path": _PATHS[place]}}
+                if place in _PATHS
+                else {"test": f"{test} {place}"}
+            )
             amount = bandwidth["amount"]
             if not amount:
                 found.append(checks.failed("knb recorded no bandwidth: the test failed", **rest))

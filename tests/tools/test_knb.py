@@ -100,6 +100,17 @@ def test_a_report_is_read_in_each_of_its_forms(text):
     assert failed.reason == "knb recorded no bandwidth: the test failed"
 
 
+def test_places_of_a_changed_knb_are_not_taken_for_others():
+    text = "Benchmark Results\n Generator : knb\n Discovered k8s version : v1\n  Idle :\n    bandwidth = 0 Mbit/s\n"
+    for place, amount in (("Node to node", 9000), ("Pod to host", 800), ("Pod to pod", 70)):
+        text += f"  {place} :\n    TCP :\n      bandwidth = {amount} Mbit/s\n"
+    _, node, host, pod = tools.read("knb", text.encode())
+    assert [r.samples[0].value for r in (node, host, pod)] == [9000e6, 800e6, 70e6]
+    assert node.labels == {"path": "host_to_host"}
+    assert (host.test, host.labels) == ("tcp_stream pod to host", {})
+    assert pod.labels == {"path": "pod_to_pod"}
+
+
 def test_two_reports_in_a_file_are_two(tmp_path):
     (tmp_path / "both.txt").write_text(TEXT + TEXT.replace("7000", "7100"))
     loaded = load(tmp_path, progress=False)
