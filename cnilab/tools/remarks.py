@@ -15,6 +15,7 @@ REMARKS: dict[str, str] = {
     "every_answer_an_error": "every answer was an error; the rate and the latency are those of errors",
     "goodput_from_loss": "the receiver's rate is reckoned from the sender's rate and the receiver's loss",
     "latencies_only": "single latencies and nothing of when they were; there is no rate",
+    "latency_unreadable": "the latency is printed without its unit, or as no number; it is left out",
     "max_below_mean_by_rounding": "the maximum is printed below the mean, by rounding; it is left out",
     "more_received_than_sent": "more was received than sent; the loss below zero is left out",
     "no_times": "no time of any reply is in this output; there is only the loss",

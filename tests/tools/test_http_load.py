@@ -247,6 +247,11 @@ ODD = {
         WRK.replace("2.50ms  410.00us   9.75ms", "1.04ms    0.00us   1.03ms"),
         [{("latency_s", "mean"): 1.04e-3}],
     ),
+    "wrk's last lines, twice": (
+        "wrk",
+        2 * WRK[WRK.index("requests in") - 5 :].lstrip("\n"),
+        2 * [{key: WRK_VALUES[key] for key in WRK_VALUES if key[0] in ("request_rate_per_s", "goodput_bps")}],
+    ),
     "wrk that had no answer": (
         "wrk",
         "Running 1s test @ http://h/\n  Thread Stats   Avg      Stdev     Max   +/- Stdev\n"
@@ -429,6 +434,12 @@ def test_other_versions_options_and_failures(what):
             assert wanted in one
         else:
             assert {key: one.get(key) for key in wanted} == pytest.approx(wanted)
+
+
+def test_a_latency_without_a_unit_is_not_dropped_in_silence():
+    (found,) = read("wrk", WRK.replace("2.50ms  410.00us   9.75ms", "1500000 1200000 30000000").encode())
+    assert "latency_unreadable: Latency " in found.notes[0]
+    assert ("latency_s", "mean") not in values([found])[0]
 
 
 def test_a_rounded_latency_that_crosses_the_mean_is_said():

@@ -44,6 +44,9 @@ _FAILED = re.compile(
 _SNIFF = re.compile(
     rb"Running \S+ test @ \S+|Thread Stats +Avg|unable to (?:connect to|resolve) \S+:\S+ |Usage: wrk <options>"
     rb"|number of connections must be >= threads"
+    # The last lines alone, as tail leaves them; go-wrk has tabs there.
+    rb"|\d requests in [\d.]{1,20}[a-z]{1,2}, [\d.]{1,20}[KMGTP]?B read[ \t]*\r?\n"
+    rb"(?:[^\n]{0,200}\n){0,2}?[^\n]{0,120}?Requests/sec: +\d"
 )
 #: go-wrk and autocannon begin with wrk's first line; their second counts no threads.
 _OTHERS = re.compile(
@@ -74,10 +77,11 @@ def parse(raw: bytes) -> list[Reading]:
     found: list[Reading] = []
     run: _Run | None = None
     for at, line in enumerate(margins.cleared(texts.decoded(raw)), 1):
-        if _BEGINS.match(line) or (_TABLE.match(line) and (run is None or run.done)):
+        if _BEGINS.match(line) or ((run is None or run.done) and (_TABLE.match(line) or _TOTAL.match(line))):
             if run:
                 found.append(run.reading())
             run = _Run(at)
+            run.take(line)
         elif failed := _FAILED.match(line):
             goes_on = run and not run.done and (run.error is None or failed[0].startswith("Usage"))
             if run and not goes_on:
@@ -114,12 +118,15 @@ class _Run:
         self.bad = 0
         self.lost = 0
         self.errors = ""
+        self.unread: str | None = None
         self.corrected = True
 
     def take(self, line: str) -> None:
         if found := _LATENCY.match(line):
             for stat, at in (("mean", 1), ("stddev", 3), ("max", 5)):
                 self.latency[stat] = to_base(float(found[at]), found[at + 1], SECONDS)
+        elif line.startswith("Latency  "):
+            self.unread = line
         elif "Uncorrected Latency" in line:
             self.corrected = False  # wrk2 -U: a second distribution, which leaves out what waited to be sent
         elif found := _PERCENTILE.match(line):
@@ -153,7 +160,7 @@ class _Run:
             return checks.failed("no summary: the output was cut short", notes=("truncated",), **rest)
         if self.requests == 0:
             return checks.failed(f"no request was answered; {self.errors}".rstrip("; "), **rest)
-        notes: list[str] = []
+        notes = [f"latency_unreadable: {self.unread[:80]}"] if self.unread else []
         if (
             0
             < self.latency.get("mean", 0.0) - self.latency.get("max", math.inf)
