@@ -165,6 +165,17 @@ RUSSIAN_WINDOWS = """\
 Приблизительное время приема-передачи в мс:
     Минимальное = 10мсек, Максимальное = 30 мсек, Среднее = 20 мсек
 """
+ITALIAN_WINDOWS = """\
+Esecuzione di Ping 10.0.0.2 con 32 byte di dati:
+Risposta da 10.0.0.2: byte=32 durata=10ms TTL=64
+Risposta da 10.0.0.2: byte=32 durata=30ms TTL=64
+
+Statistiche Ping per 10.0.0.2:
+    Pacchetti: Trasmessi = 4, Ricevuti = 2,
+    Persi = 2 (50% persi),
+Tempo approssimativo percorsi andata/ritorno in millisecondi:
+    Minimo = 10ms, Massimo =  30ms, Medio =  20ms
+"""
 
 
 def read(text: str, encoding: str = "utf-8"):
@@ -197,7 +208,7 @@ def test_every_ping_says_the_same(text):
     )
 
 
-@pytest.mark.parametrize("text", [WINDOWS, GERMAN_WINDOWS, CHINESE_WINDOWS, RUSSIAN_WINDOWS])
+@pytest.mark.parametrize("text", [WINDOWS, GERMAN_WINDOWS, CHINESE_WINDOWS, RUSSIAN_WINDOWS, ITALIAN_WINDOWS])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
 def test_windows_says_it_in_any_language(text, encoding):
     assert values(text, encoding) == {
@@ -369,3 +380,26 @@ def test_the_reason_of_a_silent_host_may_hold_numbers_and_be_in_any_language():
     for said in ("Frag needed and DF set (mtu = 1450)", "目的のホストへ届きません"):
         (found,) = read(f"{head}From 10.0.0.1 icmp_seq=1 {said}\n{lost}")
         assert found.reason == f"no reply to any of 4 packets: {said}"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Antwoord van 10.0.0.1: De bestemmingshost is onbereikbaar.",
+        "10.0.0.1의 응답: 대상 호스트에 연결할 수 없습니다.",
+    ],
+)
+def test_windows_says_unreachable_in_any_language(said):
+    text = WINDOWS.replace("Request timed out.", said).replace(
+        "Sent = 4, Received = 2, Lost = 2 (50% loss)", "Sent = 4, Received = 4, Lost = 0 (0% loss)"
+    )
+    assert values(text) == values(WINDOWS)
+
+
+def test_windows_does_not_find_a_host_in_any_language():
+    for said in (
+        "La solicitud de ping no pudo encontrar el host far. Compruebe",
+        "Ping 请求找不到主机 far。请检查",
+    ):
+        (found,) = read(f"{said}\n")
+        assert found.reason == said

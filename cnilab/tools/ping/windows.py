@@ -14,18 +14,21 @@ from cnilab.tools.base import Reading, Sample
 from cnilab.tools.reading import checks
 
 _REPLY = re.compile(r"[:：] ?(?:[^=<:：,]*=\d+ )?[^\s=<\d:：,]+ ?([=<])(\d+) ?[^\s\d=]{1,5}(?: TTL=\d+)?$")
+#: A sentence behind an address; before an IPv6 address, which has colons of its own, only these words.
 _UNANSWERED = re.compile(
-    r"^(?:Reply from|Antwort von|Réponse de|Respuesta desde|Risposta da|Resposta de|Ответ от|来自) "
-    r"[^=<]*[:：] ?([^=<:：\d\s][^=<:：]*)$"
+    r"^(?:(?:Reply from|Antwort von|Réponse de|Respuesta desde|Risposta da|Resposta de|Ответ от|来自) [^=<]*"
+    r"|(?:[^\W\d]+ ){0,3}\d{1,3}(?:\.\d{1,3}){3}[^=<:：\d]{0,12})[:：] ?([^=<:：\d\s][^=<:：]*)$"
 )
 _COUNTS = re.compile(
     r"= ?(\d{1,15})[,，、] ?[^=]*= ?(\d{1,15})[,，、] ?[^=]*= ?(\d{1,15})(?: ?\(.*)?[,，、]?$"
 )
 #: Sysinternals' PsPing has the same statistics with decimals.
-_TIME = r"= ?(\d+(?:[.,]\d+)?) ?[^\d\s=]{1,5}"
+_TIME = r"= {0,3}(\d+(?:[.,]\d+)?) ?[^\d\s=]{1,5}"
 _TIMES = re.compile(rf"{_TIME}[,，、] ?[^=]*{_TIME}[,，、] ?[^=]*{_TIME}$")
 _ERROR = re.compile(
-    r"^(Ping request could not find host .*|Ping-Anforderung konnte Host .*|PING: transmit failed.*)$"
+    r"^((?:Ping request could not find host|Ping-Anforderung konnte Host|La solicitud de ping no pudo encontrar"
+    r"|La requête Ping n[’']a pas pu trouver|A solicitação ping não pôde encontrar|Ping 请求找不到主机) .*"
+    r"|PING: transmit failed.*)$"
 )
 #: In every language the line above the counts has this word and ends so.
 _HEADING = re.compile(r"^[^=]*ping[^=]*[:：]$", re.IGNORECASE)
@@ -36,7 +39,7 @@ _OURS = re.compile(
 
 def speaks(lines: list[str]) -> bool:
     """Whether these lines are of the ping of Windows."""
-    short = [line for line in lines if len(line) < 500]
+    short = _joined(lines)
     return any(_OURS.search(line) for line in short) or any(
         _HEADING.match(above) and _COUNTS.search(line) for above, line in pairwise(short)
     )
@@ -47,9 +50,7 @@ def parse(lines: list[str]) -> list[Reading]:
     found: list[Reading] = []
     run = _Run(1)
     headed = False
-    for at, line in enumerate(lines, 1):
-        if len(line) > 500:
-            continue
+    for at, line in enumerate(_joined(lines), 1):
         if error := _ERROR.match(line):
             if run.begun:
                 found.append(run.reading())
@@ -73,6 +74,16 @@ def parse(lines: list[str]) -> list[Reading]:
     if run.begun:
         found.append(run.reading())
     return found
+
+
+def _joined(lines: list[str]) -> list[str]:
+    """Return as many lines, the long ones empty, and counts that stand in two lines, as in Italian, in the second."""
+    short = [line if len(line) < 500 else "" for line in lines]
+    for at in range(len(short) - 2):
+        heading, first, second = short[at : at + 3]
+        if _HEADING.match(heading) and first.endswith(",") and not _COUNTS.search(first):
+            short[at + 1 : at + 3] = heading, f"{first} {second}"
+    return short
 
 
 class _Run:
