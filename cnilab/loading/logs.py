@@ -40,14 +40,22 @@ def unwrapped(raw: bytes) -> bytes:
     head = whole[:_LOOKED_AT].split(b"\n")
     if len(whole) > _LOOKED_AT:
         head.pop()
-    # journalctl's own lines begin with dashes.
-    lines = [line for line in head if line.strip() and not line.startswith(b"-- ")]
-    if len(lines) < _ENOUGH:
+    lines = filter(_counts, head)
+    first = next(lines, b"")
+    if not any(form.match(first) for form in (_JSON_LINE, *_FORMS)):
+        return raw  # as most files are; the rest need not be looked at
+    kept = [first, *lines]
+    if len(kept) < _ENOUGH:
         return raw
-    if all(map(_JSON_LINE.match, lines)):
+    if all(map(_JSON_LINE.match, kept)):
         return _of_documents(whole) or raw
-    form = next((form for form in _FORMS if all(map(form.match, lines))), None)
+    form = next((form for form in _FORMS if all(map(form.match, kept))), None)
     return raw if form is None else _without(whole, form)
+
+
+def _counts(line: bytes) -> bool:
+    """Whether a line has to be of the form: it is not blank, and not journalctl's own, which begin with dashes."""
+    return bool(line.strip()) and not line.startswith(b"-- ")
 
 
 def _without(raw: bytes, form: re.Pattern[bytes]) -> bytes:

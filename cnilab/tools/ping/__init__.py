@@ -79,8 +79,10 @@ def parse(raw: bytes) -> list[Reading]:
     for at, line in told:
         if len(line) > 2000:
             continue
-        foreign = _FOREIGN.search(line) is not None
-        begins = foreign or _BEGINS.search(line) is not None
+        # Few lines hold the name; to search each of them costs a third of the time.
+        named = "PING" in line or "Ping " in line
+        foreign = named and _FOREIGN.search(line) is not None
+        begins = named and (foreign or _BEGINS.search(line) is not None)
         if begins or run.ends_before(line):
             if run.seen and not run.foreign:
                 found.append(run.reading())
