@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+from collections import Counter
 from dataclasses import dataclass, field
 
 import pandas as pd
@@ -74,15 +75,10 @@ class Loaded:
         ]
 
     def _remarks(self) -> list[str]:
-        of_files = [n["note"].split(":")[0] for n in self.notes if n["path"] in self._paths()]
-        counts = pd.Series(of_files, dtype="string").value_counts()
-        lines = [
-            f"  note     {_counted(n, 'test')}: {in_words(note)}" for note, n in list(counts.items())[:10]
-        ]
-        return lines + [f"  note     {n['note']}" for n in self.notes if n["path"] not in self._paths()][:10]
-
-    def _paths(self) -> set[str]:
-        return set(self.files["path"])
+        paths = set(self.files["path"])
+        counts = Counter(n["note"].partition(":")[0] for n in self.notes if n["path"] in paths)
+        lines = [f"  note     {_counted(n, 'test')}: {in_words(note)}" for note, n in counts.most_common(10)]
+        return lines + [f"  note     {n['note']}" for n in self.notes if n["path"] not in paths][:10]
 
     def _repr_html_(self) -> str:
         head = html.escape(self._headline()).replace("\n", "<br>")
