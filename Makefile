@@ -124,11 +124,11 @@ cluster-down: ## end that cluster; nothing of it stays
 	@$(AS_ROOT) $(BIN)/cnilab cluster down
 
 cluster-build: setup system-cluster ## compile its programs, once (Go 1.26; a quarter of an hour, 5 GB)
-	@$(BIN)/python -m cnilab.testbeds.kubernetes.local.build
+	@$(BIN)/python -m cnilab.localcluster.compiling
 
 cluster-test: setup ## all of it on a real cluster: a study switched live, killed runs, evictions; then it is taken down
 	@$(MAKE) cluster-build || echo 'cluster-test: the programs cannot be built here; the tests say so and are skipped' >&2
-	@$(AS_ROOT) env CNILAB_CLUSTER_TEST=1 $(BIN)/python -m pytest tests/testbeds/kubernetes -n 0 -rs $(PYTEST)
+	@$(AS_ROOT) env CNILAB_CLUSTER_TEST=1 $(BIN)/python -m pytest tests/testbeds/kubernetes tests/localcluster -n 0 -rs $(PYTEST)
 
 .PHONY: fuzz
 fuzz: setup ## broken, cut and foreign output thrown at every parser (FUZZ="--tool qperf --runs 20000")

@@ -17,12 +17,12 @@ from pathlib import Path
 import pandas as pd
 from tqdm import tqdm
 
-from cnilab import design
+from cnilab.measurements import iperf3, netperf
+from cnilab.measurements.base import Call
 from cnilab.stats import compare, rank
+from cnilab.study import orders as design
 from cnilab.testbeds.lab import Lab
 from cnilab.testbeds.lab.testbed import pinned_cpus
-from cnilab.tools import iperf3, netperf
-from cnilab.tools.base import Call
 
 LABELS = [f"label-{i}" for i in range(1, 9)]
 SEED = 20261124

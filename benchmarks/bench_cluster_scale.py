@@ -14,13 +14,13 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from cnilab.cluster import ClusterSettings
 from cnilab.errors import Unavailable
+from cnilab.localcluster.apiserver import ControlPlane
 from cnilab.testbeds.kubernetes import detect, placing
 from cnilab.testbeds.kubernetes.api import Api
 from cnilab.testbeds.kubernetes.cleanup import clean_up
-from cnilab.testbeds.kubernetes.local.apiserver import ControlPlane
 from cnilab.testbeds.kubernetes.pods import Pods, Want
+from cnilab.testbeds.kubernetes.settings import ClusterSettings
 
 NODES, PODS = 1000, 10_000
 ROUNDS = 5

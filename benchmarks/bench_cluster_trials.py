@@ -24,12 +24,12 @@ import numpy as np
 from tqdm import tqdm
 
 from cnilab.errors import CnilabError
+from cnilab.localcluster.lifecycle import Cluster
+from cnilab.measurements import iperf3
+from cnilab.measurements.base import Call
 from cnilab.stats.ratio import hodges_lehmann
 from cnilab.study import parse
-from cnilab.testbeds.kubernetes.local.cluster import Cluster
 from cnilab.testbeds.kubernetes.testbed import KubernetesTestbed
-from cnilab.tools import iperf3
-from cnilab.tools.base import Call
 
 TARGET_RATIO, TARGET_TRIAL_S = 0.02, 0.5
 STUDY = """

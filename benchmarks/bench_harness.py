@@ -23,13 +23,13 @@ import numpy as np
 from tqdm import tqdm
 
 from cnilab import execute, modes
+from cnilab.measurements import iperf3
+from cnilab.measurements.base import Call
 from cnilab.setup.programs import search_path
 from cnilab.stats import hodges_lehmann
 from cnilab.study import parse
 from cnilab.testbeds.lab import Lab, kernel
 from cnilab.testbeds.lab.testbed import pinned_cpus
-from cnilab.tools import iperf3
-from cnilab.tools.base import Call
 
 TARGET_RATIO, TARGET_DEPLOYMENT_S, TARGET_TRIAL_S = 0.02, 0.5, 0.3
 

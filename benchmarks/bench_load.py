@@ -21,8 +21,8 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
-from cnilab.load import load
-from cnilab.tools import get
+from cnilab.loading import load
+from cnilab.measurements import get
 
 DATA = Path(__file__).resolve().parents[1] / "tests" / "data" / "tools"
 PROCESSES = 2

@@ -31,7 +31,7 @@ LIMIT_S, LIMIT_PINGOUIN, LIMIT_POSTHOCS = 1.0, 20.0, 100.0
 
 
 def study(tests: int, blocks: int = 20, runs: int = 5, seconds: int = 50, step: float | None = None):
-    """Return samples and intervals typed as :mod:`cnilab.samples` does; ``step`` makes ties."""
+    """Return samples and intervals typed as :mod:`cnilab.runs.samples` does; ``step`` makes ties."""
     rng = np.random.default_rng(20261124)
     shape = (tests, len(MODES), blocks, runs)
     t, m, b, _ = (x.ravel() for x in np.indices(shape))

@@ -13,12 +13,12 @@ from typing import Any
 
 import pandas as pd
 
-from cnilab import samples as tables
-from cnilab.archive import RunDir
 from cnilab.errors import DataError
-from cnilab.load import Loaded, load
+from cnilab.loading import Loaded, load
 from cnilab.loading.places import FIELDS, read_mapping
 from cnilab.loading.table import DEFAULTS
+from cnilab.runs import samples as tables
+from cnilab.runs.run import RunDir
 from cnilab.stats import Comparisons, compare
 
 BARE = ("block", "mode", "value")
@@ -44,7 +44,7 @@ def compare_source(
     baseline, margin
         Override what the study declared; a margin chosen now is marked as such.
     pattern, mapping
-        Which mode and block a file of raw output belongs to, as :func:`cnilab.load.load` takes them.
+        Which mode and block a file of raw output belongs to, as :func:`cnilab.loading.load` takes them.
     tell
         Called with what a reader of the result should know of raw output: what was left out, and why.
     view

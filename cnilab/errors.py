@@ -2,7 +2,7 @@
 
 A message says what failed, the value it failed on, what is allowed, and, where there is one, the next
 command to type. Nothing here is raised for a *measurement* that failed: that is a row with a status and a
-reason (see :mod:`cnilab.samples`), because a failed trial is a result and must not stop the matrix.
+reason (see :mod:`cnilab.runs.samples`), because a failed trial is a result and must not stop the matrix.
 """
 
 from __future__ import annotations

@@ -20,13 +20,15 @@ from typing import Any
 
 from tqdm import tqdm
 
-from cnilab import proof, provenance, testbeds
-from cnilab.archive import RunDir
+from cnilab import testbeds
 from cnilab.errors import RunDirError, TestbedError, Unavailable
-from cnilab.plan import Plan, Trial
+from cnilab.measurements import TOOLS
+from cnilab.measurements.base import Call
+from cnilab.runs import provenance
+from cnilab.runs.run import RunDir
 from cnilab.study import Study, load
-from cnilab.tools import TOOLS
-from cnilab.tools.base import Call
+from cnilab.study.plan import Plan, Trial
+from cnilab.testbeds.proof import judge as proof
 
 TIMEOUT_GRACE_S = 15.0  # beyond a trial's own time, before it is killed and recorded as a timeout
 

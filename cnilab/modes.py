@@ -2,7 +2,7 @@
 
 It says what each mode *is*: its headers, devices, MTU rule, who writes its routes and what a packet looks
 like in each placement. It builds nothing (:mod:`cnilab.testbeds.lab`) and checks nothing
-(:mod:`cnilab.proof`). Nothing about a mode is written a second time anywhere else.
+(:mod:`cnilab.testbeds.proof.judge`). Nothing about a mode is written a second time anywhere else.
 
 Sources: flannel ``pkg/backend/*`` (v0.28) and ``Documentation/backends.md``; Calico ``felix/dataplane/linux``
 and confd's BIRD templates (v3.32); RFC 7348 (VXLAN), RFC 2003 (IP in IP), the WireGuard paper (NDSS 2017).

@@ -1,5 +1,7 @@
 """What every test shares. Lab tests are kept on one worker: two labs at once would measure each other."""
 
+import os
+
 import hypothesis
 import pytest
 
@@ -13,6 +15,10 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.get_closest_marker("lab"):
             item.add_marker(pytest.mark.xdist_group("lab"))
+        # A session's fixture is a worker's, and there is one cluster.
+        if "cluster" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.cluster)
+            item.add_marker(pytest.mark.xdist_group("cluster"))
 
 
 @pytest.fixture
@@ -34,3 +40,38 @@ def lab_of():
     yield make
     for lab in built:
         lab.close()
+
+
+@pytest.fixture(scope="module")
+def control_plane(tmp_path_factory):
+    """A real API server without nodes, for the module's tests; skipped, with the command, where it is not built."""
+    from cnilab.errors import Unavailable
+    from cnilab.localcluster.apiserver import ControlPlane
+
+    plane = ControlPlane(tmp_path_factory.mktemp("control-plane"))
+    try:
+        plane.start()
+    except Unavailable as error:
+        pytest.skip(str(error))
+    yield plane
+    plane.close()
+
+
+@pytest.fixture(scope="session")
+def cluster():
+    """A cluster of three nodes, raised once for the session; only where the tests were asked to (root, minutes)."""
+    if os.environ.get("CNILAB_CLUSTER_TEST") != "1":
+        pytest.skip("raises a cluster as root: set CNILAB_CLUSTER_TEST=1, or type: make cluster-test")
+    from cnilab.errors import Unavailable
+    from cnilab.localcluster.lifecycle import Cluster
+    from cnilab.localcluster.shape import Settings
+
+    made = Cluster(Settings(name="test", lifetime_s=7200))
+    try:
+        made.up()
+    except Unavailable as error:
+        pytest.skip(f"no cluster can be raised here: {error}")
+    try:
+        yield made
+    finally:
+        made.down()

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from cnilab import archive, execute, study
-from cnilab.archive import RunDir
+from cnilab import execute, study
 from cnilab.errors import LabError, RunDirError
-from cnilab.proof import Check, Row
+from cnilab.runs import run as archive
+from cnilab.runs.run import RunDir
+from cnilab.testbeds.proof.judge import Check, Row
 
 STUDY = """\
 name: small

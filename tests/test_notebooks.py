@@ -5,7 +5,6 @@ import io
 import json
 import logging
 import shutil
-import sys
 from contextlib import redirect_stderr
 from pathlib import Path
 
@@ -13,13 +12,11 @@ import nbformat
 import pandas as pd
 import papermill
 import pytest
+from report import runs
 
-from cnilab.archive import RunDir
 from cnilab.errors import RunDirError
 from cnilab.report import pipeline
-
-sys.path.insert(0, str(Path(__file__).parent))
-from report import runs
+from cnilab.runs.run import RunDir
 
 NOTEBOOKS = sorted(pipeline.NOTEBOOKS.glob("*.ipynb"))
 #: Third parties' own deprecations while a kernel starts, seen with jupyter_client 8 and pyzmq 27.

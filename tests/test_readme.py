@@ -68,7 +68,7 @@ def test_every_file_it_names_is_there():
 
 
 def test_every_reader_it_names_is_there():
-    from cnilab.tools import TOOLS
+    from cnilab.measurements import TOOLS
 
     sentence = TEXT[TEXT.index("`cnilab load` reads") :].split(", by content")[0].replace("\n", " ")
     for tool in (

@@ -20,8 +20,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from cnilab.measurements import TOOLS
 from cnilab.setup import find, package_for, packages
-from cnilab.tools import TOOLS
 
 ROOT = Path(__file__).parents[1]
 SETUP = ROOT / "cnilab" / "setup"

@@ -57,7 +57,7 @@ def verify(
     verbose: Verbose = False,
 ) -> None:
     """Prove on the wire that the mode that is on carries the packets. Makes its own pods and removes them."""
-    from cnilab.cluster import settle
+    from cnilab.study.cluster_settings import settle
     from cnilab.testbeds.kubernetes.verify import verify as prove
 
     settings = settle(kubeconfig=kubeconfig, context=context, image=image)
@@ -88,7 +88,7 @@ def switch(
 
     If anything fails, what was there is put back.
     """
-    from cnilab.cluster import settle
+    from cnilab.study.cluster_settings import settle
     from cnilab.testbeds.kubernetes import switching
     from cnilab.testbeds.kubernetes.detect import detect as look
     from cnilab.testbeds.kubernetes.verify import verify as prove_it
@@ -170,8 +170,8 @@ def run(
     from cnilab import execute
     from cnilab import study as studies
     from cnilab.cli.study import interrupted, run_place
-    from cnilab.cluster import environment, settle
     from cnilab.report import pipeline
+    from cnilab.study.cluster_settings import environment, settle
     from cnilab.testbeds.kubernetes.detect import detect as look
 
     wanted = studies.load(study)

@@ -92,7 +92,7 @@ def trace(
     from cnilab.testbeds.lab.trace import trace as follow
 
     if figure is not None:
-        from cnilab.report import way  # here: drawing takes half a second to load, and few ask for it
+        from cnilab.report import path_figure as way
 
         if figure.suffix not in way.FORMATS:
             raise typer.BadParameter(f"{figure}; its name must end in {', '.join(way.FORMATS)}")

@@ -32,8 +32,8 @@ def up(
 
     It lives in namespaces of its own: no Docker, no registry, and `cnilab cluster down` leaves nothing.
     """
-    from cnilab.testbeds.kubernetes.local.cluster import Cluster
-    from cnilab.testbeds.kubernetes.local.settings import Settings
+    from cnilab.localcluster.lifecycle import Cluster
+    from cnilab.localcluster.shape import Settings
 
     made = Cluster(Settings(name=name, nodes=nodes, cni=cni, lifetime_s=lifetime, proxy=proxy)).up()
     typer.echo(f"export KUBECONFIG={made.settings.kubeconfig}")
@@ -43,7 +43,7 @@ def up(
 @app.command(epilog="Example: cnilab cluster down      (as root)")
 def down(name: Name = "default") -> None:
     """End a cluster raised by `up`; no process, mount, link, cgroup or file of it stays."""
-    from cnilab.testbeds.kubernetes.local.cluster import Cluster
+    from cnilab.localcluster.lifecycle import Cluster
 
     Cluster.find(name).down()
     typer.echo(f"cluster {name} is gone", err=True)
@@ -56,9 +56,9 @@ def status(
 ) -> None:
     """Show the clusters of this machine: nodes, back end, memory, age. Exit status 1 if one is not well."""
     from cnilab.errors import Unavailable
-    from cnilab.testbeds.kubernetes.local.cluster import Cluster, clusters
-    from cnilab.testbeds.kubernetes.local.status import SCHEMA_VERSION
-    from cnilab.testbeds.kubernetes.local.status import status as look
+    from cnilab.localcluster.lifecycle import Cluster, clusters
+    from cnilab.localcluster.status import SCHEMA_VERSION
+    from cnilab.localcluster.status import status as look
 
     chosen = [Cluster.find(name)] if name else list(clusters())
     if not chosen and not as_json:
@@ -83,8 +83,8 @@ def shell(
     """Go inside a node: its network, mounts and processes."""
     import subprocess
 
+    from cnilab.localcluster.lifecycle import Cluster
     from cnilab.setup.programs import search_path
-    from cnilab.testbeds.kubernetes.local.cluster import Cluster
 
     argv = [*Cluster.find(name).enter(node), "sh", *(("-c", command) if command is not None else ())]
     environment = {**os.environ, "PATH": search_path(), "PS1": f"{node}# "}

@@ -19,7 +19,7 @@ app = typer.Typer()
 @app.command(epilog="Example: cnilab doctor")
 def doctor(as_json: Json = False) -> None:
     """What can run here, what is missing, and the command that installs it."""
-    from cnilab.doctor import examine
+    from cnilab.diagnosis import examine
 
     found = examine()
     print_json(found.to_dict()) if as_json else typer.echo(repr(found))
@@ -189,8 +189,8 @@ def load(
     quiet: Quiet = False,
 ) -> None:
     """Any raw output, ours or a peer's, into the samples table."""
-    from cnilab import samples
-    from cnilab.load import load as load_
+    from cnilab.loading import load as load_
+    from cnilab.runs import samples
 
     loaded = load_(paths, as_tool=as_tool, pattern=pattern, mapping=mapping, progress=not quiet)
     if out:

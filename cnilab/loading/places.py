@@ -25,8 +25,8 @@ from typing import Any
 
 import yaml
 
-from cnilab import samples
 from cnilab.errors import DataError
+from cnilab.runs import samples
 
 FIELDS = ("mode", "block", "placement", "path", "test", "kernel_path", "run_id")
 #: Fields that take only these words.

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from cnilab import samples as samples_table
-from cnilab.tools.remarks import in_words
+from cnilab.measurements.remarks import in_words
+from cnilab.runs import samples as samples_table
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """The result of :func:`cnilab.load.load`.
+    """The result of :func:`cnilab.loading.load`.
 
     Parameters
     ----------

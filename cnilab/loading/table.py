@@ -13,12 +13,12 @@ from collections import Counter, defaultdict
 import numpy as np
 import pandas as pd
 
-from cnilab import samples as samples_table
 from cnilab.loading.places import Places
 from cnilab.loading.sources import natural
 from cnilab.loading.work import Answer
-from cnilab.tools import knb
-from cnilab.tools.base import Reading
+from cnilab.measurements import knb
+from cnilab.measurements.base import Reading
+from cnilab.runs import samples as samples_table
 from cnilab.units import unit_of
 
 #: What a file that says nothing is taken for.

@@ -15,10 +15,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from cnilab.errors import ParseError
-from cnilab.loading import logs, sources
-from cnilab.tools import TOOLS, detect, knb, read
-from cnilab.tools.base import Reading
-from cnilab.tools.reading import texts
+from cnilab.loading import margins as logs
+from cnilab.loading import sources
+from cnilab.measurements import TOOLS, detect, knb, read
+from cnilab.measurements.base import Reading
+from cnilab.measurements.reading import texts
 
 #: Seconds one file or member may take, and bytes a worker may take beyond what it began with.
 SECONDS = 60

@@ -20,9 +20,10 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from cnilab.modes import order
-from cnilab.report import names, numbers, words
-from cnilab.report.looks import MARKS, Look, Picture, axes_for, colour_of, tint
+from cnilab.report import digits as numbers
+from cnilab.report import names, words
 from cnilab.report.record import Record
+from cnilab.report.styles import MARKS, Look, Picture, axes_for, colour_of, tint
 
 # ---- how far from the baseline ---------------------------------------------------------------------------
 

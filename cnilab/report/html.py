@@ -13,7 +13,7 @@ from pathlib import Path
 import nbformat
 from nbconvert import HTMLExporter
 
-from cnilab.replacing import replacing
+from cnilab.runs.files import replacing
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _STYLE = re.compile(r"<style[^>]*>.*?</style>", re.DOTALL)

@@ -13,7 +13,11 @@ from html import escape
 from pathlib import Path
 
 from cnilab.modes import MODES
-from cnilab.report import figures, losses, names, numbers, steadiness, tables, trails, words
+from cnilab.report import digits as numbers
+from cnilab.report import figures, names, tables, words
+from cnilab.report import path_drawing as trails
+from cnilab.report import segment_size as losses
+from cnilab.report import time_order as steadiness
 from cnilab.report.record import Record
 
 #: Names of modes in a sentence; not the word in the kernel's "no route to host".

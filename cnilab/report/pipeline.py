@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from cnilab import study as studies
-from cnilab.archive import RunDir
 from cnilab.errors import CnilabError, RunDirError
-from cnilab.replacing import replacing
 from cnilab.report.html import export
+from cnilab.runs.files import replacing
+from cnilab.runs.run import RunDir
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = ROOT / "notebooks"

@@ -18,12 +18,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cnilab import modes, quality
-from cnilab.archive import RunDir
+from cnilab import findings, modes
 from cnilab.comparing import compare_run
-from cnilab.replacing import replacing
 from cnilab.report import names, words
-from cnilab.samples import PLACEMENTS
+from cnilab.runs.files import replacing
+from cnilab.runs.run import RunDir
+from cnilab.runs.samples import PLACEMENTS
 from cnilab.stats import Comparisons
 from cnilab.stats.cells import Cells, Table, collect
 from cnilab.study import Study
@@ -78,7 +78,7 @@ class Record:
 
     @classmethod
     def open(cls, run_dir: str | Path, notice: str = "") -> Record:
-        """Open a run directory; see :meth:`cnilab.archive.RunDir.open` for what can be wrong with it."""
+        """Open a run directory; see :meth:`cnilab.runs.run.RunDir.open` for what can be wrong with it."""
         return cls(RunDir.open(run_dir), notice)
 
     @cached_property
@@ -126,7 +126,7 @@ class Record:
     @cached_property
     def warnings(self) -> pd.DataFrame:
         path = self.run.path / "warnings.parquet"
-        return pd.read_parquet(path) if path.exists() else quality.check(self.run)
+        return pd.read_parquet(path) if path.exists() else findings.check(self.run)
 
     @cached_property
     def proofs(self) -> dict[str, dict]:

@@ -18,10 +18,11 @@ from great_tables import GT
 from great_tables import html as raw
 
 from cnilab.modes import order
-from cnilab.proof import NOT_CROSSING
-from cnilab.report import names, numbers, words
+from cnilab.report import digits as numbers
+from cnilab.report import names, words
 from cnilab.report.record import Record
 from cnilab.stats import FLAGS
+from cnilab.testbeds.proof.judge import NOT_CROSSING
 
 
 @dataclass(frozen=True)
@@ -280,7 +281,7 @@ def machine(record: Record) -> Page:
 
 def _settings(record: Record) -> str:
     """Say what the deployments' underlay devices and pods were set to, and where one was not like the rest."""
-    from cnilab.quality.settings import compared
+    from cnilab.findings.offloads import compared
 
     seen: dict[str, set[str]] = {}
     for setting in compared(record.proofs):

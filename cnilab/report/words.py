@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from cnilab.report import names, numbers
-from cnilab.report.numbers import count, listing, margin
+from cnilab.report import digits as numbers
+from cnilab.report import names
+from cnilab.report.digits import count, listing, margin
 from cnilab.stats.verdict import FLAGS
 
 Row = Mapping[str, Any]

@@ -5,15 +5,15 @@ mode is, or runs anything: only numbers, blocks and labels. ``VALIDATION.md`` be
 simulations that show that the promises are kept.
 """
 
-from cnilab.stats.checks import run_checks
+from cnilab.stats.assumptions import run_checks
 from cnilab.stats.compare import compare
 from cnilab.stats.comparisons import Comparisons
 from cnilab.stats.equivalence import tost
 from cnilab.stats.multiplicity import benjamini_hochberg, holm, n_min
 from cnilab.stats.omnibus import permutation_f
-from cnilab.stats.plan import PlanSize, plan_size
 from cnilab.stats.ranking import Ranking, rank
 from cnilab.stats.ratio import hodges_lehmann
+from cnilab.stats.sample_size import PlanSize, plan_size
 from cnilab.stats.signed_rank import signed_rank
 from cnilab.stats.stopping import Precision, precision_of, precision_reached
 from cnilab.stats.verdict import FLAGS, VERDICTS

@@ -88,7 +88,7 @@ def collect(
     Parameters
     ----------
     samples
-        A samples table (:mod:`cnilab.samples`) or a bare frame (:func:`tidy`).
+        A samples table (:mod:`cnilab.runs.samples`) or a bare frame (:func:`tidy`).
     modes
         The modes that were planned; those without a row get empty cells. Default: the modes in the table.
     also

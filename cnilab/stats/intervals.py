@@ -19,7 +19,7 @@ def trial_means(intervals: pd.DataFrame) -> pd.DataFrame:
     ----------
     intervals
         Columns ``trial_id``, ``value`` and, if there, ``run_id``, ``metric``, ``t_start_s``, ``t_end_s`` and
-        ``omitted``, as in :data:`cnilab.samples.INTERVAL_COLUMNS`.
+        ``omitted``, as in :data:`cnilab.runs.samples.INTERVAL_COLUMNS`.
 
     Returns
     -------

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from cnilab.stats.blocks_needed import blocks_for_half_width, upper_sd
 from cnilab.stats.cells import Cells, Table
 from cnilab.stats.metrics import TAIL, describe
 from cnilab.stats.pairs import Outcome
-from cnilab.stats.planning import blocks_for_half_width, upper_sd
 from cnilab.stats.ratio import hl_intervals, median_ranks
 from cnilab.stats.subjects import Subject
 from cnilab.stats.verdict import FLAGS, VERDICTS

@@ -9,8 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Protocol
 
-from cnilab.plan import Trial
-from cnilab.proof import Row
+from cnilab.study.plan import Trial
+from cnilab.testbeds.proof.judge import Row
 
 
 class Deployment(Protocol):

@@ -1,7 +1,7 @@
 """What can drift unseen at one end or node: congestion control, socket buffers, CPUs, offloads, packet steering.
 
 One shell script reads it all, in a namespace of the lab as in a pod of a cluster, and one function takes its
-text apart. Whether two readings ought to be alike is :mod:`cnilab.quality`'s business; nothing is set here.
+text apart. Whether two readings ought to be alike is :mod:`cnilab.findings`'s business; nothing is set here.
 """
 
 from __future__ import annotations

@@ -11,11 +11,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from cnilab import proof
-from cnilab.archive import RunDir
 from cnilab.errors import LabError
-from cnilab.plan import Trial
+from cnilab.runs.run import RunDir
 from cnilab.study import Study
+from cnilab.study.plan import Trial
+from cnilab.testbeds.proof import judge as proof
 
 RECORDING = Path(__file__).parents[2] / "data" / "sample"
 

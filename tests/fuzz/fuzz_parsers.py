@@ -1,4 +1,4 @@
-"""Coverage-guided fuzzing of every reader of :mod:`cnilab.tools`, seeded with the recordings.
+"""Coverage-guided fuzzing of every reader of :mod:`cnilab.measurements`, seeded with the recordings.
 
     make fuzz                                               a million inputs for each reader
     python tests/fuzz/fuzz_parsers.py --runs 20000 --tool qperf
@@ -31,7 +31,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "tools"), str(HERE)]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "measurements"), str(HERE)]
 
 from mutate import MAX_LENGTH, Mutator, dictionary, seeds  # noqa: E402
 
@@ -51,7 +51,7 @@ def guided(tool: str, runs: int) -> None:
     """Fuzz in this process; atheris ends it."""
     import atheris
 
-    with atheris.instrument_imports(include=["cnilab.tools", "cnilab.units", "cnilab.errors"]):
+    with atheris.instrument_imports(include=["cnilab.measurements", "cnilab.units", "cnilab.errors"]):
         import oracle
     signal.signal(signal.SIGPROF, oracle.ring)
     folder = WORK / "corpus" / tool
@@ -111,11 +111,11 @@ def blind(tool: str, runs: int) -> None:
 def version(tool: str) -> str:
     """Return a fingerprint of all the code that reads this tool's output, less its comments and docstrings.
 
-    That is the tool's own modules, and what they import of :mod:`cnilab.tools` and :mod:`cnilab.units`.
+    That is the tool's own modules, and what they import of :mod:`cnilab.measurements` and :mod:`cnilab.units`.
     """
-    waiting = {f"cnilab.tools.{tool}", "cnilab.units"}
+    waiting = {f"cnilab.measurements.{tool}", "cnilab.units"}
     waiting |= {
-        f"cnilab.tools.{tool}.{path.stem}" for path in (ROOT / "cnilab" / "tools" / tool).glob("[!_]*.py")
+        f"cnilab.measurements.{tool}.{path.stem}" for path in (ROOT / "cnilab" / "tools" / tool).glob("[!_]*.py")
     }
     read: dict[str, str] = {}
     while waiting:
@@ -126,9 +126,9 @@ def version(tool: str) -> str:
             continue
         tree = ast.parse(path.read_bytes())
         for node in ast.walk(tree):
-            if isinstance(node, ast.ImportFrom) and str(node.module).startswith("cnilab.tools"):
+            if isinstance(node, ast.ImportFrom) and str(node.module).startswith("cnilab.measurements"):
                 names = {f"{node.module}.{alias.name}" for alias in node.names}
-                waiting |= (names | {str(node.module)}) - {"cnilab.tools"}
+                waiting |= (names | {str(node.module)}) - {"cnilab.measurements"}
             elif isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node):
                 node.body = node.body[1:]
         read[module] = ast.dump(tree)
@@ -209,7 +209,7 @@ def main() -> int:
     if options.child:
         {"guided": guided, "blind": blind}[options.child](options.tool[0], options.runs)
         return 0
-    from cnilab.tools import TOOLS, get
+    from cnilab.measurements import TOOLS, get
 
     names = [name for name in options.tool or TOOLS if get(name)]
     if options.table:

@@ -17,10 +17,10 @@ from itertools import pairwise
 
 from invariants import read
 
-from cnilab.samples import STATS
-from cnilab.tools import get
-from cnilab.tools.base import Reading
-from cnilab.tools.reading import checks
+from cnilab.measurements import get
+from cnilab.measurements.base import Reading
+from cnilab.measurements.reading import plausible as checks
+from cnilab.runs.samples import STATS
 
 #: CPU seconds one input may take. CPU time, so that a paused or crowded machine is no hang.
 SECONDS = 5.0

@@ -12,8 +12,8 @@ import mutate
 import oracle
 import pytest
 
-from cnilab.tools import TOOLS, qperf
-from cnilab.tools.base import Reading, Sample
+from cnilab.measurements import TOOLS, qperf
+from cnilab.measurements.base import Reading, Sample
 
 LATENCY = b"tcp_lat:\n    latency  =  15.6 us\n"
 

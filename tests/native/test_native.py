@@ -12,7 +12,7 @@ import pytest
 
 from cnilab.errors import Unavailable
 from cnilab.modes import MODES
-from cnilab.samples import PLACEMENTS
+from cnilab.runs.samples import PLACEMENTS
 from cnilab.testbeds.lab.build import built
 from tests.native import machine
 

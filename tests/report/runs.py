@@ -4,10 +4,11 @@ import json
 
 import numpy as np
 
-from cnilab import proof, samples
-from cnilab.archive import RunDir
 from cnilab.modes import MODES
+from cnilab.runs import samples
+from cnilab.runs.run import RunDir
 from cnilab.study import Study
+from cnilab.testbeds.proof import judge as proof
 
 TRUE = {
     "host": 1.0,

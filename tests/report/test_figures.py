@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from cnilab.report import figures, looks, names, steadiness
+from cnilab.report import figures, names
+from cnilab.report import styles as looks
+from cnilab.report import time_order as steadiness
 from cnilab.report.record import Record
 from report import runs
 

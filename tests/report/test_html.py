@@ -7,7 +7,8 @@ import nbformat
 import pytest
 from bs4 import BeautifulSoup
 
-from cnilab.report import html, looks, narrative
+from cnilab.report import html, narrative
+from cnilab.report import styles as looks
 from cnilab.report.record import Record
 from report import runs
 

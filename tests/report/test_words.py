@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnilab.report import names, numbers, words
+from cnilab.report import digits as numbers
+from cnilab.report import names, words
 from cnilab.stats import VERDICTS
 from report.rows import CASES, row
 

@@ -19,7 +19,7 @@ def campaign(effects, n_blocks=12, *, sd=0.02, block_sd=0.05, seed=1, placements
 
 def contract(frame, *, test="tcp_stream", metric="goodput_bps", stat="value", run_id="r1", **more):
     """Turn a bare frame into a full samples table."""
-    from cnilab.samples import from_rows
+    from cnilab.runs.samples import from_rows
 
     rows = []
     for i, row in enumerate(frame.to_dict("records")):

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats as st
 
+from cnilab.stats.assumptions import change_point, drift, lag_one
+from cnilab.stats.blocks_needed import blocks_for_power
 from cnilab.stats.cells import Table
-from cnilab.stats.checks import change_point, drift, lag_one
 from cnilab.stats.equivalence import tost_p
 from cnilab.stats.letters import rank_intervals
 from cnilab.stats.omnibus import permutation_p
 from cnilab.stats.pairs import Family, Pair, analyse
-from cnilab.stats.planning import blocks_for_power
 from cnilab.stats.ratio import hl_intervals
 from cnilab.stats.signed_rank import signed_rank
 from cnilab.stats.steady import step_in_run, warm_up

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats as st
 
 from cnilab.stats import benjamini_hochberg, hodges_lehmann, holm, n_min, signed_rank, tost
-from cnilab.stats.checks import change_point
+from cnilab.stats.assumptions import change_point
 from cnilab.stats.letters import compact_letters, rank_intervals
 from cnilab.stats.omnibus import permutation_f
 from cnilab.stats.ratio import median_ranks

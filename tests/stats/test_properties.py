@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
-from cnilab.design import block_order
 from cnilab.errors import CnilabError
 from cnilab.stats import FLAGS, VERDICTS, compare, plan_size, rank
+from cnilab.study.orders import block_order
 
 from .frames import strip
 

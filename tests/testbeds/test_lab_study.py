@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import cnilab
-from cnilab.archive import RunDir
+from cnilab.runs.run import RunDir
 from cnilab.setup.programs import find
 
 pytestmark = pytest.mark.lab

@@ -3,7 +3,7 @@
 Kernel state is read by ``ip`` and ``bridge`` in a pod on the node's own network; packets are sent by ``ping`` with
 DF set from the benchmark pods and recorded by ``tcpdump`` on the sending node. Where the user's rights do not
 reach (no privileged namespace), the node's entry is None and MTU and TTL remain. Whether all that fits the mode
-is decided in :mod:`cnilab.proof`.
+is decided in :mod:`cnilab.testbeds.proof.judge`.
 
 An echo comes back with the TTL that the *reply* has left; both directions cross the same devices, so it is
 taken as the TTL at the receiver.
@@ -26,7 +26,7 @@ from cnilab.testbeds import conditions
 from cnilab.testbeds.kubernetes import executing
 from cnilab.testbeds.kubernetes.api import Api
 from cnilab.testbeds.kubernetes.pods import Pod
-from cnilab.testbeds.lab.wire import MAGIC, dissect
+from cnilab.testbeds.wire import MAGIC, dissect
 
 ICMP_AND_IP = 28  # IPv4 20 + ICMP echo 8, RFC 791 and 792
 SNAP = 256  # enough for every header cnilab reads and the probe's mark
@@ -118,7 +118,7 @@ def exchange(
     Returns
     -------
     dict
-        ``probes``, ``received``, ``packets`` and ``end_mtus`` as :mod:`cnilab.proof` reads them.
+        ``probes``, ``received``, ``packets`` and ``end_mtus`` as :mod:`cnilab.testbeds.proof.judge` reads them.
     """
     recording = _Recording(api, tap, device, hosts) if tap else None
     try:

@@ -11,8 +11,8 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from cnilab.cluster import ClusterSettings
 from cnilab.errors import ClusterError
+from cnilab.study.cluster_settings import ClusterSettings
 from cnilab.testbeds.kubernetes.api import Api, Conflict, Forbidden, NotFound
 from cnilab.testbeds.kubernetes.placing import Node
 

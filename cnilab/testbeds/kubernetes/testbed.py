@@ -16,14 +16,15 @@ from typing import Any
 
 from tqdm import tqdm
 
-from cnilab import modes, proof
-from cnilab.cluster import ClusterSettings, settle
+from cnilab import modes
 from cnilab.errors import ClusterError, TestbedError
-from cnilab.plan import Trial
 from cnilab.study import Study
+from cnilab.study.cluster_settings import ClusterSettings, settle
+from cnilab.study.plan import Trial
 from cnilab.testbeds.kubernetes import detect, evidence, executing, placing, switching, trials
 from cnilab.testbeds.kubernetes.api import Api
 from cnilab.testbeds.kubernetes.pods import Pod, Pods, Want
+from cnilab.testbeds.proof import judge as proof
 
 #: Ports and protocols a Service of ours carries: every tool's own and their data connections.
 SERVICE_PORTS = tuple(

@@ -10,10 +10,10 @@ import sys
 from pathlib import Path
 
 from cnilab.errors import ClusterError
+from cnilab.measurements.wrk import http_server
 from cnilab.testbeds.kubernetes import executing
 from cnilab.testbeds.kubernetes.api import Api
 from cnilab.testbeds.kubernetes.pods import Pod
-from cnilab.tools.wrk import http_server
 
 LISTEN_S = 10.0
 _LISTENS = b"cnilab: listens"

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cnilab.cluster import ClusterSettings
 from cnilab.errors import ClusterError, TestbedError, Unavailable
-from cnilab.samples import PLACEMENTS
+from cnilab.runs.samples import PLACEMENTS
 from cnilab.study import Study
+from cnilab.study.cluster_settings import ClusterSettings
 from cnilab.testbeds.kubernetes.api import Api
 from cnilab.testbeds.kubernetes.testbed import KubernetesTestbed
-from cnilab.testbeds.verification import Verification
+from cnilab.testbeds.verified import Verification
 
 
 def verify(

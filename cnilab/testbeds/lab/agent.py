@@ -22,6 +22,7 @@ import threading
 import time
 
 # Run by path, before the package can be imported: its neighbours are imported by path too.
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import trail
 import wire

@@ -8,12 +8,14 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from cnilab import modes, proof
+from cnilab import modes
 from cnilab.errors import LabError, Unavailable
-from cnilab.testbeds.lab import facts, kernel, planes
+from cnilab.testbeds.lab import evidence as facts
+from cnilab.testbeds.lab import kernel, planes
 from cnilab.testbeds.lab.client import AgentProcess
 from cnilab.testbeds.lab.steps import to_ops, to_shell
 from cnilab.testbeds.lab.topology import CLUSTER_IPS, Topology
+from cnilab.testbeds.proof import judge as proof
 
 PROBE_PORT = 5201  # one that Docker publishes too
 BGP_LIMIT_S = 15.0
@@ -191,7 +193,7 @@ class Lab:
         return self.agent.call("read", ns=where, argv=["sh", "-c", command])["stdout"]
 
     def prove(self, placements: list[str] | None = None, path: str = "pod_to_pod") -> list[proof.Row]:
-        """Show for each placement that this mode is what carries the packets; see :mod:`cnilab.proof`."""
+        """Show for each placement that this mode is what carries the packets; see :mod:`~cnilab.testbeds.proof`."""
         return proof.rows(self.mode, self.kernel_path, self.evidence(placements, path))
 
     def evidence(self, placements: list[str] | None = None, path: str = "pod_to_pod") -> dict:

@@ -6,14 +6,14 @@ import os
 from pathlib import Path
 from typing import Any
 
-from cnilab import proof
 from cnilab.errors import LabError
-from cnilab.plan import Trial
 from cnilab.setup.programs import find
 from cnilab.study import Study
+from cnilab.study.plan import Trial
 from cnilab.testbeds.lab import kernel
 from cnilab.testbeds.lab.lab import Lab
 from cnilab.testbeds.lab.trace import trace
+from cnilab.testbeds.proof import judge as proof
 
 
 class LabDeployment:

@@ -1,7 +1,7 @@
 """The path of a packet, told: every device it passes from one pod to another, and how long it is there.
 
 ``Lab.trace`` sends one real packet through the running lab and orders what the taps on every device saw. It
-explains a mode; it does not judge it (:mod:`cnilab.proof` does).
+explains a mode; it does not judge it (:mod:`cnilab.testbeds.proof.judge` does).
 """
 
 from __future__ import annotations

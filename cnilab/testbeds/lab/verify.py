@@ -11,7 +11,7 @@ from cnilab import modes
 from cnilab.errors import LabError, Unavailable
 from cnilab.testbeds.lab.lab import Lab
 from cnilab.testbeds.lab.topology import CLUSTER_IPS
-from cnilab.testbeds.verification import Verification
+from cnilab.testbeds.verified import Verification
 
 
 def verify_modes(

@@ -17,9 +17,9 @@ from pathlib import Path
 import pytest
 
 from cnilab import execute, study
-from cnilab.archive import RunDir
-from cnilab.cluster import ClusterSettings
 from cnilab.errors import ClusterError
+from cnilab.runs.run import RunDir
+from cnilab.study.cluster_settings import ClusterSettings
 from cnilab.testbeds.kubernetes import switching
 from cnilab.testbeds.kubernetes.api import Api
 from cnilab.testbeds.kubernetes.cleanup import runs

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from cnilab.cluster import ClusterSettings
+from cnilab.study.cluster_settings import ClusterSettings
 from cnilab.testbeds.kubernetes import executing, placing, rbac, switching
 from cnilab.testbeds.kubernetes.api import Api, ApiError, Forbidden
 from cnilab.testbeds.kubernetes.cleanup import clean_up

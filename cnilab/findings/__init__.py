@@ -1,0 +1,100 @@
+"""What a reader must know before believing a run: every doubt a row, nothing dropped in silence.
+
+Reads a run directory and looks: what is missing and why, whether the order was kept, whether the bench was
+still, whether both sides of a comparison had the same conditions, whether the proofs hold. It changes no
+number and removes no trial; verdicts are :mod:`cnilab.stats`' own.
+
+Schema history, newest first
+----------------------------
+1  first version
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pandas as pd
+
+from cnilab.findings import alike as conditions
+from cnilab.findings import bench
+from cnilab.findings import completeness as trials
+from cnilab.findings import offloads as settings
+from cnilab.findings.evidence import Evidence
+from cnilab.runs import samples as tables
+from cnilab.runs.run import RunDir
+
+SCHEMA_VERSION = 1
+SEVERITIES = ("serious", "warning", "info")
+COLUMNS = {
+    "code": "string",
+    "severity": "string",
+    "scope": "string",
+    "mode": "string",
+    "placement": "string",
+    "test": "string",
+    "trial_id": "string",
+    "text": "string",
+    "value": "float64",
+    "threshold": "float64",
+    "remedy": "string",
+}
+
+#: In the order in which equally serious findings are told.
+CHECKS: tuple[Callable[[Evidence], Iterator[dict]], ...] = (
+    trials.trials_missing,
+    trials.order_not_as_planned,
+    trials.proof_failed,
+    trials.trials_without_result,
+    bench.control_differs,
+    conditions.hidden_difference,
+    settings.settings_differ,
+    conditions.substitute_used,
+    conditions.tail_unreliable,
+    trials.receiver_missing,
+    bench.unsteady,
+    bench.bench_moved,
+    conditions.core_full,
+    trials.remarked,
+    trials.setting_not_made,
+)
+
+
+def check(run_dir: str | Path | RunDir) -> pd.DataFrame:
+    """Look a run over.
+
+    Parameters
+    ----------
+    run_dir
+        A run directory.
+
+    Returns
+    -------
+    DataFrame
+        One row a finding, serious ones first: ``code, severity, scope, mode, placement, test, trial_id, text,
+        value, threshold, remedy``. No row means that nothing was found, not that nothing was looked at.
+    """
+    run = run_dir if isinstance(run_dir, RunDir) else RunDir.open(run_dir)
+    evidence = Evidence(run)
+    found = []
+    for look in CHECKS:
+        found += [{"code": look.__name__, **row} for row in look(evidence)]
+    frame = pd.DataFrame(found, columns=list(COLUMNS)).astype(COLUMNS)
+    frame["scope"] = [_scope(row) for row in frame.to_dict("records")]
+    rank = frame["severity"].map({s: i for i, s in enumerate(SEVERITIES)})
+    frame = frame.iloc[rank.argsort(kind="stable")].reset_index(drop=True)
+    frame.attrs["schema_version"] = SCHEMA_VERSION
+    return frame
+
+
+def save(run: RunDir, found: pd.DataFrame) -> Path:
+    """Write the findings beside the run they are about."""
+    return tables.write(found, run.path / "warnings.parquet")
+
+
+def _scope(row: dict) -> str:
+    parts = [str(row[k]) for k in ("trial_id", "mode", "placement", "test") if not pd.isna(row[k])]
+    return ", ".join(parts) or "the whole run"
+
+
+__all__ = ["CHECKS", "COLUMNS", "SEVERITIES", "check", "save"]

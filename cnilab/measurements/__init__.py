@@ -1,0 +1,103 @@
+"""The benchmark programs cnilab can run and whose output it can read, and the archives of its peers.
+
+A new tool is one module here, one line in :data:`TOOLS` and one recorded output in ``tests/data/tools``.
+"""
+
+from __future__ import annotations
+
+from cnilab.errors import UnknownKey
+from cnilab.measurements import (
+    ab,
+    bombardier,
+    cilium_perf,
+    flent,
+    fortio,
+    fping,
+    hey,
+    iperf2,
+    iperf3,
+    k8s_netperf,
+    knb,
+    netperf,
+    nuttcp,
+    perf_tests,
+    ping,
+    qperf,
+    sockperf,
+    vegeta,
+    wrk,
+)
+from cnilab.measurements.base import Call, Interval, Parser, Reading, Sample, Tool
+from cnilab.measurements.reading import ends, texts
+
+__all__ = ["TOOLS", "Call", "Interval", "Parser", "Reading", "Sample", "Tool", "detect", "get", "read"]
+
+#: Name -> module. A module is a :class:`Parser`; one that also has ``PROGRAMS`` is a :class:`Tool`.
+#: The order is the order of detection: what names itself stands before what is known by its form.
+TOOLS: dict[str, Parser] = {
+    "iperf3": iperf3,
+    "flent": flent,
+    "fortio": fortio,
+    "vegeta": vegeta,
+    "bombardier": bombardier,
+    "k8s_netperf": k8s_netperf,
+    "cilium_perf": cilium_perf,
+    "knb": knb,
+    "perf_tests": perf_tests,
+    "sockperf": sockperf,
+    "wrk": wrk,
+    "ab": ab,
+    "hey": hey,
+    "iperf2": iperf2,
+    "netperf": netperf,
+    "nuttcp": nuttcp,
+    "qperf": qperf,
+    "ping": ping,
+    "fping": fping,
+}
+
+
+def get(name: str) -> Parser:
+    """Return the tool called ``name``.
+
+    Raises
+    ------
+    UnknownKey
+        Listing the known ones.
+    """
+    try:
+        return TOOLS[name]
+    except KeyError:
+        raise UnknownKey("tool", name, TOOLS) from None
+
+
+def read(name: str, raw: bytes, *, totals: bool = False) -> list[Reading]:
+    """Read what the tool called ``name`` printed.
+
+    Parameters
+    ----------
+    raw
+        All it printed. A number at the end of a text that was cut there is not believed (:mod:`.reading.ends`).
+    totals
+        Leave the time series out where the reader can.
+
+    Raises
+    ------
+    ParseError
+        Where the bytes are not this tool's.
+    UnknownKey
+        Where there is no such tool.
+    """
+    tool = get(name)
+    parse = getattr(tool, "parse_totals", tool.parse) if totals else tool.parse
+    return parse(ends.trusted(texts.plain(raw)))
+
+
+def detect(head: bytes) -> str | None:
+    """Return the name of the tool whose output begins with ``head`` (64 KiB are enough), by content alone.
+
+    >>> detect(b"tcp_lat:\\n    latency  =  15.6 us\\n")
+    'qperf'
+    """
+    head = texts.plain(head[:65536])
+    return next((name for name, tool in TOOLS.items() if tool.sniff(head)), None)

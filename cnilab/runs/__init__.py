@@ -1,0 +1,1 @@
+"""A run directory: what happened, kept raw first, and everything that is rebuilt from it."""

@@ -1,0 +1,1 @@
+"""Is the mode that is reported the mode that carried the packets? The judgement; testbeds gather the evidence."""

@@ -1,0 +1,261 @@
+"""What packets themselves say: probes with DF set, the TTL they arrive with, and their headers on the underlay.
+
+Runs inside the lab's agent, hence standard library only. It reads and reports; whether that is what a mode
+should look like is decided in :mod:`~cnilab.testbeds.proof`. Probes are UDP, not ICMP echo, because Docker's published
+ports carry them too; header layouts after RFC 791, 768, 7348 (VXLAN), 2003 (IP in IP).
+"""
+
+from __future__ import annotations
+
+import errno
+import select
+import socket
+import struct
+import threading
+import time
+
+VXLAN_PORTS, FLANNEL_UDP_PORT, WIREGUARD_PORT = (8472, 4789), 8285, 51820
+IP_HEADER, UDP_HEADER, ETH_HEADER = 20, 8, 14
+IP_MTU_DISCOVER, IP_PMTUDISC_DO, IP_RECVERR, IP_RECVTTL, IP_TTL = 10, 2, 11, 12, 2
+MAGIC = b"cnilab probe "
+LIMIT = 400  # packets kept of one capture; an exchange makes a few dozen
+
+
+def listening(pid: int, port: int, udp: bool = False) -> bool:
+    """Whether any process in the network namespace of ``pid`` listens on ``port``."""
+    for name in ("udp", "udp6") if udp else ("tcp", "tcp6"):
+        try:
+            with open(f"/proc/{pid}/net/{name}") as file:
+                next(file)
+                for line in file:
+                    field = line.split()
+                    if int(field[1].rsplit(":", 1)[1], 16) == port and (udp or field[3] == "0A"):
+                        return True
+        except OSError:
+            continue
+    return False
+
+
+def ipv4(data: bytes) -> dict | None:
+    """Read an IPv4 header; None if it is none. Lengths in bytes."""
+    if len(data) < IP_HEADER or data[0] >> 4 != 4:
+        return None
+    total, ident, fragment, ttl, protocol = struct.unpack_from("!2xHHHBB", data)
+    return {
+        "src": socket.inet_ntoa(data[12:16]),
+        "dst": socket.inet_ntoa(data[16:20]),
+        "length": total,
+        "ttl": ttl,
+        "df": bool(fragment & 0x4000),
+        "id": ident,
+        "protocol": protocol,
+        "header": (data[0] & 15) * 4,
+    }
+
+
+def dissect(frame: bytes) -> dict | None:
+    """Read one Ethernet frame of the underlay: ``outer``, what carries it, and the inner packet's header.
+
+    Returns
+    -------
+    dict or None
+        ``{"carrier": "none|vxlan|ipip|udp|wireguard", "outer": …, "inner": … or None, "vni": … , "port": …}``;
+        None for what is not IPv4.
+    """
+    return dissect_ip(frame[ETH_HEADER:]) if frame[12:14] == b"\x08\x00" else None
+
+
+def dissect_ip(packet: bytes) -> dict | None:
+    """Read what :func:`dissect` does from a packet without its Ethernet header."""
+    outer = ipv4(packet)
+    if outer is None:
+        return None
+    rest = packet[outer["header"] :]
+    found: dict = {"carrier": "none", "outer": outer, "inner": None, "port": None, "vni": None}
+    if outer["protocol"] == 4:
+        found.update(carrier="ipip", inner=ipv4(rest))
+        found["payload"] = rest[found["inner"]["header"] :] if found["inner"] else b""
+        return found
+    found["payload"] = rest
+    if outer["protocol"] != 17 or len(rest) < UDP_HEADER:
+        return found
+    source, destination = struct.unpack_from("!HH", rest)
+    body = rest[UDP_HEADER:]
+    found["port"] = destination
+    if destination in VXLAN_PORTS and len(body) >= 8 and body[0] & 0x08:
+        inner = ipv4(body[8 + ETH_HEADER :]) if body[20:22] == b"\x08\x00" else None
+        found.update(carrier="vxlan", vni=int.from_bytes(body[4:7], "big"), inner=inner)
+        found["payload"] = body[8 + ETH_HEADER + (inner["header"] if inner else 0) :]
+    elif destination == FLANNEL_UDP_PORT and source == FLANNEL_UDP_PORT:
+        found.update(carrier="udp", inner=ipv4(body))
+        found["payload"] = body[found["inner"]["header"] :] if found["inner"] else b""
+    elif WIREGUARD_PORT in (source, destination) and body[:1] in (b"\1", b"\2", b"\3", b"\4"):
+        found.update(carrier="wireguard", message=body[0], payload=b"")
+    return found
+
+
+def capture(device: str, stop: threading.Event, ready: threading.Event) -> list[dict]:
+    """Record the IPv4 packets that pass ``device`` until ``stop``; at most LIMIT of them."""
+    packets: list[dict] = []
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3)) as tap:
+        tap.bind((device, 0))
+        tap.setblocking(False)
+        ready.set()
+        while len(packets) < LIMIT:
+            if not select.select([tap], [], [], 0.005)[0]:
+                if stop.is_set():
+                    break
+                continue
+            frame, address = tap.recvfrom(65535)
+            packet = dissect(frame)
+            if packet:
+                packet["probe"] = MAGIC in packet.pop("payload", b"")
+                packet["sent"] = address[2] == socket.PACKET_OUTGOING
+                packets.append(packet)
+    return packets
+
+
+def echo(address: str, port: int, stop: threading.Event, ready: threading.Event) -> list[dict]:
+    """Answer probes on a UDP port until ``stop``; report each one's length and TTL as they arrived."""
+    seen = []
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.setsockopt(socket.IPPROTO_IP, IP_RECVTTL, 1)
+        sock.bind((address, port))
+        ready.set()
+        while not stop.is_set():
+            if not select.select([sock], [], [], 0.005)[0]:
+                continue
+            data, extra, _, sender = sock.recvmsg(65535, 64)
+            ttl = next(
+                (struct.unpack("i", d[:4])[0] for level, kind, d in extra if (level, kind) == (0, IP_TTL)),
+                None,
+            )
+            seen.append({"length": len(data) + UDP_HEADER + IP_HEADER, "ttl": ttl, "from": sender[0]})
+            sock.sendto(data[:64], sender)
+    return seen
+
+
+def probe(address: str, port: int, length: int, source: str | None = None, timeout_s: float = 1.0) -> dict:
+    """Send one UDP packet of ``length`` bytes (IP header included) with DF set and wait for its echo.
+
+    Returns
+    -------
+    dict
+        ``result`` is ``ok``, ``too_long`` (with ``mtu``), ``unreachable`` (with ``error`` and ``by``) or ``lost``.
+    """
+    payload = MAGIC + f"{length}:{time.monotonic_ns()} ".encode()
+    payload += b"." * (length - IP_HEADER - UDP_HEADER - len(payload))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DO)
+        sock.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
+        sock.setsockopt(socket.IPPROTO_IP, IP_TTL, 64)
+        try:
+            if source:
+                sock.bind((source, 0))
+            sock.connect((address, port))
+            began = time.monotonic()
+            sock.send(payload)
+        except OSError as error:
+            return {"length": length, **explain(error, queued(sock))}
+        end = began + timeout_s
+        while (left := end - time.monotonic()) > 0:
+            poll = select.poll()
+            poll.register(sock, select.POLLIN)
+            if not poll.poll(left * 1000):
+                break
+            try:
+                if sock.recv(256)[:40] == payload[:40]:
+                    return {"length": length, "result": "ok", "rtt_s": time.monotonic() - began}
+            except OSError as error:
+                if error.errno == errno.ECONNREFUSED:
+                    return {"length": length, "result": "refused", "error": "port unreachable"}
+                return {"length": length, **explain(error, queued(sock))}
+    return {"length": length, "result": "lost", "error": f"no echo within {timeout_s} s"}
+
+
+def queued(sock: socket.socket) -> dict:
+    """Read the socket's error queue, ip(7): who complained, and the next hop's MTU where told."""
+    try:
+        _, extra, _, _ = sock.recvmsg(256, 512, socket.MSG_ERRQUEUE | socket.MSG_DONTWAIT)
+    except OSError:
+        return {}
+    for level, kind, data in extra:
+        if (level, kind) == (0, IP_RECVERR) and len(data) >= 16:
+            number, origin, icmp, code, _, info, _ = struct.unpack_from("=IBBBBII", data)
+            by = socket.inet_ntoa(data[20:24]) if origin == 2 and len(data) >= 24 else None
+            return {
+                "errno": number,
+                "icmp": (icmp, code) if origin == 2 else None,
+                "mtu": info or None,
+                "by": by,
+            }
+    return {}
+
+
+def explain(error: OSError, queue: dict) -> dict:
+    """Name what a send or receive error means for the path."""
+    number = error.errno or queue.get("errno")
+    if number == errno.EMSGSIZE:
+        return {"result": "too_long", "mtu": queue.get("mtu"), "by": queue.get("by")}
+    text = error.strerror or str(error)
+    if number in (errno.ENETUNREACH, errno.EHOSTUNREACH):
+        return {"result": "unreachable", "error": text.lower(), "by": queue.get("by")}
+    return {"result": "failed", "error": text.lower(), "by": queue.get("by")}
+
+
+def exchange(
+    inside,
+    client: str,
+    server: str,
+    address: str,
+    port: int,
+    lengths: list[int],
+    taps: list[list[str]],
+    timeout_s: float = 1.0,
+    tries: int = 3,
+) -> dict:
+    """Send one probe a length from ``client`` to ``server`` while capturing, and gather what all ends saw.
+
+    Parameters
+    ----------
+    inside
+        ``inside(ns, work)`` starts ``work()`` in a namespace and returns a function that waits for its value.
+    lengths
+        IP packet lengths in bytes. The first is tried up to ``tries`` times: it may meet an empty ARP table
+        or a tunnel that has yet to shake hands.
+    taps
+        ``[namespace, device]`` pairs to capture on.
+
+    Returns
+    -------
+    dict
+        ``probes``, ``received`` and ``packets`` (one list a tap).
+    """
+    stop = threading.Event()
+    flags = [threading.Event() for _ in range(len(taps) + 1)]
+    captures = [
+        inside(ns, lambda device=device, flag=flag: capture(device, stop, flag))
+        for (ns, device), flag in zip(taps, flags)
+    ]
+    server_end = inside(server, lambda: echo("0.0.0.0", port, stop, flags[-1]))
+    try:
+        for flag in flags:
+            flag.wait(2)
+
+        def send() -> list[dict]:
+            answers = []
+            for position, length in enumerate(lengths):
+                for _ in range(tries if position == 0 else 1):
+                    answer = probe(address, port, length, timeout_s=timeout_s)
+                    if answer["result"] in ("ok", "too_long", "unreachable"):
+                        break
+                answers.append(answer)
+                if position == 0 and answer["result"] != "ok":
+                    break  # nothing gets through: the longer ones can only tell the same
+            return answers
+
+        probes = inside(client, send)(len(lengths) * timeout_s * tries + 5)
+    finally:
+        stop.set()
+    return {"probes": probes, "received": server_end(), "packets": [wait() for wait in captures]}

@@ -1,0 +1,253 @@
+"""Each doubt is found where it was planted, and not where it was not."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from report import runs
+
+from cnilab import findings
+from cnilab.comparing import compare_run
+from cnilab.runs import samples
+from cnilab.runs.run import RunDir
+
+
+@pytest.fixture(scope="module")
+def clean(tmp_path_factory):
+    return runs.make(tmp_path_factory.mktemp("quality") / "made-up")
+
+
+@pytest.fixture
+def run(clean, tmp_path):
+    return RunDir.open(shutil.copytree(clean.path, tmp_path / "made-up"))
+
+
+def found(run, code):
+    frame = findings.check(run)
+    return frame[frame["code"] == code].to_dict("records")
+
+
+def rewrite(run, change):
+    frame = change(run.samples())
+    samples.write(samples.validate(frame), run.path / "samples.parquet")
+
+
+def test_a_clean_run_has_nothing_serious(clean):
+    frame = findings.check(clean)
+    assert list(frame.columns) == list(findings.COLUMNS)
+    assert set(frame["severity"]) <= {"warning", "info"}
+    assert set(frame.loc[frame["severity"] == "warning", "code"]) == {"substitute_used"}
+    assert not frame["text"].isna().any()
+
+
+def test_not_crossing_is_told_and_is_no_error(clean):
+    rows = found(clean, "trials_without_result")
+    assert {r["mode"] for r in rows} == {"flannel-host-gw", "calico-bgp-mesh"}
+    assert {r["severity"] for r in rows} == {"info"}
+    assert all("a property of the mode" in r["text"] and r["value"] == 20 for r in rows)
+
+
+def test_failures_are_counted_with_their_reason(run):
+    def fail(frame):
+        hit = frame["trial_id"].isin(
+            frame.loc[(frame["mode"] == "host") & (frame["test"] == "tcp_rr"), "trial_id"].unique()[:3]
+        )
+        rest, bad = frame[~hit], frame[hit].drop_duplicates("trial_id").copy()
+        bad[["metric", "stat", "value", "unit"]] = None
+        return pd.concat(
+            [rest, bad.assign(status="timeout", reason="netperf was still running after 16 s", value=np.nan)]
+        ).astype(samples.COLUMNS)
+
+    rewrite(run, fail)
+    rows = [r for r in found(run, "trials_without_result") if r["severity"] == "serious"]
+    assert sum(r["value"] for r in rows) == 3
+    assert all("still running" in r["text"] and r["test"] == "tcp_rr" for r in rows)
+
+
+def test_a_missing_trial_is_serious_and_says_what_to_type(run):
+    for trial in run.plan.trials[-2:]:
+        shutil.rmtree(run.path / "raw" / trial.trial_id)
+    (row,) = found(run, "trials_missing")
+    assert (row["severity"], row["value"]) == ("serious", 2)
+    assert "--resume" in row["remedy"]
+    run.update_manifest(stopped={"before_block": 10, "reason": "precision_reached"})
+    assert found(run, "trials_missing")[0]["severity"] == "info"
+
+
+def test_another_order_is_found(run):
+    a, b = (run.path / "raw" / t.trial_id / "meta.json" for t in run.plan.trials[:2])
+    one, two = json.loads(a.read_text()), json.loads(b.read_text())
+    a.write_text(json.dumps(one | {"started_at": two["started_at"]}))
+    b.write_text(json.dumps(two | {"started_at": one["started_at"]}))
+    assert found(run, "order_not_as_planned")[0]["value"] == 2
+    a.write_text(json.dumps(one | {"label": "calico-vxlan"}))
+    assert "planned was" in found(run, "order_not_as_planned")[0]["text"]
+
+
+def test_a_failed_proof_is_serious(run):
+    path = next((run.path / "proof").glob("*.json"))
+    proof = json.loads(path.read_text())
+    proof["rows"][0] |= {
+        "status": "failed",
+        "reason": "mode not in effect: carried by: expected vxlan, found none",
+    }
+    path.write_text(json.dumps(proof))
+    (row,) = found(run, "proof_failed")
+    assert row["severity"] == "serious"
+    path.unlink()
+    assert "no proof" in found(run, "proof_failed")[0]["text"]
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "text"),
+    [("tool_version", "3.17", "tool versions vary"), ("kernel_path", "ebpf", "different implementations")],
+)
+def test_a_hidden_difference_is_found(run, column, value, text):
+    rewrite(
+        run,
+        lambda f: f.assign(
+            **{
+                column: f[column].mask(
+                    (f["block"] == 3) & (f["mode"] == "flannel-vxlan") & (f["test"] == "tcp_stream"), value
+                )
+            }
+        ).astype(samples.COLUMNS),
+    )
+    assert any(text in r["text"] and r["severity"] == "serious" for r in found(run, "hidden_difference"))
+
+
+def test_congestion_control_that_varies_is_found(run):
+    for name, trial in (("bbr", run.plan.trials[0]), ("cubic", run.plan.trials[1])):
+        path = run.path / "raw" / trial.trial_id / "meta.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"congestion_control": name}))
+    assert any("bbr, cubic" in r["text"] for r in found(run, "hidden_difference"))
+
+
+def test_mtu_as_shipped_is_told(clean):
+    (row,) = found(clean, "hidden_difference")
+    assert "1450 B: flannel-vxlan" in row["text"]
+
+
+def test_a_full_core_is_told(run):
+    assert {r["placement"] for r in found(run, "core_full")} == {"same_subnet", "cross_subnet"}
+    rewrite(
+        run, lambda f: f.assign(value=f["value"].mask(f["metric"].eq("cpu_client_ratio").fillna(False), 0.5))
+    )
+    assert found(run, "core_full") == []
+
+
+def test_a_thin_tail_is_told(run):
+    assert found(run, "tail_unreliable") == []  # 20 000 requests
+    rewrite(
+        run,
+        lambda f: f.assign(
+            value=f["value"].mask(f["metric"].eq("transaction_rate_per_s").fillna(False), 900.0)
+        ),
+    )
+    (row,) = found(run, "tail_unreliable")
+    assert (row["value"], row["threshold"]) == (900, pytest.approx(10_000))
+
+
+def test_a_mute_receiver_is_told(run):
+    rewrite(
+        run,
+        lambda f: f[
+            ~(
+                f["metric"].eq("goodput_bps").fillna(False)
+                & (f["mode"] == "flannel-vxlan")
+                & (f["block"] == 2)
+            )
+        ],
+    )
+    assert {r["mode"] for r in found(run, "receiver_missing")} == {"flannel-vxlan"}
+
+
+def test_a_bench_that_drifts_is_told(run):
+    rewrite(
+        run,
+        lambda f: f.assign(
+            value=f["value"].mask(
+                f["metric"].eq("goodput_bps").fillna(False),
+                1e10 * 0.8 ** f["block"].astype(float) * (1 + 0.001 * f["slot"]),
+            )
+        ),
+    )
+    rows = found(run, "bench_moved")
+    assert any(r["severity"] == "warning" and "drift" in r["text"] for r in rows)
+
+
+def test_a_baseline_that_differs_from_itself_is_serious(run):
+    rewrite(
+        run,
+        lambda f: f.assign(
+            value=f["value"].mask(
+                f["metric"].eq("goodput_bps").fillna(False) & (f["mode"] == "host#aa"), f["value"] * 0.7
+            )
+        ),
+    )
+    rows = found(run, "control_differs")
+    assert rows
+    assert rows[0]["severity"] == "serious"
+
+
+def test_a_margin_below_the_noise_is_one_finding_a_test_and_placement(run):
+    rng = np.random.default_rng(4)
+    rewrite(run, lambda f: f.assign(value=f["value"] * np.exp(rng.normal(0, 0.4, len(f)))))
+    rows = [r for r in found(run, "control_differs") if "A/A interval" in r["text"]]
+    assert rows
+    where = [(r["mode"], r["placement"], r["test"]) for r in rows]
+    assert len(where) == len(set(where))
+    named = sum(len(r["text"].partition("out of reach for ")[2].split(", ")) for r in rows)
+    noisy = [r for r in compare_run(run).rows if r["family"] == "aa" and "margin_below_noise" in r["flags"]]
+    assert named == len(noisy) > len(rows)
+
+
+def test_a_level_that_changes_within_runs_is_told(run):
+    series = run.intervals()
+    own = run.samples().query("mode == 'flannel-vxlan'")["trial_id"]
+    late = series["trial_id"].isin(own) & (series["t_start_s"] > 0.6)
+    samples.write(
+        series.assign(value=series["value"].mask(late, series["value"] * 0.5)), run.path / "intervals.parquet"
+    )
+    assert {r["mode"] for r in found(run, "unsteady")} == {"flannel-vxlan"}
+
+
+def test_notes_of_the_testbed_are_kept(run):
+    log = run.manifest["deployments"]
+    for entry in list(log.values())[:3]:
+        entry["notes"] = ["cubic could not be set in pod p1"]
+    run.update_manifest(deployments=log)
+    assert found(run, "setting_not_made")[0]["text"] == "cubic could not be set in pod p1 (3 deployments)"
+
+
+def test_what_the_readers_remarked_is_told_in_words(run):
+    assert found(run, "remarked") == []
+    ids = run.samples().query("mode == 'host' and test == 'tcp_rr'")["trial_id"].unique()[:3]
+    remarks = pd.DataFrame({"trial_id": ids, "remark": "confidence_not_met: throughput 7.5%"}, dtype="string")
+    samples.write(remarks, run.path / "remarks.parquet")
+    rows = found(run, "remarked")
+    assert sum(row["value"] for row in rows) == 3
+    assert {(row["severity"], row["mode"], row["test"]) for row in rows} == {("info", "host", "tcp_rr")}
+    assert all("netperf did not reach the confidence it was asked for" in row["text"] for row in rows)
+
+
+def test_settings_that_were_not_recorded_are_told(run):
+    """A difference itself is tests/test_settings.py's."""
+    (row,) = found(run, "settings_differ")
+    n = len(run.proofs())
+    assert (row["severity"], row["value"]) == ("info", n)
+    assert f"not recorded in {n} of {n} deployments" in row["text"]
+
+
+def test_findings_survive_the_disk(run):
+    frame = findings.check(run)
+    back = pd.read_parquet(findings.save(run, frame))
+    assert back["code"].tolist() == frame["code"].tolist()
+
+
+def test_every_check_has_its_own_test():
+    text = Path(__file__).read_text()
+    assert all(check.__name__ in text for check in findings.CHECKS)
