@@ -73,7 +73,7 @@ def _short_tables(raw: bytes) -> bytes:
 
 def words(tool: str) -> list[bytes]:
     """Tokens of one tool: what its reader's source and its recordings are made of."""
-    source = ROOT / "cnilab" / "tools"
+    source = ROOT / "cnilab" / "measurements"
     modules = sorted((source / tool).glob("*.py")) or [source / f"{tool}.py"]
     found = set(_COMMON) | set(_NUMBERS)
     for module in modules:
