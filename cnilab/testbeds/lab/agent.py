@@ -345,10 +345,11 @@ def wrap(step: dict) -> list[str]:
     hidden = step.get("private_run")
     if not hidden:
         return argv
+    # -n: mount(8) would leave /run/mount on the machine
     own = f"/run/cnilab/private/{step['ns']}"
     os.makedirs(own, exist_ok=True)
     os.makedirs(hidden, exist_ok=True)
-    return ["unshare", "--mount", "sh", "-c", f'mount --bind {own} {hidden} && exec "$@"', "sh", *argv]
+    return ["unshare", "--mount", "sh", "-c", f'mount -n --bind {own} {hidden} && exec "$@"', "sh", *argv]
 
 
 def put_files(files: dict[str, str]) -> None:

@@ -174,7 +174,7 @@ set -eu
 if [ "${{1:-}}" != inside ]; then
     exec unshare --mount --net --pid --fork --kill-child --mount-proc sh "$0" inside
 fi
-mount -t tmpfs tmpfs /run && mkdir -p /run/netns
+mount -n -t tmpfs tmpfs /run && mkdir -p /run/netns
 
 {body}
 
@@ -187,7 +187,7 @@ def _enter(ns: str, private_run: str | None = None) -> str:
     inside = f"nsenter --net=/run/netns/{ns} " if ns else ""
     if private_run:
         own = f"/run/cnilab/private/{ns}"
-        bind = f"mkdir -p {own} {private_run} && mount --bind {own} {private_run}"
+        bind = f"mkdir -p {own} {private_run} && mount -n --bind {own} {private_run}"
         inside += f"unshare --mount sh -c '{bind} && exec \"$@\"' sh "
     return inside
 
