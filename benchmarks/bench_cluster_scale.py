@@ -16,11 +16,11 @@ from pathlib import Path
 
 from cnilab.errors import Unavailable
 from cnilab.localcluster.apiserver import ControlPlane
+from cnilab.study.cluster_settings import ClusterSettings
 from cnilab.testbeds.kubernetes import detect, placing
 from cnilab.testbeds.kubernetes.api import Api
 from cnilab.testbeds.kubernetes.cleanup import clean_up
 from cnilab.testbeds.kubernetes.pods import Pods, Want
-from cnilab.testbeds.kubernetes.settings import ClusterSettings
 
 NODES, PODS = 1000, 10_000
 ROUNDS = 5
