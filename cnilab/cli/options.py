@@ -25,9 +25,3 @@ def print_verdict(verdict: Any, *, as_json: bool, verbose: bool) -> None:
     print_json(verdict.to_dict()) if as_json else typer.echo(verdict.table(verbose=verbose))
     if not verdict.ok:
         raise typer.Exit(1)
-
-
-def columns(rows: list[tuple[str, ...]]) -> str:
-    """Text with every column as wide as its widest cell; the first row is the head."""
-    widths = [max(len(r[i]) for r in rows) for i in range(len(rows[0]))]
-    return "\n".join("  ".join(c.ljust(w) for c, w in zip(row, widths)).rstrip() for row in rows)

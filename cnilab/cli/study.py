@@ -8,8 +8,9 @@ from typing import Annotated, Any, NoReturn, Optional
 
 import typer
 
-from cnilab.cli.options import Json, Out, Quiet, columns, print_json
+from cnilab.cli.options import Json, Out, Quiet, print_json
 from cnilab.errors import LabError, Unavailable
+from cnilab.layout import columns
 
 app = typer.Typer()
 
@@ -60,7 +61,7 @@ def modes_(as_json: Json = False) -> None:
                 "yes" if m.encrypted else "no",
             )
         )
-    typer.echo(columns(rows))
+    typer.echo("\n".join(columns(rows)))
 
 
 # ---- measuring ----------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
+from cnilab.layout import html_table
 from cnilab.measurements.remarks import in_words
 from cnilab.runs import samples as samples_table
 
@@ -82,15 +83,8 @@ class Loaded:
 
     def _repr_html_(self) -> str:
         head = html.escape(self._headline()).replace("\n", "<br>")
-        rows = "".join(
-            f"<tr><td>{html.escape(str(where))}</td><td>{html.escape(str(why))}</td></tr>"
-            for where, why in self._troubles()[:20]
-        )
-        table = (
-            f"<table><thead><tr><th>failed</th><th>reason</th></tr></thead><tbody>{rows}</tbody></table>"
-            if rows
-            else ""
-        )
+        troubles = [(str(where), str(why)) for where, why in self._troubles()[:20]]
+        table = html_table([("failed", "reason"), *troubles]) if troubles else ""
         more = [
             line.strip() for line in [*self._lines(), *self._remarks()] if not line.startswith("  failed")
         ]

@@ -19,8 +19,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator, NullLocator
 
+from cnilab import digits as numbers
 from cnilab.modes import order
-from cnilab.report import digits as numbers
 from cnilab.report import names, words
 from cnilab.report.record import Record
 from cnilab.report.styles import MARKS, Look, Picture, axes_for, colour_of, tint
@@ -224,7 +224,7 @@ def _ratio_data(rows: Sequence[dict]) -> pd.DataFrame:
             {
                 "mode": words.label(r),
                 "where": names.placement(r["placement"]),
-                "ratio": numbers.span(r["ratio"], r["sim_ci_low"], r["sim_ci_high"]),
+                "ratio": numbers.ratio(r["ratio"], r["sim_ci_low"], r["sim_ci_high"]),
                 "blocks": f"{r['n_used']:.0f}",
                 "verdict": names.short_verdict(r),
             }
@@ -313,4 +313,4 @@ def overview(record: Record) -> Picture:
 
 
 def _ratio_only(row: dict) -> str:
-    return numbers.rounded(row["ratio"], numbers.decimals(row["sim_ci_low"], row["sim_ci_high"]))
+    return numbers.ratio_text(row["ratio"], row["sim_ci_low"], row["sim_ci_high"])

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
+from cnilab import digits as numbers
 from cnilab.modes import MODES
-from cnilab.report import digits as numbers
 from cnilab.report import figures, names, tables, words
 from cnilab.report import path_drawing as trails
 from cnilab.report import segment_size as losses
@@ -122,7 +122,7 @@ def questions(record: Record) -> Iterator[Part]:
         if rows[0]["family"] == "primary":
             said = paragraph(
                 f"This is the question that was declared before the first trial; its "
-                f"{numbers.count(len(rows), 'comparison')} are protected together.",
+                f"{words.count(len(rows), 'comparison')} are protected together.",
                 "note",
             )
         else:
@@ -212,7 +212,7 @@ def limits(record: Record) -> Part:
 def method(record: Record) -> Part:
     """Say how it was measured and judged, with this study's own numbers."""
     s, h = record.study, record.header
-    tests = numbers.listing(
+    tests = words.listing(
         f"{t.name} ({t.tool}, {t.duration_s:g} s{f', {t.streams} streams' if t.streams > 1 else ''})"
         for t in s.measured
     )
@@ -225,12 +225,12 @@ def method(record: Record) -> Part:
     )
     family = h["family"]["size"]
     steps = [
-        f"Design: randomised complete blocks. Each of {numbers.count(s.blocks, 'block')} puts "
-        f"{numbers.count(len(s.labels), 'deployment')} in place in an order drawn "
+        f"Design: randomised complete blocks. Each of {words.count(s.blocks, 'block')} puts "
+        f"{words.count(len(s.labels), 'deployment')} in place in an order drawn "
         f"with the seed {s.seed} and recorded before the first trial; {s.baseline} is measured in every "
         f"block{' and once more under a blind label' if s.aa else ''}.{stop}",
         f"Trials: each deployment runs {tests}, "
-        f"{numbers.listing(names.placement(p).lower() for p in s.placements)}; before its first trial it "
+        f"{words.listing(names.placement(p).lower() for p in s.placements)}; before its first trial it "
         f"is proved on the wire.",
         "Sample: the (block, mode) cell, one number. Seconds within a run are never counted as samples.",
         "Estimate: the Hodges–Lehmann ratio to the baseline within blocks, with the exact interval of the "
@@ -276,8 +276,8 @@ def proof(record: Record) -> Part:
     held = sum(r["status"] == "ok" for r in rows)
     out.append(
         paragraph(
-            f"{numbers.count(len(record.proofs), 'deployment')} were looked at on the underlay before any "
-            f"number was taken; {held} of {numbers.count(len(rows), 'row')} held every check."
+            f"{words.count(len(record.proofs), 'deployment')} were looked at on the underlay before any "
+            f"number was taken; {held} of {words.count(len(rows), 'row')} held every check."
         )
     )
     why = {
@@ -305,8 +305,8 @@ def reproduce(record: Record) -> Part:
     )
     raw = len(record.run.done())
     told = {
-        "raw": f"{numbers.count(raw, 'folder')}, one a trial: every byte the tools printed",
-        "proof": f"{numbers.count(len(record.proofs), 'file')}, one a deployment",
+        "raw": f"{words.count(raw, 'folder')}, one a trial: every byte the tools printed",
+        "proof": f"{words.count(len(record.proofs), 'file')}, one a deployment",
     }
     items = "".join(_file(p, told.get(p.name)) for p in files)
     facts = "".join(

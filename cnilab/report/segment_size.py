@@ -17,9 +17,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, NullLocator
 
+from cnilab import digits as numbers
 from cnilab import modes
-from cnilab.report import digits as numbers
-from cnilab.report import names
+from cnilab.report import names, words
 from cnilab.report.record import Record
 from cnilab.report.styles import Look, Picture, axes_for
 from cnilab.report.tables import Page
@@ -114,7 +114,7 @@ def page(found: Sequence[Loss], baseline: str, level: float) -> Page:
 
 def _span(interval: Interval) -> str:
     low, high = (v if np.isfinite(v) and v > 0 else None for v in (interval.low, interval.high))
-    return numbers.span(interval.estimate, low, high)
+    return numbers.ratio(interval.estimate, low, high)
 
 
 def sentence(loss: Loss) -> str:
@@ -129,7 +129,7 @@ def sentence(loss: Loss) -> str:
 def _said(part: Interval) -> str:
     if not (np.isfinite(part.high) and part.low > 0):
         return "too few blocks to say"
-    head, ends = numbers.change(part.estimate, part.low, part.high, "less", "more", "as much")
+    head, ends = words.change(part.estimate, part.low, part.high, names.quantity(METRIC))
     if part.low <= 1 <= part.high:
         return f"may be none ({ends})"
     return f"{head} ({ends})"
@@ -180,7 +180,7 @@ def _alt(found: Sequence[Loss], baseline: str) -> str:
         at = [getattr(x.parts, part).estimate for x in found]
         spans.append(f"{min(at):.2f} to {max(at):.2f}")
     return (
-        f"Goodput of {numbers.count(len(found), 'comparison')} with {baseline} in two factors. Own segment size is "
+        f"Goodput of {words.count(len(found), 'comparison')} with {baseline} in two factors. Own segment size is "
         f"estimated at {spans[0]}, the rest at {spans[1]}."
     )
 

@@ -17,8 +17,8 @@ import pandas as pd
 from great_tables import GT
 from great_tables import html as raw
 
+from cnilab import digits as numbers
 from cnilab.modes import order
-from cnilab.report import digits as numbers
 from cnilab.report import names, words
 from cnilab.report.record import Record
 from cnilab.stats import FLAGS
@@ -124,17 +124,17 @@ def comparisons(
     """
     first = rows[0]
     what = names.quantity(first["metric"], first["stat"])
-    scale = numbers.scale_of([dict(r) for r in rows])
+    scale = numbers.scale_of((r["centre"] for r in rows), first["unit"])
     base = first["baseline"]
     level = next((r["sim_ci_level"] for r in rows if r["sim_ci_level"]), None)
     lines = [
         {
             "mode": words.label(r),
             "where": names.placement(r["placement"]),
-            f"{what.noun}{f', {scale.label}' if scale.label else ''}": numbers.span(
+            f"{what.noun}{f', {scale.label}' if scale.label else ''}": numbers.centre(
                 r["centre"], r["centre_low"], r["centre_high"], scale
             ),
-            f"ratio to {base}": numbers.span(r["ratio"], r["sim_ci_low"], r["sim_ci_high"]),
+            f"ratio to {base}": numbers.ratio(r["ratio"], r["sim_ci_low"], r["sim_ci_high"]),
             "blocks above" if first["direction"] != "lower" else "blocks below": numbers.MISSING
             if r["wins"] is None
             else f"{r['wins']:.0f} of {r['n_used']:.0f}",
@@ -173,9 +173,9 @@ def everything(record: Record) -> Page:
             "test": r["test"] or numbers.MISSING,
             "metric": r["metric"] + ("" if r["stat"] == "value" else f", {r['stat']}"),
             "family": {"primary": "primary", "exploratory": "exploratory", "aa": "A/A"}[r["family"]],
-            "ratio or difference": numbers.span(r["ratio"], r["sim_ci_low"], r["sim_ci_high"])
+            "ratio or difference": numbers.ratio(r["ratio"], r["sim_ci_low"], r["sim_ci_high"])
             if r["scale"] == "log"
-            else numbers.span(r["difference"], r["difference_sim_ci_low"], r["difference_sim_ci_high"]),
+            else numbers.difference(r["difference"], r["difference_sim_ci_low"], r["difference_sim_ci_high"]),
             "blocks": f"{r['n_used']:.0f} of {r['n_blocks']:.0f}",
             "p (Holm)": numbers.p_value(r["p_holm"]),
             "verdict": verdict(r),
@@ -222,7 +222,7 @@ def warnings(found: pd.DataFrame) -> Page:
     ]
     return Page(
         "warnings",
-        f"{numbers.count(len(lines), 'finding')} about this run",
+        f"{words.count(len(lines), 'finding')} about this run",
         pd.DataFrame(lines, columns=["weight", "where", "what", "what helps"]),
         (),
         None,

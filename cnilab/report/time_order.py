@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from cnilab import digits as numbers
 from cnilab.modes import AA_SUFFIX, order
-from cnilab.report import digits as numbers
-from cnilab.report import names
+from cnilab.report import names, words
 from cnilab.report.record import Record
 from cnilab.report.styles import BLUE, ORANGE, Look, Picture, axes_for
 
@@ -72,7 +72,7 @@ def stability(record: Record) -> Picture:
     drifts = record.warnings[record.warnings["code"] == "bench_moved"]
     flagged = int((drifts["severity"] == "warning").sum())
     found = (
-        f"{numbers.count(flagged, 'check')} of the primary tables flagged a movement."
+        f"{words.count(flagged, 'check')} of the primary tables flagged a movement."
         if flagged
         else "No check of the primary tables flagged a movement."
     )

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from cnilab.report import digits as numbers
+from cnilab import digits as numbers
+from cnilab.digits import margin
 from cnilab.report import names
-from cnilab.report.digits import count, listing, margin
 from cnilab.stats.verdict import FLAGS
 
 Row = Mapping[str, Any]
@@ -68,11 +68,11 @@ def finding(row: Row, several: bool = False) -> str:
         return f"{head} {what.noun} than {base} ({ends}), beyond {within}"
     if verdict == "different_size_unclear":
         return (
-            f"{_side(row)} {what.noun} than {base}; whether by more than {within} is not clear yet "
+            f"{_direction(row)} {what.noun} than {base}; whether by more than {within} is not clear yet "
             f"({_change(row)[1]})"
         )
     if verdict == "different_negligible":
-        return f"{_side(row)} {what.noun} than {base}, yet practically the same: within {within}"
+        return f"{_direction(row)} {what.noun} than {base}, yet practically the same: within {within}"
     if verdict == "equivalent":
         return f"the same {what.noun} as {base} within {within}"
     if verdict == "inconclusive" and _unbounded(row):
@@ -122,9 +122,7 @@ def _change(row: Row) -> tuple[str, str]:
         word = "more" if row["difference"] > 0 else "less"
         return f"{numbers.rounded(abs(row['difference']), places)} {word}", _ends(row)
     what = names.quantity(row["metric"], row["stat"])
-    return numbers.change(
-        row["ratio"], row["sim_ci_low"], row["sim_ci_high"], what.less, what.more, what.times
-    )
+    return change(row["ratio"], row["sim_ci_low"], row["sim_ci_high"], what)
 
 
 def _ends(row: Row) -> str:
@@ -136,16 +134,10 @@ def _ends(row: Row) -> str:
             numbers.rounded(v, numbers.decimals(*ends)) if v is not None else "∞" for v in ends
         )
     low, high = row["sim_ci_low"], row["sim_ci_high"]
-    places = numbers.decimals(*(None if v is None else 100 * v for v in (low, high)))
-
-    def side(ratio: float | None, open_end: str) -> str:
-        if ratio is None:
-            return open_end
-        if ratio >= numbers.TIMES:
-            return f"{numbers.rounded(ratio, None if places is None else places + 2)} times {what.times}"
-        return f"{numbers.percent(ratio - 1, places)} {what.more if ratio >= 1 else what.less}"
-
-    return f"{side(low, 'any amount ' + what.less)} to {side(high, 'any amount ' + what.more)}"
+    return (
+        f"{_side(low, low, high, what, 'any amount ' + what.less)} to "
+        f"{_side(high, low, high, what, 'any amount ' + what.more)}"
+    )
 
 
 def _unbounded(row: Row) -> bool:
@@ -153,7 +145,7 @@ def _unbounded(row: Row) -> bool:
     return row[f"{stem}_low"] is None and row[f"{stem}_high"] is None
 
 
-def _side(row: Row) -> str:
+def _direction(row: Row) -> str:
     what = names.quantity(row["metric"], row["stat"])
     above = row["difference"] > 0 if row["scale"] == "linear" else row["ratio"] > 1
     return what.more if above else what.less
@@ -184,6 +176,59 @@ def _why_not(row: Row, several: bool = False) -> str:
 
 
 # ---- several rows ----------------------------------------------------------------------------------------
+
+
+def count(n: int, what: str) -> str:
+    """Return ``1 block``, ``2 blocks``."""
+    return f"{n:d} {what}{'' if n == 1 else 's'}"
+
+
+def listing(items: Iterable[str]) -> str:
+    """Return ``a``, ``a and b``, ``a, b and c``."""
+    items = list(items)
+    return " and ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items)
+
+
+def change(ratio: float, low: float | None, high: float | None, what: names.Quantity) -> tuple[str, str]:
+    """Return a ratio and its interval in words, e.g. ``("38 % less", "34 to 42 %")``.
+
+    Parameters
+    ----------
+    ratio, low, high
+        The estimate and its interval; an end that is None is unbounded.
+    what
+        The words for below one, above one and ``n times …``.
+    """
+    if ratio >= TIMES:
+        left = numbers.MISSING if low is None else _multiple(low, low, high)
+        right = "∞" if high is None else _multiple(high, low, high)
+        return f"{_multiple(ratio, low, high)} times {what.times}", f"{left} to {right}"
+    head = f"{numbers.away_from_one(ratio, low, high)} {what.more if ratio > 1 else what.less}"
+    if low is not None and high is not None and high < TIMES and (low >= 1 or high <= 1):
+        near, far = sorted((low, high), key=lambda end: abs(end - 1))
+        unit = numbers.THIN + "%"
+        return head, (
+            f"{numbers.away_from_one(near, low, high).removesuffix(unit)} to {numbers.away_from_one(far, low, high)}"
+        )
+    return head, f"{_side(low, low, high, what, 'unbounded')} to {_side(high, low, high, what, 'unbounded')}"
+
+
+#: From this ratio on, "times" reads better than per cent.
+TIMES = 2.0
+
+
+def _multiple(value: float, low: float | None, high: float | None) -> str:
+    return numbers.rounded(value, numbers.ratio_decimals(value, low, high))
+
+
+def _side(
+    end: float | None, low: float | None, high: float | None, what: names.Quantity, open_end: str
+) -> str:
+    if end is None:
+        return open_end
+    if end >= TIMES:
+        return f"{_multiple(end, low, high)} times {what.times}"
+    return f"{numbers.away_from_one(end, low, high)} {what.more if end >= 1 else what.less}"
 
 
 def by_verdict(rows: Iterable[Row]) -> list[tuple[str, list[Row]]]:
@@ -246,7 +291,7 @@ def _listed(verdict: str, rows: Sequence[Row], brief: bool) -> str:
     for row in rows:
         change, ends = _change(row)
         if verdict == "different_size_unclear":
-            change = _side(row)
+            change = _direction(row)
         text = (
             f"{change} ({ends})"
             if verdict != "inconclusive"
@@ -318,7 +363,7 @@ def control(rows: Sequence[Row], header: Mapping[str, Any]) -> str:
     for row in own or [r for r in rows if r["family"] == "aa"][:2]:
         if row.get("ratio") is None:
             continue
-        wide = numbers.span(row["ratio"], row["ci_low"], row["ci_high"])
+        wide = numbers.ratio(row["ratio"], row["ci_low"], row["ci_high"])
         parts.append(f"{names.placement(row['placement']).lower()} {wide}")
     head = (
         f"{rows[0]['baseline'] if rows else header['baseline']} was measured twice in every block, the "

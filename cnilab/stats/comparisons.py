@@ -7,7 +7,6 @@ hold them as they are.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -15,10 +14,11 @@ from typing import Any
 
 import pandas as pd
 
+from cnilab import digits
 from cnilab.errors import DataError
+from cnilab.layout import columns, html_table
 from cnilab.stats.cells import Cells
 from cnilab.stats.verdict import FLAGS, VERDICTS
-from cnilab.units import scale_for
 
 SCHEMA_VERSION = 1
 _TABLE = ("family", "test", "metric", "stat", "placement", "path", "baseline")
@@ -153,7 +153,7 @@ class Comparisons:
         out = [*self.headlines()]
         notes: list[str] = []
         for rows in self.groups():
-            out += ["", _title(rows), *_columns(_body(rows, notes))]
+            out += ["", _title(rows), *columns(_body(rows, notes), "  ")]
         out += [""] if notes else []
         out += [f"  [{i}] {text}" for i, text in enumerate(notes, 1)]
         return "\n".join(out)
@@ -162,14 +162,7 @@ class Comparisons:
         out = ["<div class='cnilab-comparisons'>", *(f"<p>{escape(line)}</p>" for line in self.headlines())]
         notes: list[str] = []
         for rows in self.groups():
-            head, *body = _body(rows, notes)
-            out.append(f"<table><caption>{escape(_title(rows))}</caption><thead><tr>")
-            out += [f"<th scope='col'>{escape(cell)}</th>" for cell in head]
-            out.append("</tr></thead><tbody>")
-            for first, *rest in body:
-                cells = "".join(f"<td>{escape(cell)}</td>" for cell in rest)
-                out.append(f"<tr><th scope='row'>{escape(first)}</th>{cells}</tr>")
-            out.append("</tbody></table>")
+            out.append(html_table(_body(rows, notes), _title(rows)))
         if notes:
             out.append("<ol>" + "".join(f"<li>{escape(text)}</li>" for text in notes) + "</ol>")
         return "".join([*out, "</div>"])
@@ -192,47 +185,27 @@ def _title(rows: Sequence[dict[str, Any]]) -> str:
     return f"{name} ({kind}{better})"
 
 
-def significant(value: float, width: float) -> str:
-    """Round ``value`` to two digits of its interval's width, so that no digit is shown that is not known."""
-    if not math.isfinite(width) or width <= 0:
-        return f"{value:.3g}"
-    digits = max(0, min(9, 1 - math.floor(math.log10(width))))
-    return f"{value:.{digits}f}"
-
-
-def _span(middle: float | None, low: float | None, high: float | None, brackets: str = "()") -> str:
-    if middle is None:
-        return "–"
-    width = (high - low) if low is not None and high is not None else math.nan
-    ends = [significant(v, width) if v is not None else "∞" for v in (low, high)]
-    ends[0] = "−∞" if low is None else ends[0]
-    return f"{significant(middle, width)} {brackets[0]}{ends[0]} – {ends[1]}{brackets[1]}"
-
-
-def _p(value: float | None) -> str:
-    return "–" if value is None else "<0.001" if value < 0.001 else f"{value:.3f}"
-
-
 def _body(rows: Sequence[dict[str, Any]], notes: list[str]) -> list[list[str]]:
     first = rows[0]
-    scale = scale_for([r["centre"] for r in rows if r["centre"] is not None], first["unit"])
+    scale = digits.scale_of((r["centre"] for r in rows), first["unit"])
     log = first["scale"] == "log"
     against = f"{'ratio to' if log else 'difference from'} {first['baseline']}"
     centre = f"centre {scale.label}".strip()
-    head = ["mode", f"{centre} (alone)", f"{against} [simultaneous]",
+    head = ["mode", f"{centre} (alone)", f"{against} (simultaneous)",
             "wins", "p Holm", "p same", "verdict", "n"]  # fmt: skip
     body = [head]
     for r in rows:
-        alone = (r["centre"], r["centre_low"], r["centre_high"])
-        middle, low, high = (None if v is None else v / scale.factor for v in alone)
-        keys = ("ratio", "sim_ci_low", "sim_ci_high")
-        if not log:
-            keys = ("difference", "difference_sim_ci_low", "difference_sim_ci_high")
+        alone = digits.centre(r["centre"], r["centre_low"], r["centre_high"], scale)
+        compared = (
+            digits.ratio(r["ratio"], r["sim_ci_low"], r["sim_ci_high"])
+            if log
+            else digits.difference(r["difference"], r["difference_sim_ci_low"], r["difference_sim_ci_high"])
+        )
         marks = "".join(f"[{n}]" for n in sorted({_number(text, notes) for text in _remarks(r)}))
         body.append([
-            r["mode"], _span(middle, low, high), _span(r[keys[0]], r[keys[1]], r[keys[2]], "[]"),
-            "–" if r["wins"] is None else f"{r['wins']}/{r['n_used']}", _p(r["p_holm"]),
-            _p(r["p_equivalence_holm"]), f"{r['verdict']} {marks}".strip(),
+            r["mode"], alone, compared,
+            digits.MISSING if r["wins"] is None else f"{r['wins']}/{r['n_used']}", digits.p_value(r["p_holm"]),
+            digits.p_value(r["p_equivalence_holm"]), f"{r['verdict']} {marks}".strip(),
             f"{r['n_used']}/{r['n_blocks']}",
         ])  # fmt: skip
     return body
@@ -254,8 +227,3 @@ def _number(text: str, notes: list[str]) -> int:
     if text not in notes:
         notes.append(text)
     return notes.index(text) + 1
-
-
-def _columns(table: list[list[str]]) -> list[str]:
-    widths = [max(len(line[i]) for line in table) for i in range(len(table[0]))]
-    return ["  " + "  ".join(cell.ljust(w) for cell, w in zip(line, widths)).rstrip() for line in table]

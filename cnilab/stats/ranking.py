@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from cnilab.errors import DataError, UnknownKey
+from cnilab.layout import columns, html_table
 from cnilab.stats.cells import Table, collect
 from cnilab.stats.equivalence import log_margin
 from cnilab.stats.family import controls, declare
@@ -94,29 +95,14 @@ class Ranking:
         return out
 
     def __repr__(self) -> str:
-        table = self._table()
-        widths = [max(len(line[i]) for line in table) for i in range(5)]
-        lines = ["  " + "  ".join(c.ljust(w) for c, w in zip(row, widths)).rstrip() for row in table]
-        return "\n".join([*self.captions(), *lines, "", self.matrix.to_string()])
+        return "\n".join([*self.captions(), *columns(self._table(), "  "), "", self.matrix.to_string()])
 
     def _repr_html_(self) -> str:
         words = "".join(f"<p>{escape(line)}</p>" for line in self.captions()[1:])
         matrix = [["mode", *map(str, self.matrix.columns)]]
         matrix += [[str(m), *map(str, row)] for m, row in zip(self.matrix.index, self.matrix.to_numpy())]
-        return (f"<div>{_html(self.captions()[0], self._table())}{words}"
-                f"{_html('Verdict of each pair', matrix)}</div>")  # fmt: skip
-
-
-def _html(caption: str, table: Sequence[Sequence[str]]) -> str:
-    head = "".join(f"<th scope='col'>{escape(c)}</th>" for c in table[0])
-    body = "".join(
-        f"<tr><th scope='row'>{escape(row[0])}</th>"
-        + "".join(f"<td>{escape(c)}</td>" for c in row[1:])
-        + "</tr>"
-        for row in table[1:]
-    )
-    table = f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
-    return f"<table><caption>{escape(caption)}</caption>{table}</table>"
+        return (f"<div>{html_table(self._table(), self.captions()[0])}{words}"
+                f"{html_table(matrix, 'Verdict of each pair')}</div>")  # fmt: skip
 
 
 def rank(

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from cnilab.errors import DataError
+from cnilab.layout import columns, html_table
 from cnilab.stats.blocks_needed import blocks_for_half_width, blocks_for_power, detectable, upper_sd
 from cnilab.stats.cells import collect
 from cnilab.stats.family import compared_modes, declare
@@ -76,16 +77,15 @@ class PlanSize:
 
     def __repr__(self) -> str:
         rows = [("blocks", "half-width", "detectable"), *self._table()]
-        return "\n".join([*self.sentences(), *("  " + "".join(c.rjust(12) for c in row) for row in rows)])
+        return "\n".join([*self.sentences(), *columns(rows, "  ")])
 
     def _repr_html_(self) -> str:
-        head = "".join(f"<th scope='col'>{c}</th>" for c in ("blocks", "half-width", "detectable difference"))
-        body = "".join(
-            "<tr>" + "".join(f"<td>{escape(c)}</td>" for c in row) + "</tr>" for row in self._table()
+        table = html_table(
+            [("blocks", "half-width", "detectable difference"), *self._table()],
+            "What a number of blocks can show",
         )
         words = "".join(f"<p>{escape(line)}</p>" for line in self.sentences())
-        table = f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
-        return f"<div>{words}<table><caption>What a number of blocks can show</caption>{table}</table></div>"
+        return f"<div>{words}{table}</div>"
 
 
 def _or_many(n: int | None) -> str:

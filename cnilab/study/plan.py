@@ -6,13 +6,13 @@ drawn is in :mod:`cnilab.study.orders`. Runs nothing.
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from cnilab.layout import html_table
 from cnilab.modes import AA_SUFFIX
 from cnilab.study import orders as design
 
@@ -112,13 +112,6 @@ class Plan:
         grid = (
             self.frame().drop_duplicates("deployment_id").pivot(index="block", columns="slot", values="label")
         )
-        head = "".join(f"<th scope='col'>{c}.</th>" for c in grid.columns)
-        body = "".join(
-            f"<tr><th scope='row'>block {b}</th>"
-            + "".join(f"<td>{html.escape(str(v))}</td>" for v in row)
-            + "</tr>"
-            for b, row in zip(grid.index, grid.to_numpy())
-        )
-        caption = html.escape(repr(self))
-        head = f"<thead><tr><td></td>{head}</tr></thead>"
-        return f"<table><caption>{caption}</caption>{head}<tbody>{body}</tbody></table>"
+        head = ["", *(f"{slot}." for slot in grid.columns)]
+        body = [[f"block {b}", *map(str, row)] for b, row in zip(grid.index, grid.to_numpy())]
+        return html_table([head, *body], repr(self))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cnilab.layout import columns
 from cnilab.testbeds.proof import judge as proof
 
 
@@ -38,11 +39,11 @@ class Verification:
                     state,
                 )
             )
-        widths = [max(len(row[i]) for row in [head, *body]) for i in range(len(head))]
-        lines = ["  ".join(c.ljust(w) for c, w in zip(head, widths)).rstrip()]
-        for row, cells in zip(self.rows, body):
+        first, *rest = columns([head, *body])
+        lines = [first]
+        for row, cells in zip(self.rows, rest):
             note = f"  ({row['reason']})" if row["reason"] else ""
-            lines.append("  ".join(c.ljust(w) for c, w in zip(cells, widths)).rstrip() + note)
+            lines.append(cells + note)
             for c in row["checks"]:
                 if verbose or not c["ok"]:
                     mark = "ok " if c["ok"] else "NOT"

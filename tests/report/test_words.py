@@ -3,11 +3,9 @@
 import re
 from pathlib import Path
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnilab.report import digits as numbers
 from cnilab.report import names, words
 from cnilab.stats import VERDICTS
 from report.rows import CASES, row
@@ -158,24 +156,3 @@ def test_what_cannot_be_told_says_how_many_blocks_would_tell():
 
 def test_a_missing_control_is_said():
     assert "not known" in words.control([], {"aa": {"tables": 0}})
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "places"),
-    [(0.58, 0.66, 2), (0.7, 1.0, 2), (1500, 1900, -1), (0.995, 1.005, 3), (1, 1, None), (None, 1, None)],
-)
-def test_decimals_follow_the_interval(low, high, places):
-    assert numbers.decimals(low, high) == places
-
-
-@given(st.floats(1e-6, 1e6), st.floats(1e-6, 1e5))
-def test_rounding_moves_a_number_by_little_of_its_interval(middle, half):
-    places = numbers.decimals(middle - half, middle + half)
-    if places is not None:
-        assert abs(round(middle, places) - middle) <= 0.15 * half
-
-
-def test_nothing_is_shown_as_zero_that_is_missing():
-    assert numbers.span(None, None, None) == numbers.p_value(None) == numbers.rounded(None, 2) == "–"
-    assert numbers.rounded(-0.0004, 2) == "0.00"
-    assert numbers.span(1.5, None, None) == "1.5 (unbounded)"

@@ -10,6 +10,7 @@ import html
 from dataclasses import asdict, dataclass
 
 from cnilab.errors import LabError
+from cnilab.layout import columns
 from cnilab.testbeds.lab.docker import BRIDGE
 from cnilab.testbeds.lab.lab import PROBE_PORT, Endpoint, Lab
 
@@ -61,8 +62,7 @@ class Trail:
         for number, h in enumerate(self.hops, start=1):
             path = (str(number), h.namespace, h.device, h.direction)
             rows.append((*path, f"{h.length} B", _CARRIED[h.carrier], h.source, h.destination, str(h.ttl)))
-        widths = [max(len(r[i]) for r in rows) for i in range(len(rows[0]))]
-        return "\n".join([title, *("  ".join(c.ljust(w) for c, w in zip(r, widths)).rstrip() for r in rows)])
+        return "\n".join([title, *columns(rows)])
 
     def _repr_html_(self) -> str:
         return f"<pre>{html.escape(repr(self))}</pre>"
