@@ -155,4 +155,3 @@ def _alone(one: tuple[str, str], as_tool: str | None, max_bytes: int, series: bo
             return pool.submit(work.read_all, [one], as_tool, max_bytes, series).result()
         except (BrokenProcessPool, MemoryError):
             return [work.Answer(one[1], None, "failed", "took more memory than a file may")]
-

@@ -17,9 +17,10 @@ from dataclasses import dataclass, field, replace
 from cnilab.errors import ParseError
 from cnilab.loading import margins as logs
 from cnilab.loading import sources
-from cnilab.measurements import TOOLS, detect, knb, read
+from cnilab.measurements import TOOLS, detect, detect_within, knb, read
 from cnilab.measurements.base import Reading
-from cnilab.measurements.reading import texts
+from cnilab.measurements.reading import plausible as checks
+from cnilab.measurements.reading import speakers, texts
 
 #: Seconds one file or member may take, and bytes a worker may take beyond what it began with.
 SECONDS = 60
@@ -100,13 +101,9 @@ def read_all(files: list[tuple[str, str]], as_tool: str | None, max_bytes: int, 
             try:
                 alarm(SECONDS)
                 for packed in sources.pieces(path, shown, max_bytes):
-                    piece = replace(packed, raw=logs.unwrapped(packed.raw)) if packed.raw else packed
-                    answer = _read(piece, as_tool, series)
-                    answer.archive = shown if piece.path != shown else None
-                    found.append(answer)
-                    for other in _others(piece, answer, as_tool, series):
-                        other.archive = answer.archive
-                        found.append(other)
+                    for answer in _answers(packed, as_tool, series):
+                        answer.archive = shown if packed.path != shown else None
+                        found.append(answer)
             except TimeoutError:
                 found.append(Answer(shown, None, "failed", f"took longer than {SECONDS} seconds to read"))
             except MemoryError:
@@ -114,6 +111,39 @@ def read_all(files: list[tuple[str, str]], as_tool: str | None, max_bytes: int, 
             finally:
                 alarm(0)
     return found
+
+
+def _answers(packed: sources.Piece, as_tool: str | None, series: bool) -> list[Answer]:
+    """Return an answer for each program whose output is in one piece, whoever of several speakers printed it."""
+    parts = speakers.split(texts.plain(packed.raw)) if packed.raw else []
+    if len(parts) < 2:
+        piece = replace(packed, raw=logs.unwrapped(packed.raw)) if packed.raw else packed
+        first = _read(piece, as_tool, series)
+        return [first, *_others(piece, first, as_tool, series)]
+    found: list[Answer] = []
+    for part in parts:
+        piece = replace(packed, raw=logs.unwrapped(part.raw))
+        first = _read(piece, as_tool, series)
+        for answer in (first, *_others(piece, first, as_tool, series)):
+            answer.readings = [part.at_home(reading) for reading in answer.readings]
+            answer.line = part.placed(answer.line)
+            found.append(answer)
+    return _together([answer for answer in found if answer.status != "skipped"] or found[:1])
+
+
+def _together(answers: list[Answer]) -> list[Answer]:
+    """Make one answer of those that several speakers gave of one program."""
+    found: dict[str | None, Answer] = {}
+    for answer in answers:
+        first = found.setdefault(answer.tool, answer)
+        if first is answer:
+            continue
+        if answer.status == "failed" and not answer.readings:
+            answer.readings = [checks.failed(answer.reason or "", line=answer.line)]
+        if answer.status == "failed" and first.status != "failed":
+            first.status, first.reason, first.line = "failed", answer.reason, answer.line
+        first.readings = sorted(first.readings + answer.readings, key=lambda reading: reading.line or 0)
+    return list(found.values())
 
 
 def _bare(reading: Reading) -> Reading:
@@ -160,6 +190,7 @@ def _read(piece: sources.Piece, as_tool: str | None, series: bool) -> Answer:
     answer.tool = as_tool or detect(piece.raw[:_HEAD])
     if answer.tool is None and len(piece.raw) > _HEAD:  # a long log may stand before the result
         answer.tool = detect(_one_of_each(piece.raw)[:_HEAD]) or detect(piece.raw[-_HEAD:])
+    answer.tool = answer.tool or detect_within(piece.raw)
     if answer.tool is None:
         answer.status = "skipped"
         answer.reason = "bookkeeping of knb" if knb.bookkeeping(piece.path) else "no known tool's output"

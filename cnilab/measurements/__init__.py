@@ -5,7 +5,11 @@ A new tool is one module here, one line in :data:`TOOLS` and one recorded output
 
 from __future__ import annotations
 
-from cnilab.errors import UnknownKey
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+
+from cnilab.errors import ParseError, UnknownKey
 from cnilab.measurements import (
     ab,
     bombardier,
@@ -28,9 +32,22 @@ from cnilab.measurements import (
     wrk,
 )
 from cnilab.measurements.base import Call, Interval, Parser, Reading, Sample, Tool
-from cnilab.measurements.reading import ends, texts
+from cnilab.measurements.reading import ends, nested, speakers, texts
+from cnilab.measurements.reading import plausible as checks
 
-__all__ = ["TOOLS", "Call", "Interval", "Parser", "Reading", "Sample", "Tool", "detect", "get", "read"]
+__all__ = [
+    "TOOLS",
+    "Call",
+    "Interval",
+    "Parser",
+    "Reading",
+    "Sample",
+    "Tool",
+    "detect",
+    "detect_within",
+    "get",
+    "read",
+]
 
 #: Name -> module. A module is a :class:`Parser`; one that also has ``PROGRAMS`` is a :class:`Tool`.
 #: The order is the order of detection: what names itself stands before what is known by its form.
@@ -90,7 +107,41 @@ def read(name: str, raw: bytes, *, totals: bool = False) -> list[Reading]:
     """
     tool = get(name)
     parse = getattr(tool, "parse_totals", tool.parse) if totals else tool.parse
-    return parse(ends.trusted(texts.plain(raw)))
+    parts = speakers.split(texts.plain(raw))
+    if len(parts) == 1:
+        return _alone(tool, parse, parts[0])
+    found: list[Reading] = []
+    trouble: ParseError | None = None
+    for part in parts:
+        if not tool.sniff(part.raw[:65536]) and (len(part.raw) <= 65536 or not tool.sniff(part.raw[-65536:])):
+            continue  # a container that only stands beside those that measured
+        try:
+            found += _alone(tool, parse, part)
+        except ParseError as problem:
+            trouble = trouble or problem
+            found.append(checks.failed(problem.what, line=part.placed(problem.line) or part.placed(1)))
+    if all(reading.status == "failed" for reading in found) and trouble:
+        raise trouble
+    if not found:
+        raise ParseError(f"none of the {len(parts)} speakers of this log printed {name}'s output")
+    return sorted(found, key=lambda reading: reading.line or 0)
+
+
+def _alone(tool: Parser, parse: Callable[[bytes], list[Reading]], part: speakers.Part) -> list[Reading]:
+    """Read what one speaker said; where it is JSON that this tool did not print, the texts within it."""
+    try:
+        return [part.at_home(reading) for reading in parse(ends.trusted(part.raw))]
+    except ParseError as problem:
+        inner: list[Reading] = []
+        for text in nested.texts(part.raw):
+            text = texts.plain(text)
+            if tool.sniff(text[:65536]):
+                with suppress(ParseError):
+                    inner += [replace(reading, line=1) for reading in parse(ends.trusted(text))]
+        if inner:
+            return inner
+        problem.line = part.placed(problem.line)
+        raise
 
 
 def detect(head: bytes) -> str | None:
@@ -101,3 +152,8 @@ def detect(head: bytes) -> str | None:
     """
     head = texts.plain(head[:65536])
     return next((name for name, tool in TOOLS.items() if tool.sniff(head)), None)
+
+
+def detect_within(raw: bytes) -> str | None:
+    """Return the name of the tool whose output stands as a string, or as a list of lines, within a JSON document."""
+    return next(filter(None, map(detect, nested.texts(texts.plain(raw)))), None)

@@ -51,6 +51,10 @@ class Reading:
         1-based line where this reading (or its failure) begins in the file, or None.
     notes
         Coded remarks that travel to ``warnings`` (``"goodput_from_loss"``); :mod:`.remarks` has their meanings.
+    conditions
+        What was asked for, as far as the output tells it, by the names of :data:`.conditions.CONDITIONS`.
+    started_at
+        When the test began as the output tells it, ISO 8601 with its zone (``2026-11-23T20:54:59Z``), or None.
     labels
         What the output itself says of where it ran, as columns of the samples table: ``mode``, ``path``,
         ``placement``. Only peers' archives say it; a tool's own output does not.
@@ -66,6 +70,8 @@ class Reading:
     line: int | None = None
     notes: tuple[str, ...] = ()
     labels: dict[str, str] = field(default_factory=dict)
+    conditions: dict[str, str | float] = field(default_factory=dict)
+    started_at: str | None = None
 
 
 @dataclass(frozen=True)

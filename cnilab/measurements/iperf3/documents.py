@@ -84,7 +84,7 @@ def _without_series(raw: bytes) -> dict | None:
 
 def _listed(documents: list[dict]) -> list[Reading]:
     """Read the documents that somebody has put into one JSON list."""
-    told: dict[str, set] = {}
+    told: dict[str, dict] = {}
     if "event" in documents[0]:
         return _stream([(1, one) for one in documents])
     return [_once(found, 1, told) for one in documents for found in _unpacked(one)]
@@ -112,13 +112,23 @@ def _within(outer: dict | list, depth: int = MAX_DEPTH) -> list[dict]:
     return found
 
 
-def _once(document: dict, line: int, told: dict[str, set]) -> Reading:
+def _once(document: dict, line: int, told: dict[str, dict]) -> Reading:
     """Read a document, unless the file has told its test before."""
-    if _again(branch(document, "start"), told):
-        # --json-stream-full-output ends with what it has streamed; logs of both ends are put together
-        why = "the same test (by its cookie) stands before in this file"
-        return Reading(status="skipped", reason=why, line=line)
-    return reading(document, line)
+    figures = _figures(document)
+    before = _again(branch(document, "start"), told, figures)
+    if before is None:
+        return reading(document, line)
+    # --json-stream-full-output ends with what it has streamed; logs of both ends are put together
+    why = "the same test (by its cookie) stands before in this file"
+    if before and figures and before != figures:
+        return checks.failed(f"{why}, with other figures", line=line)
+    return Reading(status="skipped", reason=why, line=line)
+
+
+def _figures(document: dict) -> str:
+    """Return the totals of a document as text, or nothing where it has none."""
+    end = branch(document, "end")
+    return "".join(repr(end[key]) for key in ("sum_sent", "sum_received", "sum") if key in end)
 
 
 def _twice_summed(raw: bytes, whole: dict) -> bool:
@@ -147,7 +157,7 @@ def _several(text: str) -> list[Reading]:
     decoder = json.JSONDecoder()
     readings: list[Reading] = []
     events: list[tuple[int, dict]] = []
-    told: dict[str, set] = {}
+    told: dict[str, dict] = {}
     patched = _NAN.sub("null", text)
     at, line, counted = 0, 1, 0
     for _ in range(MAX_DOCUMENTS):
@@ -182,7 +192,7 @@ def _several(text: str) -> list[Reading]:
                 events = []
             events.append((line, found))
             if found.get("event") == "start":
-                _again(branch(found, "data"), told)
+                _again(branch(found, "data"), told, "")
         elif isinstance(found, dict):
             readings += _stream(events)
             events = []
@@ -198,16 +208,20 @@ def _several(text: str) -> list[Reading]:
     return readings
 
 
-def _again(start: dict, told: dict[str, set]) -> bool:
-    """Note the test that ``start`` is of; return whether ``told`` had it: the same document, or the other end's."""
+def _again(start: dict, told: dict[str, dict], figures: str) -> str | None:
+    """Note the test that ``start`` is of; None where ``told`` had it not.
+
+    Otherwise the figures it had: of the same document, or nothing where it was the other end's.
+    """
     cookie = start.get("cookie")
     if not isinstance(cookie, str) or len(cookie) < 30:
-        return False
+        return None
     served = "accepted_connection" in start and "connecting_to" not in start
     name = (repr(branch(start, "timestamp").get("timesecs")), served)
-    before = told.setdefault(cookie, set())
-    again = name in before or (not served) in before
-    before |= {name, served}
+    before = told.setdefault(cookie, {})
+    again = before.get(name, "" if (not served) in before else None)
+    before.setdefault(name, figures)
+    before[served] = ""
     return again
 
 
@@ -258,6 +272,8 @@ def _stream(events: list[tuple[int, dict]]) -> list[Reading]:
         elif isinstance(kind, str) and kind not in document:
             document[kind] = data
             ended |= kind == "end"
+    if "start" not in document and "the server has terminated" in str(document.get("error")):
+        return [Reading(status="skipped", reason=str(document["error"]), line=events[0][0])]
     if not ended and "error" not in document:
         version = str(branch(document, "start").get("version", "")).removeprefix("iperf ") or None
         return [

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, field
 
 from cnilab.errors import ParseError
-from cnilab.measurements.base import Interval, Reading, Sample
-from cnilab.measurements.reading import plausible as checks
-from cnilab.measurements.reading import texts
+from cnilab.measurements import conditions
+from cnilab.measurements.base import Reading
+from cnilab.measurements.iperf3.text_rows import Row, Test, reading, side_of, silent
+from cnilab.measurements.reading import clock, texts
 from cnilab.measurements.reading.numbers import number
 from cnilab.units import BITS_PER_SECOND, to_base
 
@@ -28,18 +28,20 @@ _LOOKS_LIKE_ROW = re.compile(
     r"\[ *(?:\d+|SUM)\](?:\[[TR]X-[CS]\])? +\d+[.,]\d+- *\d+[.,]\d+ +sec +(?! |\d+ datagrams)"
 )
 _HEADER = re.compile(r"\[ ?ID\](?:\[Role\])? +Interval\b")
-_LOSS = re.compile(
-    r"(?P<jitter>\d+\.\d+) ms +(?P<lost>-?\d{1,15})/ *(?P<total>\d{1,15}) +\((?P<percent>[^)]*)%\)"
-)
-_RETRANSMITS = re.compile(
-    r"^ +(?P<count>\d{1,15})(?: +-?[\d.]+ [KMG]?Bytes)?(?: +(?:sender|\(omitted\)))? *$"
-)
 _CPU = re.compile(r"CPU Utilization: local/\w+ (\d+(?:\.\d+)?)%.*remote/\w+ (\d+(?:\.\d+)?)%")
 _ERROR = re.compile(
     r"iperf3?: (?:(?:(?:parameter )?error|interrupt)\b[ -]*"
     r"|(?=the client|unrecognized |invalid option|option requires))(?P<said>.*)"
 )
 _REVERSE = re.compile(r"iperf3 .*-(?:R\b|-reverse)")
+_LOCAL = re.compile(r"\[ *\d+\](?:\[[TR]X-[CS]\])? local (?P<address>\S+) port \d+ connected to ")
+_STARTING = re.compile(
+    r"Starting Test: protocol: (?P<protocol>\w+), (?P<streams>\d+) streams, (?P<size>\d+) byte blocks"
+    r"(?:, omitting \d+ seconds)?(?:, (?P<seconds>\d+) second test)?"
+)
+_CONGESTION = re.compile(r"\bsnd_tcp_congestion (\w+)")
+_TIME = re.compile(r"^Time: (.+)$")
+_DATAGRAMS_SENT = re.compile(r"\] Sent (\d{1,15}) datagrams")
 #: What goes wrong before a test runs: it belongs to no test that has a summary.
 _NEVER_RAN = re.compile(r"unable to (?:connect to|start|accept|receive (?:cookie|parameters))|is busy")
 #: Until 3.0 the words that say whose figures follow stood between the rows, on lines of their own.
@@ -54,42 +56,6 @@ _SNIFF = re.compile(
 )
 
 
-@dataclass
-class _Row:
-    role: str | None
-    stream: str
-    start: float
-    end: float
-    bps: float
-    rest: str
-    line: int
-
-
-@dataclass
-class _Test:
-    """What has been seen of one test."""
-
-    line: int
-    served: bool = False
-    backwards: bool = False
-    protocol: str | None = None
-    version: str | None = None
-    headers: list[str] = field(default_factory=list)
-    rows: list[tuple[int, _Row]] = field(default_factory=list)
-    cpu: tuple[float, float] | None = None
-    error: str | None = None
-    doubt: str | None = None
-    summed: bool = False
-    over: bool = False
-    ruled: bool = False
-    side: str | None = None
-    told: set[tuple[str | None, str, str | None]] = field(default_factory=set)
-
-    def begun(self) -> bool:
-        """Whether anything of a run has been seen."""
-        return bool(self.rows or self.error or self.headers)
-
-
 def sniff(head: bytes) -> bool:
     """Whether this is iperf3's text, and not iperf2's."""
     return _SNIFF.search(head) is not None and b" connected with " not in head
@@ -97,7 +63,7 @@ def sniff(head: bytes) -> bool:
 
 def parse(raw: bytes) -> list[Reading]:
     """Read every test report in ``raw``."""
-    tests: list[_Test] = [_Test(1)]
+    tests: list[Test] = [Test(1)]
     version: str | None = None
     echoed = reverse_next = False
     lines = texts.decoded(raw).split("\n")
@@ -115,12 +81,13 @@ def parse(raw: bytes) -> list[Reading]:
             version = found[1]
             test.version = test.version or (version if not test.rows else None)
         elif "Connecting to host" in line or "Accepted connection from" in line:
-            if test.begun():
-                test = _Test(at, backwards=reverse_next)
+            served = "Accepted" in line
+            if test.begun() or (test.connected and test.served == served):
+                test = Test(at, backwards=reverse_next)
                 tests.append(test)
                 reverse_next = False
             test.line, test.version = at, version
-            test.served = "Accepted" in line
+            test.served, test.connected = served, True
         elif re.search(r"Server listening on \d", line):
             test.over = test.begun()
         elif "Reverse mode, remote host" in line:
@@ -128,11 +95,23 @@ def parse(raw: bytes) -> list[Reading]:
         elif _REVERSE.search(line):
             # the command of the run that follows
             test.backwards, reverse_next = test.backwards or not test.begun(), test.begun()
+        elif found := _STARTING.search(line):
+            test.protocol = found["protocol"].upper()
+            size = "datagram_bytes" if test.protocol == "UDP" else "message_bytes"
+            test.asked |= {"streams": found["streams"], size: found["size"], "duration_s": found["seconds"]}
         elif found := re.search(r"Starting Test: protocol: (\w+)", line):
             test.protocol = found[1].upper()
+        elif found := _LOCAL.search(line):
+            test.asked["family"] = conditions.family(found["address"])
+        elif found := _CONGESTION.search(line):
+            test.asked["congestion_control"] = found[1]
+        elif found := _DATAGRAMS_SENT.search(line):
+            test.datagrams = (test.datagrams or 0) + int(found[1])
+        elif found := _TIME.match(line):
+            test.started_at = clock.of_text(found[1])
         elif _HEADER.search(line):
             if test.summed:
-                test = _Test(at, version=version)
+                test = Test(at, version=version)
                 tests.append(test)
             if test.ruled and not test.headers:
                 test.headers.append("")  # the file begins in mid-test
@@ -145,7 +124,7 @@ def parse(raw: bytes) -> list[Reading]:
         elif found := _ROW.match(line):
             side = next((side for side in _SIDES.values() if side in found["rest"]), test.side)
             if (whose := (found["role"], found["id"], side)) in test.told and side:
-                test = _Test(at, version=version)  # summaries alone, one under the other
+                test = Test(at, version=version)  # summaries alone, one under the other
                 tests.append(test)
             test.told.add(whose)
             _take(test, found, at)
@@ -157,17 +136,15 @@ def parse(raw: bytes) -> list[Reading]:
             if test.over and "server has terminated" in line:
                 continue  # somebody stopped the server between two tests
             if test.over or (test.summed and _NEVER_RAN.search(line)):
-                test = _Test(at, version=version)
+                test = Test(at, version=version)
                 tests.append(test)
             test.error = test.error or found["said"].rstrip(": ") or line.strip()
-    readings = [_reading(test) for test in tests if test.rows or test.error or test.doubt]
+    whole = [test for test in tests if test.rows or test.error or test.doubt]
+    readings = [reading(test) for test in tests if test in whole or (whole and test.connected)]
     if not readings:
-        if any(test.headers or test.line > 1 for test in tests):
-            return [
-                checks.failed(
-                    "iperf3 connected and reported nothing", line=tests[0].line, notes=("truncated",)
-                )
-            ]
+        if any(test.headers or test.connected or test.line > 1 for test in tests):
+            begun = [test for test in tests if test.connected] or tests[:1]
+            return [silent(test) for test in begun]
         raise ParseError("no iperf3 report in this text")
     return readings
 
@@ -177,7 +154,7 @@ def _cut(line: str) -> bool:
     return bool(_LOOKS_LIKE_ROW.search(line)) and not re.search(r"(?:sender|receiver) *$", line)
 
 
-def _take(test: _Test, found: re.Match[str], at: int) -> None:
+def _take(test: Test, found: re.Match[str], at: int) -> None:
     rate, amount = number(found["rate"]), number(found["amount"])
     start, end = number(found["start"]), number(found["end"])
     if rate is None or start is None or end is None or amount is None:
@@ -196,128 +173,11 @@ def _take(test: _Test, found: re.Match[str], at: int) -> None:
         return
     rest = found["rest"].removesuffix(",").removesuffix('"')  # a list of lines, as Ansible prints it
     rest = f"{rest}  {test.side}" if test.side else rest
-    row = _Row(found["role"], found["id"], start, end, bps, rest, at)
+    size = (
+        None
+        if found["kind"].startswith("(")
+        else to_base(amount, f"{found['kind']}/sec", BITS_PER_SECOND) / 8
+    )
+    row = Row(found["role"], found["id"], start, end, bps, rest, at, size)
     test.rows.append((len(test.headers), row))
-    test.summed = test.summed or _sides(row) is not None
-
-
-def _sides(row: _Row) -> str | None:
-    """Return which end's summary this row is, if it says so."""
-    return next((side for side in ("sender", "receiver") if side in row.rest), None)
-
-
-def _reading(test: _Test) -> Reading:
-    datagrams = any("atagrams" in h for h in test.headers) or any(_LOSS.search(r.rest) for _, r in test.rows)
-    protocol = test.protocol or ("UDP" if datagrams else "TCP")
-    rest: dict = {"test": f"{protocol.lower()}_stream", "tool_version": test.version, "line": test.line}
-    # The summary is what stands under the second header, or says sender or receiver.
-    summary = [r for n, r in test.rows if _sides(r) or n > 1]
-    named = {(r.role, r.stream) for r in summary}
-    if len(named) < len(summary) and not any(_sides(r) for r in summary):
-        test.doubt = test.doubt or "the summary has a stream twice and does not say whose figures they are"
-    series = _series(test, [r for n, r in test.rows if not _sides(r) and n <= 1])
-    notes = (["reverse"] if test.backwards else []) + (["server_side"] if test.served else [])
-    if summary and test.served and "server has terminated" in (test.error or ""):
-        test.error = None  # somebody stopped the server after its last test
-    if not test.error and (lacking := _lacking(test, summary)):
-        test.doubt = test.doubt or f"the output was cut short: the summary lacks {lacking} of the streams"
-    if test.error or test.doubt:
-        return Reading(status="failed", reason=test.error or test.doubt, intervals=series, **rest)
-    if not summary:
-        reason = "no summary: the output was cut short"
-        return Reading(status="failed", reason=reason, intervals=series, notes=(*notes, "truncated"), **rest)
-    samples: list[Sample] = []
-    duration = None
-    for prefix, roles in (("", (None, "TX-C", "RX-S")), ("reverse_", ("RX-C", "TX-S"))):
-        rows = [r for r in summary if r.role in roles]
-        if rows:
-            found, seconds = _direction(rows, prefix, test.served, notes)
-            samples += found
-            duration = duration or seconds
-    if test.cpu:
-        client, server = reversed(test.cpu) if test.served else test.cpu
-        for who, ratio in (("client", client), ("server", server)):
-            if ratio:
-                samples.append(Sample(f"cpu_{who}_ratio", ratio))
-        goodput = next((s.value for s in samples if s.metric == "goodput_bps"), None)
-        if goodput and client and server:
-            samples.append(Sample("cpu_s_per_byte", (client + server) * 8 / goodput))
-    return checks.reading(samples, series, duration_s=duration, notes=tuple(notes), **rest)
-
-
-def _lacking(test: _Test, summary: list[_Row]) -> int:
-    """How many streams had rows before the summary and are in none, or only in one end's, of it."""
-    lacking = 0
-    for role in {r.role for r in summary}:
-        seen = {r.stream for _, r in test.rows if r.role == role} - {"SUM"}
-        for side in {_sides(r) for r in summary if r.role == role}:
-            told = {r.stream for r in summary if r.role == role and _sides(r) == side}
-            if "SUM" not in told:
-                lacking = max(lacking, len(seen - told))
-    return lacking
-
-
-def _total(rows: list[_Row]) -> list[_Row]:
-    """The [SUM] row if there is one, else every stream's own."""
-    return [r for r in rows if r.stream == "SUM"] or rows
-
-
-def _direction(rows: list[_Row], prefix: str, served: bool, notes: list[str]) -> tuple[list[Sample], float]:
-    """Samples and seconds of one direction from its summary rows."""
-    sent = _total([r for r in rows if _sides(r) == "sender"])
-    received = _total([r for r in rows if _sides(r) == "receiver"])
-    unsaid = _total([r for r in rows if not _sides(r)])
-    found: list[Sample] = []
-    # A server writes 0 for what only its client knows; a file may lack the line that says which end wrote it.
-    if served or any(r.bps for r in received):
-        sent = sent if sum(r.bps for r in sent) else []
-    if served:
-        received = received if sum(r.bps for r in received) or not sent else []
-    if sent:
-        found.append(Sample(f"{prefix}sent_bps", sum(r.bps for r in sent)))
-    if received:
-        found.append(Sample(f"{prefix}goodput_bps", sum(r.bps for r in received)))
-    counts = [int(m["count"]) for r in sent if (m := _RETRANSMITS.match(r.rest))]
-    if counts:
-        found.append(Sample(f"{prefix}retransmitted_segments", float(sum(counts))))
-    losses = [m for r in received or unsaid if (m := _LOSS.search(r.rest))]
-    lost, total = sum(int(m["lost"]) for m in losses), sum(int(m["total"]) for m in losses)
-    if unsaid and not sent and not received:
-        # Until 3.1 one line told the sender's rate, 0 where a server was not told it, and the receiver's loss.
-        bps = sum(r.bps for r in unsaid)
-        if bps and losses:
-            found.append(Sample(f"{prefix}sent_bps", bps))
-        elif not (served and total):
-            found.append(Sample(f"{prefix}{'goodput' if served or not bps else 'sent'}_bps", bps))
-        if total and bps:
-            found.append(Sample(f"{prefix}goodput_bps", bps * (total - lost) / total))
-            notes.append("goodput_from_loss")
-    if not any(s.metric.endswith("goodput_bps") for s in found):
-        notes.append("receiver_missing")
-    last = (received or unsaid or sent or rows)[0]
-    if total:
-        found += [
-            Sample(f"{prefix}loss_ratio", lost / total),
-            Sample(f"{prefix}lost_packets", float(lost)),
-            Sample(f"{prefix}total_packets", float(total)),
-            Sample(f"{prefix}jitter_rfc1889_s", sum(float(m["jitter"]) for m in losses) / len(losses) * 1e-3),
-        ]
-        if last.end > last.start:
-            found.append(Sample(f"{prefix}packet_rate_per_s", (total - lost) / (last.end - last.start)))
-    return found, last.end - last.start
-
-
-def _series(test: _Test, rows: list[_Row]) -> tuple[Interval, ...]:
-    """Per-interval rates: the [SUM] rows of several streams, the rows themselves of one."""
-    summed = {(r.role, r.start) for r in rows if r.stream == "SUM"}
-    head = test.headers[0] if test.headers else ""
-    receiving = "Jitter" in head or test.backwards or (test.served and "Retr" not in head)
-    found = []
-    for row in rows:
-        if row.end <= row.start or (row.stream != "SUM" and (row.role, row.start) in summed):
-            continue
-        gets = row.role.startswith("RX") if row.role else receiving
-        prefix = "reverse_" if row.role in ("RX-C", "TX-S") else ""
-        metric = f"{prefix}{'goodput' if gets else 'sent'}_bps"
-        found.append(Interval(row.start, row.end, metric, row.bps, "(omitted)" in row.rest))
-    return tuple(found)
+    test.summed = test.summed or side_of(row) is not None

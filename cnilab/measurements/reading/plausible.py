@@ -18,6 +18,10 @@ ORDER = ("min", "p50", "p90", "p99", "p999", "max")
 #: Metrics of which a zero means that nothing ran, not that it ran at no speed.
 NEVER_ZERO = ("goodput_bps", "transaction_rate_per_s", "connection_rate_per_s", "request_rate_per_s", "rtt_s")
 
+#: Payload of the largest datagram that IPv4 carries.
+LARGEST_DATAGRAM = 65507
+_OF_DATAGRAMS = ("packet_rate_per_s", "loss_ratio", "lost_packets", "total_packets")
+
 _ROUNDED = ("latency_s", "one_way_delay_s")
 
 #: What no network and no test of this decade reaches, by the unit a metric's name ends in.
@@ -86,6 +90,9 @@ def fault(samples: Iterable[Sample]) -> str | None:
 def reading(samples: Iterable[Sample], intervals: Iterable[Interval] = (), **rest) -> Reading:
     """Build a Reading from samples that were found, failed where they are impossible or none are there."""
     found = tuple(dict.fromkeys(samples))  # what a file says twice is one value
+    for prefix in _too_large(found):
+        found = tuple(s for s in found if s.metric not in [prefix + name for name in _OF_DATAGRAMS])
+        rest["notes"] = (*rest.get("notes", ()), "datagrams_impossible")
     # A time printed as 0 by rounding is smaller than the tool can print, not nothing: it is left out.
     timed = tuple(s for s in found if s.value or s.stat == "stddev" or s.metric not in _ROUNDED)
     if len(timed) < len(found):
@@ -101,6 +108,26 @@ def reading(samples: Iterable[Sample], intervals: Iterable[Interval] = (), **res
     if why:
         return Reading(status="failed", reason=why, intervals=good, **rest)
     return Reading(samples=found, intervals=good, **rest)
+
+
+def _too_large(samples: tuple[Sample, ...]) -> list[str]:
+    """Return the directions, by their metrics' prefix, of which bytes over packets are no datagram's size."""
+    known = {s.metric: s.value for s in samples if s.stat == "value"}
+    found = []
+    for prefix in ("", "reverse_"):
+        rate, packets = (known.get(f"{prefix}{name}") for name in ("goodput_bps", "packet_rate_per_s"))
+        if rate and packets is not None and rate > packets * 8 * LARGEST_DATAGRAM * 1.05:
+            found.append(prefix)
+    return found
+
+
+def agree(rate: float, size: float, seconds: float, slack: float = 0.01) -> bool:
+    """Whether a rate in bit/s is ``size`` bytes over ``seconds``, but for ``slack``.
+
+    >>> agree(8e8, 1e8, 1.0), agree(4e8, 1e8, 1.0)
+    (True, False)
+    """
+    return abs(rate * seconds - 8 * size) <= slack * max(8 * size, rate * seconds)
 
 
 def series(intervals: Iterable[Interval]) -> tuple[Interval, ...]:
