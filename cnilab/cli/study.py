@@ -8,6 +8,7 @@ from typing import Annotated, Any, NoReturn, Optional
 
 import typer
 
+from cnilab.bundled import here_or_bundled
 from cnilab.cli.options import Json, Out, Quiet, print_json
 from cnilab.errors import LabError, Unavailable
 from cnilab.layout import columns
@@ -85,7 +86,7 @@ def run(
     from cnilab import execute, testbeds
     from cnilab.study import load
 
-    wanted = load(study)
+    wanted = load(here_or_bundled(study))
     if testbed:
         testbeds.get(testbed)
         wanted = wanted.model_copy(update={"testbed": testbed})
@@ -111,7 +112,8 @@ def study_(
     from cnilab.report import pipeline
     from cnilab.study import load
 
-    plan = load(study).plan()  # a wrong study is told before a notebook server starts
+    source = here_or_bundled(study)
+    plan = load(source).plan()  # a wrong study is told before a notebook server starts
     place = run_place(study, out, resume)
     notice = _why_no_lab() if plan.study.testbed == "lab" else ""
     if notice:
@@ -120,7 +122,7 @@ def study_(
         return
     typer.echo(f"{plan!r}", err=True)
     try:
-        report = pipeline.run_notebooks(str(study), str(place), resume=resume, progress=not quiet)
+        report = pipeline.run_notebooks(str(source), str(place), resume=resume, progress=not quiet)
     except KeyboardInterrupt:
         typer.echo(
             f"\nstopped; what was measured is in {place}. Continue with: cnilab study {study} -o {place} --resume",

@@ -14,14 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from cnilab import study as studies
+from cnilab.bundled import bundled
 from cnilab.errors import CnilabError, RunDirError
 from cnilab.report.html import export
 from cnilab.runs.files import replacing
 from cnilab.runs.run import RunDir
 
-ROOT = Path(__file__).resolve().parents[2]
-NOTEBOOKS = ROOT / "notebooks"
-SAMPLE = ROOT / "data" / "sample"
+ROOT = bundled()
+NOTEBOOKS = bundled("notebooks")
+SAMPLE = bundled("data/sample")
 STAGES = ("01_design", "02_run", "03_quality", "04_compare", "05_report")
 #: The stages that only read what has been measured.
 READING = STAGES[2:]
@@ -36,7 +37,7 @@ class NotebookError(CnilabError, RuntimeError):
 
 
 def locate(path: str | Path) -> Path:
-    """Return ``path`` wherever a notebook was started: from here, or from the repository's root.
+    """Return ``path`` wherever a notebook was started: from here, or beside the notebooks.
 
     Examples
     --------

@@ -11,13 +11,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from cnilab.bundled import bundled
 from cnilab.errors import LabError
 from cnilab.runs.run import RunDir
 from cnilab.study import Study
 from cnilab.study.plan import Trial
 from cnilab.testbeds.proof import judge as proof
 
-RECORDING = Path(__file__).parents[2] / "data" / "sample"
+RECORDING = bundled("data/sample")
 
 
 class ReplayDeployment:
