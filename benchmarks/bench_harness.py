@@ -54,7 +54,7 @@ def by_hand(lab: Lab, call: Call) -> float:
         [
             *enter,
             "nsenter",
-            f"--net=/run/netns/{server.ns}",
+            f"--net=/run/netns/{server.where}",
             *iperf3.server_argv(call, "0.0.0.0"),
             "--one-off",
         ],
@@ -62,7 +62,7 @@ def by_hand(lab: Lab, call: Call) -> float:
         env=environment,
     )
     time.sleep(0.1)
-    argv = [*enter, "nsenter", f"--net=/run/netns/{client.ns}", *iperf3.client_argv(call, server.address)]
+    argv = [*enter, "nsenter", f"--net=/run/netns/{client.where}", *iperf3.client_argv(call, server.address)]
     done = subprocess.run(argv, capture_output=True, env=environment, check=True)
     serving.wait(5)
     return goodput(done.stdout)

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 
 from cnilab import modes
 from cnilab.errors import LabError, Unavailable
-from cnilab.measurements import TOOLS
+from cnilab.measurements import programs
 from cnilab.setup.programs import find, package_for
 
 SCHEMA_VERSION = 1
@@ -69,11 +69,9 @@ def examine() -> Examination:
     return Examination((*_lab(), *_tools(), *_modes()))
 
 
-def _program(name: str, use: str) -> Finding:
+def _program(name: str, use: str, get: str = "") -> Finding:
     path, package = find(name), package_for(name)
-    remedy = package.remedy if package else None
-    if name in ("netperf", "netserver"):
-        remedy = "make netperf"
+    remedy = get or (package.remedy if package else None)
     return Finding(
         name, use, "ok" if path else "missing", str(path) if path else "not found", None if path else remedy
     )
@@ -102,8 +100,7 @@ def _lab() -> list[Finding]:
 
 
 def _tools() -> list[Finding]:
-    programs = dict.fromkeys(p for tool in TOOLS.values() for p in getattr(tool, "PROGRAMS", ()))
-    return [_program(p, "benchmarks") for p in programs]
+    return [_program(p.name, "benchmarks", p.get) for p in programs().values()]
 
 
 def _modes() -> list[Finding]:

@@ -22,8 +22,8 @@ from tqdm import tqdm
 
 from cnilab import testbeds
 from cnilab.errors import RunDirError, TestbedError, Unavailable
-from cnilab.measurements import TOOLS
-from cnilab.measurements.base import Call
+from cnilab.measurements import measurement
+from cnilab.measurements.base import Call, Ended
 from cnilab.runs import provenance
 from cnilab.runs.run import RunDir
 from cnilab.study import Study, load
@@ -257,8 +257,8 @@ class _Matrix:
 
     def _trial(self, deployment: Any, trial: Trial, entry: dict) -> None:
         test = self.study.test(trial.test)
-        tool: Any = TOOLS[test.tool]
-        absent = [why for p in tool.PROGRAMS if (why := self.bed.lacks(p))]
+        tool = measurement(test.tool)
+        absent = [why for p in tool.PROGRAMS if (why := self.bed.lacks(p.name))]
         if absent:
             self._record(trial, entry, {"status": "skipped", "reason": absent[0]})
             return
@@ -279,15 +279,19 @@ class _Matrix:
             time.sleep(self.study.rest_s)
         began = time.monotonic()
         try:
-            done = deployment.run(trial, tool, call, folder, limit)
+            with deployment.bench(trial.placement, trial.path, trial.test) as bench:
+                ended = tool.measure(bench, call, folder, limit)
         except TestbedError as error:
             self._record(trial, entry, {"status": "failed", "reason": str(error)})
+            return
+        except Exception as error:  # a testbed's defect costs one trial, not the matrix
+            self._record(trial, entry, {"status": "failed", "reason": _defect(error)})
             return
         self._record(
             trial,
             entry,
             {
-                **_outcome(done, test.tool, folder, limit),
+                **_outcome(ended, test.tool, folder, limit),
                 "congestion_control": call.congestion_control,
                 "mss_bytes": call.mss_bytes,
                 "client_cpu": call.client_cpu,
@@ -328,18 +332,27 @@ class _Matrix:
         return found.stop
 
 
-def _outcome(done: dict, tool: str, folder: Path, limit_s: float) -> dict:
-    """Turn a program's end into a status; what it measured is read later, from its bytes."""
-    meta = dict(done)
-    meta["started_at"] = datetime.fromtimestamp(done["started_at"], UTC).isoformat(timespec="milliseconds")
-    if done["timed_out"]:
+def _defect(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+def _outcome(ended: Ended, tool: str, folder: Path, limit_s: float) -> dict:
+    """Turn a measurement's end into a status; what it measured is read later, from its bytes."""
+    meta = {
+        "code": ended.code,
+        "timed_out": ended.timed_out,
+        "started_at": datetime.fromtimestamp(ended.started_at, UTC).isoformat(timespec="milliseconds"),
+        "wall_s": ended.wall_s,
+        **ended.called,
+    }
+    if ended.timed_out:
         return meta | {"status": "timeout", "reason": f"{tool} was still running after {limit_s:g} s"}
-    if done["code"] != 0:
-        said = (folder / "client.err").read_text(errors="replace").strip() or (
-            folder / "client.out"
-        ).read_text(errors="replace").strip()
+    if ended.code != 0:
+        files = [folder / name for name in ("client.err", "client.out")]
+        texts = [f.read_text(errors="replace").strip() for f in files if f.is_file()]
+        said = next(filter(None, texts), "")
         return meta | {
             "status": "failed",
-            "reason": f"{tool} ended with status {done['code']}: {said[-300:] or 'it said nothing'}",
+            "reason": f"{tool} ended with status {ended.code}: {said[-300:] or 'it said nothing'}",
         }
     return meta | {"status": "ok", "reason": None}

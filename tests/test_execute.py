@@ -3,12 +3,14 @@
 import errno
 import json
 import os
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
 from cnilab import execute, study
 from cnilab.errors import LabError, RunDirError
+from cnilab.measurements.base import End, Ended, Served
 from cnilab.runs import run as archive
 from cnilab.runs.run import RunDir
 from cnilab.testbeds.proof.judge import Check, Row
@@ -77,18 +79,45 @@ class Deployment:
             )
         return rows, {"placements": placements}
 
-    def run(self, trial, tool, call, folder, timeout_s):
-        self.bed.ran.append((trial.trial_id, self.mode))
-        if len(self.bed.ran) == self.bed.interrupt_at:
-            raise KeyboardInterrupt
-        (folder / "client.out").write_bytes(self.bed.output(trial))
-        (folder / "client.err").write_bytes(self.bed.complaint)
-        done = {"code": self.bed.code, "timed_out": self.bed.timed_out, "started_at": 1.0, "wall_s": 1.01}
-        return {**done, "client_argv": ["iperf3"], "server_argv": ["iperf3", "-s"]}
+    def bench(self, placement, path, test):
+        return nullcontext(Bench(self.bed, self.mode))
 
     def close(self):
         self.bed.closed.append(self.mode)
         self.bed.standing -= 1
+
+
+class Bench:
+    """Two ends that need no machine; fulfils :class:`cnilab.measurements.base.Bench`."""
+
+    def __init__(self, bed, mode):
+        self.bed, self.mode = bed, mode
+
+    def client(self):
+        return End("c", "192.0.2.1")
+
+    def servers(self):
+        return [End("s", "192.0.2.2")]
+
+    def nodes(self):
+        return ["n1"]
+
+    def serve(self, end, argv, *, port, out, err):
+        return nullcontext(Served())
+
+    def run(self, end, argv, *, out, err, limit_s):
+        trial_id = out.parent.name
+        self.bed.ran.append((trial_id, self.mode))
+        if len(self.bed.ran) == self.bed.interrupt_at:
+            raise KeyboardInterrupt
+        if self.bed.defect:
+            raise self.bed.defect
+        out.write_bytes(self.bed.output(trial_id))
+        err.write_bytes(self.bed.complaint)
+        return Ended(1.0, 1.01, self.bed.code, self.bed.timed_out)
+
+    def ask(self, node, argv, *, out):
+        raise LabError("nobody is there to be asked")
 
 
 RECORDED_REVERSE = Path(__file__).parent / "data" / "tools" / "iperf3" / "iperf3_3.12_tcp_reverse.json"
@@ -97,8 +126,9 @@ RECORDED_REVERSE = Path(__file__).parent / "data" / "tools" / "iperf3" / "iperf3
 class Bed:
     """A testbed that needs no machine; attributes say what goes wrong."""
 
-    name, unsettled, not_in_effect, interrupt_at, code, timed_out, complaint = (
+    name, defect, unsettled, not_in_effect, interrupt_at, code, timed_out, complaint = (
         "fake",
+        None,
         None,
         None,
         None,

@@ -19,7 +19,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from cnilab.measurements import TOOLS
+from cnilab.measurements import programs
 from cnilab.setup import find, package_for, packages
 
 ROOT = Path(__file__).parents[1]
@@ -394,13 +394,11 @@ def test_the_package_list_is_readable_and_without_doubles():
     assert all(len(row.purpose) > 10 for row in rows)
 
 
-def test_every_program_a_tool_calls_has_a_package_or_is_netperf():
-    unpacked = {"netperf", "netserver"}
-    for name, tool in TOOLS.items():
-        for program in getattr(tool, "PROGRAMS", ()):
-            assert program in unpacked or package_for(program), (
-                f"{name} calls '{program}', which set-up does not install"
-            )
+def test_every_program_a_measurement_calls_has_a_package_or_says_how_to_get_it():
+    for program in programs().values():
+        assert program.get or package_for(program.name), (
+            f"'{program.name}' is called, and set-up does not install it"
+        )
 
 
 def test_package_for_tells_the_command():

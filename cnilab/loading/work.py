@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from cnilab.errors import ParseError
 from cnilab.loading import margins as logs
 from cnilab.loading import sources
-from cnilab.measurements import TOOLS, detect, detect_within, knb, read
+from cnilab.measurements import detect, detect_within, get, knb, read
 from cnilab.measurements.base import Reading
 from cnilab.measurements.reading import plausible as checks
 from cnilab.measurements.reading import speakers, texts
@@ -172,7 +172,7 @@ def _others(piece: sources.Piece, first: Answer, as_tool: str | None, series: bo
     seen = {first.tool}
     for name in _BESIDE:
         twin = {"iperf2", "iperf3"} & seen if name in ("iperf2", "iperf3") else name in seen
-        if not twin and any(TOOLS[name].sniff(part) for part in ends):
+        if not twin and any(get(name).sniff(part) for part in ends):
             answer = _read(piece, name, series)
             if any(reading.status == "ok" for reading in answer.readings):
                 seen.add(name)

@@ -29,11 +29,12 @@ from cnilab.localcluster.shape import (
     cache_root,
     make_folder,
 )
+from cnilab.measurements import programs
 from cnilab.setup.programs import find, package_for
 
 #: What a benchmark pod must have, and what it has where this machine has it.
 BENCH_NEEDED = ("iperf3", "ip", "ss", "ping", "tcpdump", "ethtool", "taskset")
-BENCH_WANTED = ("bridge", "tc", "netperf", "netserver", "sockperf", "qperf", "wrk", "fping")
+BENCH_WANTED = ("bridge", "tc", *(p.name for p in programs().values() if p.alone), "fping")
 FLANNEL_NEEDED = (
     *("iptables", "iptables-save", "iptables-restore", "ip6tables", "ip6tables-save", "ip6tables-restore"),
     *("nft", "ip", "bridge"),
@@ -141,7 +142,9 @@ def images() -> tuple[Image, ...]:
             user="65535:65535",
             shell=False,
         ),
-        Image(BENCH_IMAGE, (*BENCH_NEEDED, *(p for p in BENCH_WANTED if find(p))), user=BENCH_USER),
+        Image(
+            BENCH_IMAGE, tuple(dict.fromkeys((*BENCH_NEEDED, *filter(find, BENCH_WANTED)))), user=BENCH_USER
+        ),
     )
 
 

@@ -1,13 +1,16 @@
-"""The benchmark programs cnilab can run and whose output it can read, and the archives of its peers.
+"""What cnilab can measure, the programs whose output it can read, and the archives of its peers.
 
-A new tool is one module here, one line in :data:`TOOLS` and one recorded output in ``tests/data/tools``.
+A new one is one module here, one line in :data:`TOOLS` and, if it reads a program's output, one recorded output in
+``tests/data/tools``. Testbeds, doctor, provenance and images read what a measurement needs from its attributes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from contextlib import suppress
 from dataclasses import replace
+from functools import cache
+from typing import cast
 
 from cnilab.errors import ParseError, UnknownKey
 from cnilab.measurements import (
@@ -31,7 +34,7 @@ from cnilab.measurements import (
     vegeta,
     wrk,
 )
-from cnilab.measurements.base import Call, Interval, Parser, Reading, Sample, Tool
+from cnilab.measurements.base import Call, Interval, Measurement, Parser, Program, Reading, Sample
 from cnilab.measurements.reading import ends, nested, speakers, texts
 from cnilab.measurements.reading import plausible as checks
 
@@ -39,19 +42,24 @@ __all__ = [
     "TOOLS",
     "Call",
     "Interval",
+    "Measurement",
     "Parser",
+    "Program",
     "Reading",
     "Sample",
-    "Tool",
     "detect",
     "detect_within",
     "get",
+    "measurement",
+    "ports",
+    "programs",
     "read",
+    "runnable",
 ]
 
-#: Name -> module. A module is a :class:`Parser`; one that also has ``PROGRAMS`` is a :class:`Tool`.
+#: Name -> module: a :class:`Parser` of a program's output, a :class:`Measurement`, or both.
 #: The order is the order of detection: what names itself stands before what is known by its form.
-TOOLS: dict[str, Parser] = {
+TOOLS: dict[str, Parser | Measurement] = {
     "iperf3": iperf3,
     "flent": flent,
     "fortio": fortio,
@@ -74,18 +82,56 @@ TOOLS: dict[str, Parser] = {
 }
 
 
+@cache  # detection asks for every file, and a protocol takes microseconds to be recognised
+def _parses(tool: Hashable) -> bool:
+    return isinstance(tool, Parser)
+
+
 def get(name: str) -> Parser:
-    """Return the tool called ``name``.
+    """Return the reader of the tool called ``name``.
 
     Raises
     ------
     UnknownKey
         Listing the known ones.
     """
-    try:
-        return TOOLS[name]
-    except KeyError:
-        raise UnknownKey("tool", name, TOOLS) from None
+    tool = TOOLS.get(name)
+    if not isinstance(tool, Parser):
+        raise UnknownKey("tool", name, [n for n, t in TOOLS.items() if isinstance(t, Parser)])
+    return tool
+
+
+def runnable() -> dict[str, Measurement]:
+    """Return what a study's test can name."""
+    return {name: tool for name, tool in TOOLS.items() if isinstance(tool, Measurement)}
+
+
+def measurement(name: str) -> Measurement:
+    """Return the measurement called ``name``.
+
+    Raises
+    ------
+    UnknownKey
+        Listing those that can be run.
+    """
+    tool = TOOLS.get(name)
+    if not isinstance(tool, Measurement):
+        raise UnknownKey("tool", name, runnable())
+    return tool
+
+
+def ports() -> tuple[int, ...]:
+    """Return every port that a measurement's servers listen on.
+
+    >>> 5201 in ports()
+    True
+    """
+    return tuple(dict.fromkeys(port for tool in runnable().values() for port in tool.PORTS))
+
+
+def programs() -> dict[str, Program]:
+    """Return every program that a measurement needs, by its name."""
+    return {program.name: program for tool in runnable().values() for program in tool.PROGRAMS}
 
 
 def read(name: str, raw: bytes, *, totals: bool = False) -> list[Reading]:
@@ -151,7 +197,10 @@ def detect(head: bytes) -> str | None:
     'qperf'
     """
     head = texts.plain(head[:65536])
-    return next((name for name, tool in TOOLS.items() if tool.sniff(head)), None)
+    for name, tool in TOOLS.items():
+        if _parses(cast(Hashable, tool)) and cast(Parser, tool).sniff(head):
+            return name
+    return None
 
 
 def detect_within(raw: bytes) -> str | None:

@@ -1,13 +1,20 @@
-"""What a benchmark program is to cnilab: how it is called, and what its printed bytes say.
+"""What a measurement is: how it is taken on a bench, what it takes and gives, and what its raw bytes say.
 
-A tool knows nothing of CNI modes and runs nothing: :mod:`cnilab.execute` and the testbed do that. One file
-a program, one line in the registry of :mod:`cnilab.measurements`, one recorded output in ``tests/data``.
+A measurement knows nothing of CNI modes and nothing of where it runs: a testbed's deployment gives it a
+:class:`Bench`. One file a program or act, one line in the registry of :mod:`cnilab.measurements`, one recorded output
+in ``tests/data``. A program with a server and a client is one kind of measurement (:mod:`.client_server`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import NamedTuple, Protocol, runtime_checkable
+
+#: A command. A Path in it is a Python file of this package, which a bench runs with the Python that stands there.
+Argv = Sequence[str | Path]
 
 
 class Sample(NamedTuple):
@@ -76,7 +83,7 @@ class Reading:
 
 @dataclass(frozen=True)
 class Call:
-    """What a tool is asked to do. Each tool lists in ``KINDS`` which kinds it can do.
+    """What is asked of a measurement. Which of it a kind of test heeds is in its :attr:`Kind.takes`.
 
     Parameters
     ----------
@@ -93,6 +100,8 @@ class Call:
         them free.
     mss_bytes
         TCP maximum segment size to ask for, or None.
+    options
+        What is the measurement's own, by :attr:`Kind.options`.
     """
 
     kind: str
@@ -103,12 +112,129 @@ class Call:
     client_cpu: int | None = None
     server_cpu: int | None = None
     mss_bytes: int | None = None
-    options: dict[str, str] = field(default_factory=dict)
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option of a kind of test: ``accepts`` judges a value as written, ``allowed`` says what it takes."""
+
+    allowed: str
+    accepts: Callable[[str], object]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of test that a measurement can do.
+
+    Parameters
+    ----------
+    metrics
+        What it can give.
+    takes
+        Fields of :class:`Call` it heeds, of ``streams``, ``omit_s``, ``mss_bytes``, ``congestion_control``.
+    options
+        Name -> what it may be.
+    """
+
+    metrics: tuple[str, ...]
+    takes: frozenset[str] = frozenset()
+    options: Mapping[str, Option] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Program:
+    """A program that a measurement needs at both ends.
+
+    Parameters
+    ----------
+    version
+        Arguments it prints its version with; empty where it has none.
+    get
+        The command that brings it where ``packages.txt`` names no package.
+    alone
+        Whether the program and the shared libraries it names are all it needs, so that an image can be packed with it.
+    """
+
+    name: str
+    version: tuple[str, ...] = ()
+    get: str = ""
+    alone: bool = True
+
+
+@dataclass(frozen=True)
+class End:
+    """Where a program runs (``where``: a namespace or pod) and the address others reach it at."""
+
+    where: str
+    address: str
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How an act of measuring ended; what it measured is read later, from its bytes.
+
+    Parameters
+    ----------
+    code
+        Exit status; None where it was ended from outside.
+    timed_out
+        Whether it was ended at its time limit.
+    started_at, wall_s
+        Unix time at its begin, and seconds to its end.
+    called
+        What was run, for the trial's record: ``client_argv``, ``server_argv``, ``server_code`` …
+    """
+
+    started_at: float
+    wall_s: float
+    code: int | None = 0
+    timed_out: bool = False
+    called: Mapping[str, object] = field(default_factory=dict)
+
+
+class Served:
+    """A server while it serves; ``code`` is its exit status once it has ended."""
+
+    code: int | None = None
+
+
+class Bench(Protocol):
+    """What a deployment offers to a measurement for one trial: two or more ends, and nodes to be asked.
+
+    Every output goes straight into the trial's folder: ``out`` and ``err`` are files there.
+    """
+
+    def client(self) -> End:
+        """Where the client runs."""
+        ...
+
+    def servers(self) -> Sequence[End]:
+        """Where servers run; behind a Service they share its address."""
+        ...
+
+    def nodes(self) -> Sequence[str]:
+        """The nodes that can be asked, the client's first."""
+        ...
+
+    def serve(
+        self, end: End, argv: Argv, *, port: int, out: Path, err: Path
+    ) -> AbstractContextManager[Served]:
+        """Serve at ``end`` while the context lasts; entered once ``port`` listens."""
+        ...
+
+    def run(self, end: End, argv: Argv, *, out: Path, err: Path, limit_s: float) -> Ended:
+        """Run a program at ``end`` to its end, or to the time limit."""
+        ...
+
+    def ask(self, node: str, argv: Argv, *, out: Path) -> str:
+        """Run a short command on ``node`` and return what it printed, which is kept at the end of ``out`` too."""
+        ...
 
 
 @runtime_checkable
 class Parser(Protocol):
-    """The half of a tool that reads: enough for `cnilab load`."""
+    """What reads a program's output: enough for `cnilab load`."""
 
     NAME: str
 
@@ -122,17 +248,36 @@ class Parser(Protocol):
 
 
 @runtime_checkable
-class Tool(Parser, Protocol):
-    """A program a testbed can run: a server at one end, a client at the other."""
+class Measurement(Protocol):
+    """What a study's test can name.
 
-    PROGRAMS: tuple[str, ...]
-    KINDS: tuple[str, ...]
-    PORT: int
+    ``KINDS`` are the kinds of test it can do, ``PROGRAMS`` what must be installed, ``PORTS`` those its servers listen
+    on, which a lab's Docker publishes and a Service forwards.
+    """
 
-    def server_argv(self, call: Call, address: str) -> list[str]:
-        """Command that serves on ``address``; it stays in the foreground until killed or done."""
+    NAME: str
+    KINDS: Mapping[str, Kind]
+    PROGRAMS: tuple[Program, ...]
+    PORTS: tuple[int, ...]
+
+    def measure(self, bench: Bench, call: Call, folder: Path, limit_s: float) -> Ended:
+        """Take one trial, raw bytes straight into ``folder``; nothing is read of them."""
         ...
 
-    def client_argv(self, call: Call, address: str) -> list[str]:
-        """Command that runs one test against a server listening on ``address``."""
+    def read(self, folder: Path) -> list[Reading]:
+        """Read what :meth:`measure` left in ``folder``; raise ParseError where it is not its own."""
         ...
+
+
+def whole(least: int = 1) -> Option:
+    """Return an option that is a whole number not below ``least``."""
+    return Option(f"a whole number from {least} on", lambda text: text.isdecimal() and int(text) >= least)
+
+
+def spelled(argv: Argv, python: Callable[[Path], Sequence[str]]) -> list[str]:
+    """Return a command with each file of ours replaced by the command that runs it.
+
+    >>> spelled([Path("/x/serve.py"), "::"], lambda path: ["python3", str(path)])
+    ['python3', '/x/serve.py', '::']
+    """
+    return [word for part in argv for word in (python(part) if isinstance(part, Path) else [part])]

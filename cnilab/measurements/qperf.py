@@ -10,16 +10,23 @@ import math
 import re
 
 from cnilab.errors import ParseError
-from cnilab.measurements.base import Call, Reading, Sample
+from cnilab.measurements import client_server
+from cnilab.measurements.base import Call, Kind, Option, Program, Reading, Sample
 from cnilab.measurements.reading import margins, numbers, texts
 from cnilab.measurements.reading import plausible as checks
 from cnilab.measurements.reading.numbers import number
 from cnilab.units import SECONDS, to_base
 
 NAME = "qperf"
-PROGRAMS = ("qperf",)
-KINDS = ("tcp_rr", "udp_rr", "tcp_stream", "udp_stream")
-PORT = 19765
+PROGRAMS = (Program("qperf", ("--version",)),)
+PORTS = (19765, 19766)  # control and data
+_SIZE = Option("bytes, or a number with K, M or G behind it", re.compile(r"\d+[KMGkmg]?").fullmatch)
+_FLOW = ("goodput_bps", "sent_bps", "message_rate_per_s")
+_GIVES = {"tcp_rr": ("latency_s",), "udp_rr": ("latency_s",), "tcp_stream": _FLOW, "udp_stream": _FLOW}
+KINDS = {
+    kind: Kind((*metrics, "cpu_client_cpus", "cpu_server_cpus"), options={"length": _SIZE})
+    for kind, metrics in _GIVES.items()
+}
 
 _TESTS = {"tcp_rr": "tcp_lat", "udp_rr": "udp_lat", "tcp_stream": "tcp_bw", "udp_stream": "udp_bw"}
 _KINDS = {test: kind for kind, test in _TESTS.items()}
@@ -148,13 +155,13 @@ def _cpu(values: dict) -> list[Sample]:
 
 def server_argv(call: Call, address: str) -> list[str]:
     """Serve until killed. qperf cannot be told an address; it serves on every one of its namespace."""
-    return ["qperf", "-lp", str(PORT)]
+    return ["qperf", "-lp", str(PORTS[0])]
 
 
 def client_argv(call: Call, address: str) -> list[str]:
     """Run one test. ``-uu`` prints base units, so that nothing is lost to three digits."""
     duration = max(1, math.ceil(call.duration_s))
-    argv = ["qperf", "-lp", str(PORT), "-ip", str(PORT + 1), "-t", str(duration), "-v", "-uu"]
+    argv = ["qperf", "-lp", str(PORTS[0]), "-ip", str(PORTS[1]), "-t", str(duration), "-v", "-uu"]
     if call.client_cpu is not None:
         argv += ["--loc_cpu_affinity", str(call.client_cpu)]
     if call.server_cpu is not None:
@@ -162,3 +169,7 @@ def client_argv(call: Call, address: str) -> list[str]:
     if "length" in call.options:
         argv += ["-m", call.options["length"]]
     return [*argv, address, _TESTS[call.kind]]
+
+
+_ENDS = client_server.ClientServer(parse, client_argv, server_argv, PORTS[0])
+measure, read = _ENDS.measure, _ENDS.read

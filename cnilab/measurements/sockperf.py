@@ -10,15 +10,17 @@ import math
 import re
 
 from cnilab.errors import ParseError
-from cnilab.measurements.base import Call, Reading, Sample
+from cnilab.measurements import client_server
+from cnilab.measurements.base import Call, Kind, Program, Reading, Sample, whole
 from cnilab.measurements.reading import margins, texts
 from cnilab.measurements.reading import plausible as checks
 from cnilab.measurements.reading.numbers import number
 
 NAME = "sockperf"
-PROGRAMS = ("sockperf",)
-KINDS = ("tcp_rr", "udp_rr")
-PORT = 11111
+PROGRAMS = (Program("sockperf", ("--version",)),)
+PORTS = (11111,)
+_GIVES = ("latency_s", "transaction_rate_per_s", "lost_packets", "out_of_order_packets")
+KINDS = {kind: Kind(_GIVES, options={"length": whole(14)}) for kind in ("tcp_rr", "udp_rr")}
 
 _VERSION = re.compile(r"== version #(\S+) ==|sockperf, version (\S+)")
 _RUN = re.compile(
@@ -211,7 +213,7 @@ class _Run:
 
 def server_argv(call: Call, address: str) -> list[str]:
     """Serve on ``address`` until killed."""
-    argv = ["sockperf", "server", "-i", address, "-p", str(PORT)]
+    argv = ["sockperf", "server", "-i", address, "-p", str(PORTS[0])]
     if call.server_cpu is not None:
         argv = ["taskset", "-c", str(call.server_cpu), *argv]
     return argv + (["--tcp"] if call.kind == "tcp_rr" else [])
@@ -225,10 +227,14 @@ def client_argv(call: Call, address: str) -> list[str]:
         "-i",
         address,
         "-p",
-        str(PORT),
+        str(PORTS[0]),
         "-t",
         str(max(1, math.ceil(call.duration_s))),
     ]
     if call.client_cpu is not None:
         argv = ["taskset", "-c", str(call.client_cpu), *argv]
     return [*argv, "-m", call.options.get("length", "14"), *(["--tcp"] if call.kind == "tcp_rr" else [])]
+
+
+_ENDS = client_server.ClientServer(parse, client_argv, server_argv, PORTS[0])
+measure, read = _ENDS.measure, _ENDS.read

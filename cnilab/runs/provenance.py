@@ -12,17 +12,15 @@ from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
+from cnilab.measurements import programs
 from cnilab.setup.programs import find
 
+#: Programs of the testbeds' own, and what they print their version with; a measurement tells its own.
 _VERSIONS = {
-    "iperf3": ["--version"],
-    "netperf": ["-V"],
-    "ip": ["-V"],
-    "bird": ["--version"],
-    "wireguard-go": ["--version"],
-    "iptables-restore": ["--version"],
-    "sockperf": ["--version"],
-    "wrk": ["-v"],
+    "ip": ("-V",),
+    "bird": ("--version",),
+    "wireguard-go": ("--version",),
+    "iptables-restore": ("--version",),
 }
 _LIBRARIES = ("cnilab", "numpy", "scipy", "pandas", "matplotlib", "papermill")
 
@@ -46,7 +44,7 @@ def collect() -> dict:
         "wmem_max_bytes": _number("/proc/sys/net/core/wmem_max"),
         "rps_default": _read("/proc/sys/net/core/rps_default_mask"),
         "root": os.geteuid() == 0,
-        "programs": {name: _version(name, flags) for name, flags in _VERSIONS.items()},
+        "programs": {name: _version(name, flags) for name, flags in _asked().items()},
         "python": platform.python_version(),
         "libraries": {name: _library(name) for name in _LIBRARIES},
     }
@@ -89,7 +87,11 @@ def _virtualised() -> bool | None:
     return None if info is None else " hypervisor" in info
 
 
-def _version(program: str, flags: list[str]) -> str | None:
+def _asked() -> dict[str, tuple[str, ...]]:
+    return {p.name: p.version for p in programs().values() if p.version} | _VERSIONS
+
+
+def _version(program: str, flags: tuple[str, ...]) -> str | None:
     path = find(program)
     if path is None:
         return None

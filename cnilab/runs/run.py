@@ -218,8 +218,8 @@ class RunDir:
             readings: list = []
             if meta["status"] == "ok":
                 try:
-                    raw = (self.path / "raw" / meta["trial_id"] / "client.out").read_bytes()
-                    readings = measurements.read(meta["tool"], raw)
+                    folder = self.path / "raw" / meta["trial_id"]
+                    readings = measurements.measurement(meta["tool"]).read(folder)
                 except OSError as error:
                     base |= {"status": "failed", "reason": f"its raw output cannot be read: {error.strerror}"}
                 except ParseError as error:

@@ -1,15 +1,15 @@
-"""What a testbed is to the rest: something that can put a mode in place and run programs between two ends.
+"""What a testbed is to the rest: something that can put a mode in place and give a bench to measure on.
 
-Two protocols and one value. The lab, a real cluster and a recorded run each fulfil them; a study runs unchanged
+Two protocols. The lab, a real cluster and a recorded run each fulfil them; a study runs unchanged
 on any of the three. A testbed knows nothing of statistics.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
-from cnilab.study.plan import Trial
+from cnilab.measurements.base import Bench
 from cnilab.testbeds.proof.judge import Row
 
 
@@ -33,13 +33,10 @@ class Deployment(Protocol):
         """Judge each placement; return the rows and the evidence they rest on."""
         ...
 
-    def run(self, trial: Trial, tool: Any, call: Any, folder: Path, timeout_s: float) -> dict:
-        """Run one trial, raw bytes straight into ``folder``.
+    def bench(self, placement: str, path: str, test: str) -> AbstractContextManager[Bench]:
+        """Give the bench of one trial.
 
-        Returns
-        -------
-        dict
-            ``code``, ``timed_out``, ``started_at`` (Unix time), ``wall_s``, ``client_argv``, ``server_argv``.
+        Leaving it raises TestbedError where an end was lost meanwhile. ``test`` is for a recording alone.
         """
         ...
 

@@ -7,15 +7,16 @@ a trial that the recording does not hold is a failure with that reason, never an
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from cnilab.bundled import bundled
 from cnilab.errors import LabError
+from cnilab.measurements.base import Argv, Bench, End, Ended, Served
 from cnilab.runs.run import RunDir
 from cnilab.study import Study
-from cnilab.study.plan import Trial
 from cnilab.testbeds.proof import judge as proof
 
 RECORDING = bundled("data/sample")
@@ -45,20 +46,59 @@ class ReplayDeployment:
         ]
         return rows, self.proved["evidence"]
 
-    def run(self, trial: Trial, tool: Any, call: Any, folder: Path, timeout_s: float) -> dict:
-        meta = self.metas.get((trial.placement, trial.test))
+    def bench(self, placement: str, path: str, test: str) -> AbstractContextManager[Bench]:
+        meta = self.metas.get((placement, test))
         if meta is None:
-            raise LabError(f"the recording has no {trial.test} of {self.mode} in {trial.placement}")
-        if "client_argv" not in meta:
+            raise LabError(f"the recording has no {test} of {self.mode} in {placement}")
+        if "code" not in meta:
             raise LabError(f"in the recording: {meta['reason']}")
-        for file in (self.recording.path / "raw" / meta["trial_id"]).iterdir():
-            if file.name != "meta.json":
-                shutil.copyfile(file, folder / file.name)
-        kept = {k: meta[k] for k in ("code", "timed_out", "wall_s", "client_argv", "server_argv")}
-        return kept | {"started_at": datetime.fromisoformat(meta["started_at"]).timestamp()}
+        return nullcontext(ReplayBench(self.recording.path / "raw" / meta["trial_id"], meta))
 
     def close(self) -> None:
         """Nothing to take down."""
+
+
+class ReplayBench:
+    """One recorded trial; fulfils :class:`cnilab.measurements.base.Bench` by giving what was recorded.
+
+    Which file is asked for is known by its name: a measurement names its files alike each time.
+    """
+
+    def __init__(self, recorded: Path, meta: Mapping) -> None:
+        self.recorded, self.meta = recorded, meta
+
+    def client(self) -> End:
+        return End("recording", "recorded")
+
+    def servers(self) -> Sequence[End]:
+        return [End("recording", "recorded")]
+
+    def nodes(self) -> Sequence[str]:
+        return ["recording"]
+
+    @contextmanager
+    def serve(self, end: End, argv: Argv, *, port: int, out: Path, err: Path) -> Iterator[Served]:
+        self._copy(out, err)
+        served = Served()
+        served.code = self.meta.get("server_code")
+        yield served
+
+    def run(self, end: End, argv: Argv, *, out: Path, err: Path, limit_s: float) -> Ended:
+        self._copy(out, err)
+        called = {k: self.meta[k] for k in ("client_argv", "server_argv", "server_code") if k in self.meta}
+        began = datetime.fromisoformat(self.meta["started_at"]).timestamp()
+        return Ended(began, self.meta["wall_s"], self.meta["code"], self.meta["timed_out"], called)
+
+    def ask(self, node: str, argv: Argv, *, out: Path) -> str:
+        """Return all that was answered into that file; a recording does not tell the questions apart."""
+        self._copy(out)
+        return out.read_text(encoding="utf-8", errors="replace")
+
+    def _copy(self, *files: Path) -> None:
+        for file in files:
+            if not (self.recorded / file.name).is_file():
+                raise LabError(f"the recording holds no {file.name} of {self.recorded.name}")
+            shutil.copyfile(self.recorded / file.name, file)
 
 
 class ReplayTestbed:

@@ -21,15 +21,17 @@ MAGIC = b"cnilab probe "
 LIMIT = 400  # packets kept of one capture; an exchange makes a few dozen
 
 
-def listening(pid: int, port: int, udp: bool = False) -> bool:
-    """Whether any process in the network namespace of ``pid`` listens on ``port``."""
-    for name in ("udp", "udp6") if udp else ("tcp", "tcp6"):
+def listening(pid: int, port: int) -> bool:
+    """Whether any process in the network namespace of ``pid`` listens on ``port``, by TCP or by UDP."""
+    for name in ("tcp", "tcp6", "udp", "udp6"):
         try:
             with open(f"/proc/{pid}/net/{name}") as file:
                 next(file)
                 for line in file:
                     field = line.split()
-                    if int(field[1].rsplit(":", 1)[1], 16) == port and (udp or field[3] == "0A"):
+                    if int(field[1].rsplit(":", 1)[1], 16) == port and (
+                        name.startswith("udp") or field[3] == "0A"
+                    ):
                         return True
         except OSError:
             continue

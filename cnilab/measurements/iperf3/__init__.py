@@ -12,14 +12,35 @@ from __future__ import annotations
 import math
 import re
 
-from cnilab.measurements.base import Call, Reading
+from cnilab.measurements import client_server
+from cnilab.measurements.base import Call, Kind, Option, Program, Reading
 from cnilab.measurements.iperf3 import documents, text
 from cnilab.measurements.reading import texts
 
 NAME = "iperf3"
-PROGRAMS = ("iperf3",)
-KINDS = ("tcp_stream", "udp_stream")
-PORT = 5201
+PROGRAMS = (Program("iperf3", ("--version",)),)
+PORTS = (5201,)
+
+_AMOUNT = Option(
+    "a number with K, M or G behind it or nothing", re.compile(r"\d+(\.\d+)?[KMGkmg]?").fullmatch
+)
+_OPTIONS = {"length": _AMOUNT, "window": _AMOUNT}
+_CPU = ("cpu_client_ratio", "cpu_server_ratio", "cpu_s_per_byte")
+KINDS = {
+    "tcp_stream": Kind(
+        ("goodput_bps", "sent_bps", "retransmitted_segments", "rtt_s", *_CPU),
+        frozenset({"streams", "omit_s", "mss_bytes", "congestion_control"}),
+        _OPTIONS,
+    ),
+    "udp_stream": Kind(
+        (
+            *("goodput_bps", "sent_bps", "loss_ratio", "lost_packets", "total_packets"),
+            *("packet_rate_per_s", "jitter_rfc1889_s", *_CPU),
+        ),
+        frozenset({"streams", "omit_s"}),
+        {**_OPTIONS, "bitrate": _AMOUNT},
+    ),
+}
 
 _JSON = re.compile(
     rb'"version"\s*:\s*"iperf 3|"tcp_mss(?:_default)?"\s*:|"sum_(?:sent|received)"\s*:\s*\{'
@@ -86,7 +107,7 @@ def interval_s(duration_s: float) -> float:
 
 def server_argv(call: Call, address: str) -> list[str]:
     """Serve on ``address`` until killed, any number of tests one after the other."""
-    argv = ["iperf3", "-s", "-B", address, "-p", str(PORT)]
+    argv = ["iperf3", "-s", "-B", address, "-p", str(PORTS[0])]
     if call.server_cpu is not None and call.client_cpu is None:
         argv += ["-A", str(call.server_cpu)]  # the client's "-A n,m" cannot leave n out
     return argv
@@ -100,7 +121,7 @@ def client_argv(call: Call, address: str) -> list[str]:
         "-c",
         address,
         "-p",
-        str(PORT),
+        str(PORTS[0]),
         "-J",
         "-t",
         str(duration),
@@ -125,3 +146,7 @@ def client_argv(call: Call, address: str) -> list[str]:
         if option in call.options:
             argv += [flag, call.options[option]]
     return argv
+
+
+_ENDS = client_server.ClientServer(parse, client_argv, server_argv, PORTS[0])
+measure, read = _ENDS.measure, _ENDS.read

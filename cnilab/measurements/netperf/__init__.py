@@ -10,16 +10,32 @@ from __future__ import annotations
 import math
 import re
 
-from cnilab.measurements.base import Call, Reading
+from cnilab.measurements import client_server
+from cnilab.measurements.base import Call, Kind, Option, Program, Reading, whole
 from cnilab.measurements.netperf import report
 from cnilab.measurements.reading import margins
 
 NAME = "netperf"
-PROGRAMS = ("netperf", "netserver")
-KINDS = ("tcp_rr", "tcp_crr", "udp_rr", "tcp_stream", "udp_stream")
-PORT = 12865
-#: Port of the data connection at the server's end, fixed so that a policy or a service can name it.
-DATA_PORT = 12866
+PROGRAMS = (Program("netperf", ("-V",), "make netperf"), Program("netserver", (), "make netperf"))
+#: The control connection's, and the data connection's at the server's end: fixed, so that a policy or a Service can
+#: name it.
+PORTS = (12865, 12866)
+
+_TCP = frozenset({"congestion_control"})
+_SIZES = Option(
+    "REQUEST,RESPONSE in bytes, or one size for both", re.compile(r"\d+[KMGkmg]?(,\d+[KMGkmg]?)?").fullmatch
+)
+_REQUEST = {"request": _SIZES}
+KINDS = {
+    "tcp_rr": Kind(("transaction_rate_per_s", "rtt_s", "retransmitted_segments"), _TCP, _REQUEST),
+    "tcp_crr": Kind(("connection_rate_per_s", "latency_s"), _TCP, _REQUEST),
+    "udp_rr": Kind(("transaction_rate_per_s", "rtt_s"), frozenset(), _REQUEST),
+    "tcp_stream": Kind(("goodput_bps", "sent_bps", "retransmitted_segments"), _TCP),
+    "udp_stream": Kind(
+        ("goodput_bps", "sent_bps", "loss_ratio", "lost_packets", "total_packets", "packet_rate_per_s"),
+        options={"length": whole()},
+    ),
+}
 
 #: What the output must tell. First what says how to read the rest, so that a cut file is not misread; last
 #: COMMAND_LINE, which alone can hold blanks and signs.
@@ -68,7 +84,7 @@ def parse(raw: bytes) -> list[Reading]:
 
 def server_argv(call: Call, address: str) -> list[str]:
     """Serve on ``address`` in the foreground until killed; each test gets a child of its own."""
-    return ["netserver", "-D", "-L", address, "-p", str(PORT)]
+    return ["netserver", "-D", "-L", address, "-p", str(PORTS[0])]
 
 
 def client_argv(call: Call, address: str) -> list[str]:
@@ -76,12 +92,12 @@ def client_argv(call: Call, address: str) -> list[str]:
 
     ``-j`` keeps the latency histogram, ``-D`` asks for interim results five times a second.
     """
-    argv = ["netperf", "-H", address, "-p", str(PORT), "-t", call.kind.upper()]
+    argv = ["netperf", "-H", address, "-p", str(PORTS[0]), "-t", call.kind.upper()]
     argv += ["-l", str(max(1, math.ceil(call.duration_s))), "-P", "0", "-j", "-D", "0.2"]
     if call.client_cpu is not None or call.server_cpu is not None:
         client, server = ("" if cpu is None else str(cpu) for cpu in (call.client_cpu, call.server_cpu))
         argv += ["-T", f"{client},{server}"]
-    argv += ["--", "-P", f",{DATA_PORT}"]
+    argv += ["--", "-P", f",{PORTS[1]}"]
     if call.congestion_control and call.kind.startswith("tcp"):
         argv += ["-K", f"{call.congestion_control},{call.congestion_control}"]
     if call.kind == "udp_stream":
@@ -90,3 +106,7 @@ def client_argv(call: Call, address: str) -> list[str]:
     if call.kind.endswith("rr") and "request" in call.options:
         argv += ["-r", call.options["request"]]
     return [*argv, "-k", ",".join(SELECTORS)]
+
+
+_ENDS = client_server.ClientServer(parse, client_argv, server_argv, PORTS[0])
+measure, read = _ENDS.measure, _ENDS.read

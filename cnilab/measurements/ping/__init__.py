@@ -13,16 +13,26 @@ import math
 import re
 
 from cnilab.errors import ParseError
-from cnilab.measurements.base import Call, Reading, Sample
+from cnilab.measurements import client_server
+from cnilab.measurements.base import Call, Kind, Option, Program, Reading, Sample, whole
 from cnilab.measurements.ping import objects, windows
 from cnilab.measurements.reading import margins, texts
 from cnilab.measurements.reading import plausible as checks
 from cnilab.units import SECONDS, to_base
 
 NAME = "ping"
-PROGRAMS = ("ping",)
-KINDS = ("icmp_rr",)
-PORT = 0
+PROGRAMS = (Program("ping"),)
+PORTS: tuple[int, ...] = ()
+_SECONDS = Option(
+    "seconds, 0.002 or more",
+    lambda text: re.fullmatch(r"\d*\.?\d+", text) is not None and float(text) >= 0.002,
+)
+KINDS = {
+    "icmp_rr": Kind(
+        ("rtt_s", "loss_ratio", "lost_packets", "total_packets"),
+        options={"interval_s": _SECONDS, "length": whole(0)},
+    )
+}
 
 _NUMBER = r"\d+(?:[.,]\d+)?"
 #: Before these, ``-D`` and whoever kept the lines may have put a time.
@@ -209,11 +219,6 @@ class _Run:
         return checks.reading(samples, duration_s=self.duration, notes=tuple(notes), **rest)
 
 
-def server_argv(call: Call, address: str) -> list[str]:
-    """Return no command: the kernel answers."""
-    return []
-
-
 def client_argv(call: Call, address: str) -> list[str]:
     """Ping for as long as asked, a hundred times a second: 10 ms apart is what users other than root may."""
     interval = float(call.options.get("interval_s", "0.01"))
@@ -233,3 +238,7 @@ def client_argv(call: Call, address: str) -> list[str]:
     if call.client_cpu is not None:
         argv = ["taskset", "-c", str(call.client_cpu), *argv]
     return [*argv, address]
+
+
+_ENDS = client_server.ClientServer(parse, client_argv)  # no server: the kernel answers
+measure, read = _ENDS.measure, _ENDS.read

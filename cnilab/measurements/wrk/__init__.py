@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import math
 import re
-import sys
 from pathlib import Path
 
 from cnilab.errors import ParseError
-from cnilab.measurements.base import Call, Reading, Sample
+from cnilab.measurements import client_server
+from cnilab.measurements.base import Argv, Call, Kind, Program, Reading, Sample
 from cnilab.measurements.reading import margins, texts
 from cnilab.measurements.reading import plausible as checks
 from cnilab.measurements.reading.numbers import number
@@ -20,9 +20,15 @@ from cnilab.measurements.wrk import http_server
 from cnilab.units import BINARY_BYTES, SECONDS, to_base
 
 NAME = "wrk"
-PROGRAMS = ("wrk",)
-KINDS = ("http_load",)
-PORT = 8080
+#: Serves, because wrk brings no server.
+_PYTHON = Program("python3", get="sudo apt-get install python3", alone=False)
+PROGRAMS = (Program("wrk", ("-v",)), _PYTHON)
+PORTS = (8080,)
+KINDS = {
+    "http_load": Kind(
+        ("request_rate_per_s", "goodput_bps", "latency_s", "error_ratio"), frozenset({"streams"})
+    )
+}
 
 _TIME = r"(\d+(?:\.\d+)?)(us|ms|s|m|h)\b"
 
@@ -178,9 +184,9 @@ class _Run:
         return checks.reading(samples, duration_s=self.duration, notes=tuple(notes), **rest)
 
 
-def server_argv(call: Call, address: str) -> list[str]:
+def server_argv(call: Call, address: str) -> Argv:
     """Serve 200 bytes a request over kept connections, by a process of Python's own; it is no web server."""
-    argv = [sys.executable, "-I", str(Path(http_server.__file__)), address, str(PORT)]
+    argv: list[str | Path] = [Path(http_server.__file__), address, str(PORTS[0])]
     if call.server_cpu is not None:
         argv = ["taskset", "-c", str(call.server_cpu), *argv]
     return argv
@@ -193,4 +199,8 @@ def client_argv(call: Call, address: str) -> list[str]:
     if call.client_cpu is not None:
         argv = ["taskset", "-c", str(call.client_cpu), *argv]
     host = f"[{address}]" if ":" in address else address
-    return [*argv, f"http://{host}:{PORT}/"]
+    return [*argv, f"http://{host}:{PORTS[0]}/"]
+
+
+_ENDS = client_server.ClientServer(parse, client_argv, server_argv, PORTS[0])
+measure, read = _ENDS.measure, _ENDS.read

@@ -9,27 +9,24 @@ from __future__ import annotations
 
 import secrets
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 from tqdm import tqdm
 
 from cnilab import modes
 from cnilab.errors import ClusterError, TestbedError
+from cnilab.measurements import ports
+from cnilab.measurements.base import Bench
 from cnilab.study import Study
 from cnilab.study.cluster_settings import ClusterSettings, settle
-from cnilab.study.plan import Trial
-from cnilab.testbeds.kubernetes import detect, evidence, executing, placing, switching, trials
+from cnilab.testbeds.kubernetes import detect, evidence, executing, placing, switching
 from cnilab.testbeds.kubernetes.api import Api
+from cnilab.testbeds.kubernetes.bench import KubernetesBench
 from cnilab.testbeds.kubernetes.pods import Pod, Pods, Want
 from cnilab.testbeds.proof import judge as proof
 
-#: Ports and protocols a Service of ours carries: every tool's own and their data connections.
-SERVICE_PORTS = tuple(
-    (port, kind) for port in (5201, 12865, 12866, 8080, 11111, 19765, 19766) for kind in ("TCP", "UDP")
-)
 _ROLE = {
     "same_node": "server-same-node",
     "same_subnet": "server-same-subnet",
@@ -96,13 +93,10 @@ class KubernetesTestbed:
         """Why the pods' image cannot run a program; asked once each."""
         if program not in self._programs:
             pod = self._any_pod()
-            # wrk brings no server; ours is a Python file
-            wanted = [program, "python3"] if program == "wrk" else [program]
-            script = 'for p in "$@"; do command -v "$p" >/dev/null || { echo "$p"; exit 1; }; done'
-            done = executing.run(self.api, pod.namespace, pod.name, ["sh", "-c", script, "sh", *wanted])
-            missing = done.text.strip()
+            argv = ["sh", "-c", 'command -v "$1"', "sh", program]
+            done = executing.run(self.api, pod.namespace, pod.name, argv)
             self._programs[program] = (
-                f"the image {self.settings.image} has no {missing}; use another with --image"
+                f"the image {self.settings.image} has no {program}; use another with --image"
                 if done.code
                 else ""
             )
@@ -175,7 +169,8 @@ class KubernetesTestbed:
         wants += [Want(_ROLE[p], node) for p, node in self.placing.servers.items()]
         self.ends = self.pods.make(wants)
         if self.study.path == "pod_to_service":
-            self._services = {p: self.pods.service(_ROLE[p], SERVICE_PORTS) for p in self.placing.servers}
+            carried = [(port, protocol) for port in ports() for protocol in ("TCP", "UDP")]
+            self._services = {p: self.pods.service(_ROLE[p], carried) for p in self.placing.servers}
 
     def pair(self, mode: str, placement: str) -> evidence.Ends:
         """Who talks to whom, and at which address."""
@@ -287,28 +282,18 @@ class KubernetesDeployment:
         ]
         return rows, found
 
-    def run(self, trial: Trial, tool: Any, call: Any, folder: Path, timeout_s: float) -> dict:
+    @contextmanager
+    def bench(self, placement: str, path: str, test: str) -> Iterator[Bench]:
         bed = self.bed
         if self._lost:
             self._again()
-        ends = bed.pair(self.mode, trial.placement)
-        call = replace(call, congestion_control=bed.congestion_control(call.congestion_control)[0])
-        server_argv = trials.in_image(tool.server_argv(call, "0.0.0.0"))
-        client_argv = tool.client_argv(call, ends.address)
-        done, failed = {}, ""
+        ends = bed.pair(self.mode, placement)
+        bench = KubernetesBench(bed.api, ends.client, ends.server, ends.address, bed.watchers, bed.pods.lost)
         try:
-            with trials.Server(bed.api, ends.server, server_argv, tool.PORT, folder):
-                done = trials.client(bed.api, ends.client, client_argv, folder, timeout_s)
-        except ClusterError as error:
-            failed = str(error)
-        # A client whose server was taken away may end in good order (iperf3 -J does): ask after the pods, always.
-        why = bed.pods.lost(ends.client) or bed.pods.lost(ends.server)
-        if failed or why:
-            self._lost = why or failed
-            raise ClusterError(f"{why}; {failed or 'it was in the middle of a trial'}" if why else failed)
-        if done["timed_out"]:
-            self._lost = "a client is still running"
-        return {**done, "client_argv": client_argv, "server_argv": server_argv}
+            with bench:
+                yield bench
+        finally:
+            self._lost = bench.trouble
 
     def _again(self) -> None:
         """Place the pods again; the mode is the same, so what was proven of the nodes still holds."""

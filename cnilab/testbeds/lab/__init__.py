@@ -4,6 +4,6 @@ Nothing here touches the host's network: everything lives under one private proc
 ``lab.py`` is the door; ``planes.py`` leads to each plugin's data plane; ``agent.py`` is what runs inside.
 """
 
-from cnilab.testbeds.lab.lab import Endpoint, Lab
+from cnilab.testbeds.lab.lab import Lab
 
-__all__ = ["Endpoint", "Lab"]
+__all__ = ["Lab"]

@@ -233,15 +233,13 @@ class Agent:
             thread.join()
         return {"stdout": answers}
 
-    def op_serve(
-        self, ns: str, name: str, argv: list, stdout: str, stderr: str, port: int, udp: bool
-    ) -> dict:
+    def op_serve(self, ns: str, name: str, argv: list, stdout: str, stderr: str, port: int) -> dict:
         """Start a server and wait until its port listens."""
         with open(stdout, "ab") as out, open(stderr, "ab") as err:
             process = inside(ns, start, argv, out, err)
         self.processes[name] = process
         deadline = time.monotonic() + 5
-        while not wire.listening(process.pid, port, udp):
+        while not wire.listening(process.pid, port):
             if process.poll() is not None or time.monotonic() > deadline:
                 self.op_stop(name)
                 with open(stderr, errors="replace") as file:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import html
 import json
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 from cnilab import modes
 from cnilab.errors import LabError, Unavailable
+from cnilab.measurements.base import End
 from cnilab.testbeds.lab import evidence as facts
 from cnilab.testbeds.lab import kernel, planes
 from cnilab.testbeds.lab.client import AgentProcess
@@ -17,17 +17,8 @@ from cnilab.testbeds.lab.steps import to_ops, to_shell
 from cnilab.testbeds.lab.topology import CLUSTER_IPS, Topology
 from cnilab.testbeds.proof import judge as proof
 
-PROBE_PORT = 5201  # one that Docker publishes too
+PROBE_PORT = 5201  # iperf3's, so Docker publishes it
 BGP_LIMIT_S = 15.0
-SERVED_PORTS = (5201, 12865, 12866)  # iperf3; netserver's control and data
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """Where a program runs (a namespace) and the address others reach it at."""
-
-    ns: str
-    address: str
 
 
 class Lab:
@@ -77,12 +68,14 @@ class Lab:
     # ---- life -----------------------------------------------------------------------------------------
 
     def phases(self) -> list:
-        """The steps that build this lab."""
+        """The steps that build this lab; Docker publishes, and a Service forwards, every measurement's ports."""
+        from cnilab.measurements import ports  # late: its readers are not needed by whoever only looks
+
         return planes.phases(
             self.topology,
             self.mode.id,
             self.kernel_path,
-            ports=[(protocol, port) for port in SERVED_PORTS for protocol in ("tcp", "udp")],
+            ports=[(protocol, port) for port in ports() for protocol in ("tcp", "udp")],
             routed_underlay=self.underlay == "routed",
             services=self.services,
         )
@@ -167,25 +160,25 @@ class Lab:
 
     # ---- use ------------------------------------------------------------------------------------------
 
-    def client(self, path: str = "pod_to_pod") -> Endpoint:
+    def client(self, path: str = "pod_to_pod") -> End:
         """Where the client of a trial runs: the first node's first pod, or that node itself."""
         node = self.topology.node_list[0]
         if path == "host_to_host" or self.mode.wiring == "host":
-            return Endpoint(node.name, node.ip)
-        return Endpoint(node.pods[0].name, node.pods[0].ip)
+            return End(node.name, node.ip)
+        return End(node.pods[0].name, node.pods[0].ip)
 
-    def server(self, placement: str, path: str = "pod_to_pod") -> Endpoint:
+    def server(self, placement: str, path: str = "pod_to_pod") -> End:
         """Where the server of a trial runs and the address its client must use."""
         node = self.topology.peer_node(placement)
         if path == "host_to_host" or self.mode.wiring == "host":
-            return Endpoint(node.name, node.ip)
+            return End(node.name, node.ip)
         pod = self.topology.server_pod(placement)
         if path == "pod_to_service":
             if not self.services:
                 raise LabError("this lab has no Services; build it with services=True")
-            return Endpoint(pod.name, CLUSTER_IPS[placement])
+            return End(pod.name, CLUSTER_IPS[placement])
         published = self.mode.wiring == "docker" and placement != "same_node"
-        return Endpoint(pod.name, node.ip if published else pod.ip)
+        return End(pod.name, node.ip if published else pod.ip)
 
     def sh(self, where: str, command: str) -> str:
         """Run a shell command in a node or pod and return what it printed."""
@@ -220,7 +213,7 @@ class Lab:
         }
         for placement in wanted:
             found["placements"][placement] = self._exchange(placement, path)
-        ends = {p: (self.client(path).ns, self.server(p, path).ns) for p in wanted}
+        ends = {p: (self.client(path).where, self.server(p, path).where) for p in wanted}
         found["conditions"] = facts.read_conditions(self.agent, self.mode, nodes, ends)
         return found
 
@@ -235,8 +228,8 @@ class Lab:
         )
         seen = self.agent.call(
             "exchange",
-            client=client.ns,
-            server=server.ns,
+            client=client.where,
+            server=server.where,
             address=server.address,
             port=PROBE_PORT,
             lengths=[100, mtu, mtu + 1],
@@ -250,14 +243,14 @@ class Lab:
             seen["from_node"] = self.agent.call(
                 "probe", ns=self.topology.node_list[0].name, what="probe", args=args
             )["value"]
-        ends = [client.ns, server.ns]
+        ends = [client.where, server.where]
         links = self.agent.call(
             "read_many", commands=[[ns, ["ip", "-j", "link", "show", "dev", "eth0"]] for ns in ends]
         )
         return {
             "end_mtus": {ns: json.loads(text)[0]["mtu"] for ns, text in zip(ends, links["stdout"]) if text},
-            "client": client.ns,
-            "server": server.ns,
+            "client": client.where,
+            "server": server.where,
             "address": server.address,
             "server_pod": None if self.mode.wiring == "host" else self.topology.server_pod(placement).ip,
             "client_node": self.topology.node_list[0].name,
@@ -269,26 +262,24 @@ class Lab:
     def serve(
         self,
         name: str,
-        endpoint: Endpoint,
+        endpoint: End,
         argv: list[str],
         stdout: Path,
         stderr: Path,
         port: int,
-        udp: bool = False,
     ) -> None:
         """Start a server at ``endpoint`` and return once it listens."""
         self.agent.call(
             "serve",
-            ns=endpoint.ns,
+            ns=endpoint.where,
             name=name,
             argv=argv,
             stdout=str(stdout.absolute()),
             stderr=str(stderr.absolute()),
             port=port,
-            udp=udp,
         )
 
-    def run(self, endpoint: Endpoint, argv: list[str], stdout: Path, stderr: Path, timeout_s: float) -> dict:
+    def run(self, endpoint: End, argv: list[str], stdout: Path, stderr: Path, timeout_s: float) -> dict:
         """Run a client at ``endpoint`` to its end, its output straight into files.
 
         Returns
@@ -299,7 +290,7 @@ class Lab:
         return self.agent.call(
             "run",
             answer_within_s=timeout_s + 10,
-            ns=endpoint.ns,
+            ns=endpoint.where,
             argv=argv,
             stdout=str(stdout.absolute()),
             stderr=str(stderr.absolute()),

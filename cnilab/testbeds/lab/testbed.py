@@ -1,15 +1,17 @@
-"""The lab as a testbed: a fresh process tree a deployment, trials as processes inside it."""
+"""The lab as a testbed: a fresh process tree per deployment, trials as processes inside it."""
 
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
 
 from cnilab.errors import LabError
+from cnilab.measurements.base import Argv, Bench, End, Ended, Served, spelled
 from cnilab.setup.programs import find
 from cnilab.study import Study
-from cnilab.study.plan import Trial
 from cnilab.testbeds.lab import kernel
 from cnilab.testbeds.lab.lab import Lab
 from cnilab.testbeds.lab.trace import trace
@@ -40,23 +42,54 @@ class LabDeployment:
 
     def _trail(self, placement: str) -> dict:
         """Follow one packet between the pods of ``placement``, for the report to draw."""
-        ends = self.lab.client().ns, self.lab.server(placement).ns
+        ends = self.lab.client().where, self.lab.server(placement).where
         return trace(self.lab, *ends).to_dict()
 
-    def run(self, trial: Trial, tool: Any, call: Any, folder: Path, timeout_s: float) -> dict:
-        client, server = self.lab.client(trial.path), self.lab.server(trial.placement, trial.path)
-        server_argv, client_argv = tool.server_argv(call, "0.0.0.0"), tool.client_argv(call, server.address)
-        name = f"{tool.NAME}-server"
-        called = {"client_argv": client_argv, "server_argv": server_argv}
-        self.lab.serve(name, server, server_argv, folder / "server.out", folder / "server.err", tool.PORT)
-        try:
-            done = self.lab.run(client, client_argv, folder / "client.out", folder / "client.err", timeout_s)
-        finally:
-            stopped = self.lab.stop(name) if self.lab.running else None
-        return {**done, **called, "server_code": stopped}
+    def bench(self, placement: str, path: str, test: str) -> AbstractContextManager[Bench]:
+        return nullcontext(LabBench(self.lab, placement, path))
 
     def close(self) -> None:
         self.lab.close()
+
+
+class LabBench:
+    """Two namespaces of a running lab; fulfils :class:`cnilab.measurements.base.Bench`."""
+
+    def __init__(self, lab: Lab, placement: str, path: str) -> None:
+        self.lab, self.placement, self.path = lab, placement, path
+
+    def client(self) -> End:
+        return self.lab.client(self.path)
+
+    def servers(self) -> Sequence[End]:
+        return [self.lab.server(self.placement, self.path)]
+
+    def nodes(self) -> Sequence[str]:
+        return [node.name for node in self.lab.topology.node_list]
+
+    @contextmanager
+    def serve(self, end: End, argv: Argv, *, port: int, out: Path, err: Path) -> Iterator[Served]:
+        served, name = Served(), f"{end.where}:{port}"
+        self.lab.serve(name, end, spelled(argv, _python), out, err, port)
+        try:
+            yield served
+        finally:
+            if self.lab.running:
+                served.code = self.lab.stop(name)
+
+    def run(self, end: End, argv: Argv, *, out: Path, err: Path, limit_s: float) -> Ended:
+        return Ended(**self.lab.run(end, spelled(argv, _python), out, err, limit_s))
+
+    def ask(self, node: str, argv: Argv, *, out: Path) -> str:
+        printed = self.lab.agent.call("read", ns=node, argv=spelled(argv, _python))["stdout"]
+        with open(out, "a", encoding="utf-8") as file:
+            file.write(printed)
+        return printed
+
+
+def _python(path: Path) -> list[str]:
+    """The command that runs a Python file here, where a system's own Python may be missing or old."""
+    return [sys.executable, "-I", str(path)]
 
 
 class LabTestbed:

@@ -11,8 +11,9 @@ from dataclasses import asdict, dataclass
 
 from cnilab.errors import LabError
 from cnilab.layout import columns
+from cnilab.measurements.base import End
 from cnilab.testbeds.lab.docker import BRIDGE
-from cnilab.testbeds.lab.lab import PROBE_PORT, Endpoint, Lab
+from cnilab.testbeds.lab.lab import PROBE_PORT, Lab
 
 SCHEMA_VERSION = 1
 _FABRIC = "switch"
@@ -94,8 +95,8 @@ def trace(lab: Lab, client: str, server: str, length: int = 1000) -> Trail:
     seen = lab.agent.call(
         "follow",
         namespaces=namespaces,
-        client=source.ns,
-        server=target.ns,
+        client=source.where,
+        server=target.where,
         address=address,
         port=PROBE_PORT,
         length=length,
@@ -133,17 +134,17 @@ def trace(lab: Lab, client: str, server: str, length: int = 1000) -> Trail:
     return Trail(lab.mode.id, lab.kernel_path, client, server, length, result, tuple(hops))
 
 
-def _endpoint(lab: Lab, name: str) -> Endpoint:
+def _endpoint(lab: Lab, name: str) -> End:
     if lab.mode.wiring == "host":
         node = next((n for n in lab.topology.node_list if n.name == name), None)
         if node is None:
             names = ", ".join(n.name for n in lab.topology.node_list)
             raise LabError(f"{lab.mode.id} has no pods, and no node {name!r}; it has {names}")
-        return Endpoint(node.name, node.ip)
+        return End(node.name, node.ip)
     pod = next((p for p in lab.topology.pod_list if p.name == name), None)
     if pod is None:
         raise LabError(f"no pod {name!r}; there are {', '.join(p.name for p in lab.topology.pod_list)}")
-    return Endpoint(pod.name, pod.ip)
+    return End(pod.name, pod.ip)
 
 
 def _node_of(lab: Lab, name: str) -> str:
