@@ -22,6 +22,7 @@ from tqdm import tqdm
 
 from cnilab import testbeds
 from cnilab.errors import RunDirError, TestbedError, Unavailable
+from cnilab.facts import Fact
 from cnilab.measurements import measurement
 from cnilab.measurements.base import Call, Ended
 from cnilab.runs import provenance
@@ -219,7 +220,7 @@ class _Matrix:
             row = proved[trial.placement]
             if row.status != "ok" or not row.reachable:
                 status = "skipped" if row.status == "skipped" else "failed"
-                self._record(trial, entry, {"status": status, "reason": row.reason})
+                self._record(trial, entry, {"status": status, "reason": _told(row.reason)})
             else:
                 self._trial(deployment, trial, entry)
             self.bar.update(self.plan.measuring_s([trial]))
@@ -330,6 +331,13 @@ class _Matrix:
                 stopped={"before_block": block, "reason": found.reason, "half_widths": found.half_widths}
             )
         return found.stop
+
+
+def _told(reason: Fact | None) -> str | None:
+    """Return a proof's reason in words, which is how a trial's meta keeps it."""
+    from cnilab.report.language import tell
+
+    return tell(reason) if reason else None
 
 
 def _defect(error: Exception) -> str:

@@ -106,6 +106,10 @@ class Mode:
             return True
         return underlay == "routed" and self.bgp is not None
 
+    def offers(self, path: str) -> bool:
+        """Whether clients can take ``path``: Docker knows no Services, and its published ports hide the host's own."""
+        return path == "pod_to_pod" or self.wiring != "docker"
+
     def ttl(self, placement: str) -> int:
         """TTL that a packet sent with 64 has when the receiver reads it: one less a routed hop.
 

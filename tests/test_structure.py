@@ -26,6 +26,8 @@ LAYERS = {
 LATE = {
     ("study", "measurements"): "a study may only name tools that exist",
     ("execute", "stats"): "stopping on precision, imported only by studies that ask for it",
+    ("execute", "report"): "a proof's reason is told in words where a trial's meta still keeps words",
+    ("findings", "report"): "findings still keep words",
     ("testbeds", "runs"): "a replayed run is a run directory",
 }
 

@@ -10,6 +10,7 @@ import typer
 
 from cnilab.cli import local_cluster
 from cnilab.cli.options import Json, OnPath, Out, Quiet, Verbose, print_json, print_verdict
+from cnilab.cli.proofs import table
 
 app = typer.Typer(
     help="A real Kubernetes: read its mode, prove it, measure it; or raise one on this machine.",
@@ -109,7 +110,7 @@ def switch(
     done = switching.switch(api, found, mode, progress=_say, at_once=at_once, routed_underlay=routed_underlay)
     if prove:
         verdict = prove_it(api, settings, expected=mode)
-        typer.echo(verdict.table())
+        typer.echo(table(verdict))
         if not verdict.ok:
             switching.restore(api, progress=_say)
             typer.echo(f"cnilab: {mode} is not in effect; {done.saved_mode} was put back", err=True)

@@ -8,6 +8,8 @@ from typing import Annotated, Any, Optional
 
 import typer
 
+from cnilab.cli.proofs import table
+
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for a program to read.")]
 Out = Annotated[Optional[Path], typer.Option("-o", "--out", help="Run directory [default: runs/NAME-TIME].")]
 OnPath = Annotated[str, typer.Option("--path", help="pod_to_pod, pod_to_service or host_to_host.")]
@@ -22,6 +24,6 @@ def print_json(value: Any) -> None:
 
 def print_verdict(verdict: Any, *, as_json: bool, verbose: bool) -> None:
     """Print what a proof found, and end with 1 where it does not hold."""
-    print_json(verdict.to_dict()) if as_json else typer.echo(verdict.table(verbose=verbose))
+    print_json(verdict.to_dict()) if as_json else typer.echo(table(verdict, verbose=verbose))
     if not verdict.ok:
         raise typer.Exit(1)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from cnilab.findings.evidence import Evidence, finding
 from cnilab.measurements.remarks import in_words
-from cnilab.testbeds.proof.judge import NOT_CROSSING
+from cnilab.testbeds.proof.base import Row
 
 
 def trials_without_result(e: Evidence) -> Iterator[dict]:
@@ -21,7 +21,7 @@ def trials_without_result(e: Evidence) -> Iterator[dict]:
         if len(tests) == 1:
             where["test"] = tests[0]
         text = f"{len(group)} of {_all_of(e, mode, place, tests)} trials {status}: {reason}"
-        if str(reason).startswith(NOT_CROSSING):
+        if str(reason).startswith("does not cross subnets"):
             text = f"{reason}; a property of the mode, not an error ({len(group)} trials)"
             yield finding("info", text, value=len(group), **where)
         elif status == "skipped":
@@ -119,7 +119,7 @@ def proof_failed(e: Evidence) -> Iterator[dict]:
         for row in proof.get("rows", ()):
             if row["status"] != "ok":
                 yield finding(
-                    "serious", f"{name}: {row['reason']}", mode=row["mode"], placement=row["placement"]
+                    "serious", f"{name}: {_told(row)}", mode=row["mode"], placement=row["placement"]
                 )
     bare = [
         i for i, d in e.manifest.get("deployments", {}).items() if i not in proofs and d.get("status") is None
@@ -128,6 +128,14 @@ def proof_failed(e: Evidence) -> Iterator[dict]:
         yield finding(
             "warning", f"{len(bare)} deployments have no proof ({', '.join(bare[:3])} …)", value=len(bare)
         )
+
+
+def _told(row: dict) -> str:
+    """Return a proof row's reason in words."""
+    from cnilab.report.language import tell
+
+    reason = Row.from_dict(row).reason
+    return tell(reason) if reason else "no reason"
 
 
 def setting_not_made(e: Evidence) -> Iterator[dict]:

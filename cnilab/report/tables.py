@@ -20,9 +20,10 @@ from great_tables import html as raw
 from cnilab import digits as numbers
 from cnilab.modes import order
 from cnilab.report import names, words
+from cnilab.report.language import tell
 from cnilab.report.record import Record
 from cnilab.stats import FLAGS
-from cnilab.testbeds.proof.judge import NOT_CROSSING
+from cnilab.testbeds.proof.base import Row
 
 
 @dataclass(frozen=True)
@@ -330,7 +331,9 @@ def proofs(record: Record) -> Page:
                     "TTL left of 64": _values(r["ttl"] for r in rows),
                     "deployments": str(len(rows)),
                     "checks held": f"{held} of {total}",
-                    "said of it": _values(r["reason"] for r in rows if r["reason"])
+                    "said of it": _values(
+                        tell(reason) for r in rows if (reason := Row.from_dict(r).reason) is not None
+                    )
                     if any(r["reason"] for r in rows)
                     else "",
                 }
@@ -358,6 +361,9 @@ def _values(values: Any) -> str:
     """Return the distinct values, commonest first; a dash is nothing seen."""
     seen = Counter(numbers.MISSING if v in (None, "-") else str(v) for v in values)
     return " / ".join(text for text, _ in seen.most_common())
+
+
+NOT_CROSSING = "does not cross subnets"
 
 
 def trials(record: Record) -> Page:

@@ -40,9 +40,7 @@ class ReplayDeployment:
 
     def prove(self, placements: list[str], path: str) -> tuple[list[proof.Row], dict]:
         rows = [
-            proof.Row(**{**row, "checks": tuple(proof.Check(**c) for c in row["checks"])})
-            for row in self.proved["rows"]
-            if row["placement"] in placements
+            proof.Row.from_dict(row) for row in self.proved["rows"] if row["placement"] in placements
         ]
         return rows, self.proved["evidence"]
 

@@ -1,4 +1,4 @@
-"""What packets themselves say: probes with DF set, the TTL they arrive with, and their headers on the underlay.
+"""What packets themselves say: probes with DF set, a TCP exchange, the TTL they arrive with, and their headers.
 
 Runs inside the lab's agent, hence standard library only. It reads and reports; whether that is what a mode
 should look like is decided in :mod:`~cnilab.testbeds.proof`. Probes are UDP, not ICMP echo, because Docker's published
@@ -16,9 +16,10 @@ import time
 
 VXLAN_PORTS, FLANNEL_UDP_PORT, WIREGUARD_PORT = (8472, 4789), 8285, 51820
 IP_HEADER, UDP_HEADER, ETH_HEADER = 20, 8, 14
-IP_MTU_DISCOVER, IP_PMTUDISC_DO, IP_RECVERR, IP_RECVTTL, IP_TTL = 10, 2, 11, 12, 2
+IP_MTU_DISCOVER, IP_PMTUDISC_DO, IP_RECVERR, IP_RECVTTL, IP_TTL, IP_PKTINFO = 10, 2, 11, 12, 2, 8
 MAGIC = b"cnilab probe "
 LIMIT = 400  # packets kept of one capture; an exchange makes a few dozen
+STREAM_BYTES = 1 << 16  # of the TCP exchange, in each direction: more than one segment of any MTU
 
 
 def listening(pid: int, port: int) -> bool:
@@ -77,8 +78,10 @@ def dissect_ip(packet: bytes) -> dict | None:
     if outer["protocol"] == 4:
         found.update(carrier="ipip", inner=ipv4(rest))
         found["payload"] = rest[found["inner"]["header"] :] if found["inner"] else b""
+        found["tcp"] = tcp(found["inner"], found["payload"])
         return found
     found["payload"] = rest
+    found["tcp"] = tcp(outer, rest)
     if outer["protocol"] != 17 or len(rest) < UDP_HEADER:
         return found
     source, destination = struct.unpack_from("!HH", rest)
@@ -93,7 +96,25 @@ def dissect_ip(packet: bytes) -> dict | None:
         found["payload"] = body[found["inner"]["header"] :] if found["inner"] else b""
     elif WIREGUARD_PORT in (source, destination) and body[:1] in (b"\1", b"\2", b"\3", b"\4"):
         found.update(carrier="wireguard", message=body[0], payload=b"")
+    if found["inner"]:
+        found["tcp"] = tcp(found["inner"], found["payload"])
     return found
+
+
+def tcp(ip: dict | None, segment: bytes) -> dict | None:
+    """Read a TCP header (RFC 9293 section 3.1); ``mss`` is a SYN's option, None where there is none."""
+    if ip is None or ip["protocol"] != 6 or len(segment) < 20:
+        return None
+    source, destination = struct.unpack_from("!HH", segment)
+    syn, mss, at, end = bool(segment[13] & 0x02), None, 20, min(len(segment), 4 * (segment[12] >> 4))
+    while syn and at + 4 <= end and segment[at]:
+        if segment[at] == 1:
+            at += 1
+            continue
+        if segment[at] == 2:
+            mss = int.from_bytes(segment[at + 2 : at + 4], "big")
+        at += max(2, segment[at + 1])
+    return {"ports": [source, destination], "syn": syn, "mss": mss}
 
 
 def capture(device: str, stop: threading.Event, ready: threading.Event) -> list[dict]:
@@ -123,17 +144,19 @@ def echo(address: str, port: int, stop: threading.Event, ready: threading.Event)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.setsockopt(socket.IPPROTO_IP, IP_RECVTTL, 1)
+        sock.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
         sock.bind((address, port))
         ready.set()
         while not stop.is_set():
             if not select.select([sock], [], [], 0.005)[0]:
                 continue
-            data, extra, _, sender = sock.recvmsg(65535, 64)
-            ttl = next(
-                (struct.unpack("i", d[:4])[0] for level, kind, d in extra if (level, kind) == (0, IP_TTL)),
-                None,
-            )
-            seen.append({"length": len(data) + UDP_HEADER + IP_HEADER, "ttl": ttl, "from": sender[0]})
+            data, extra, _, sender = sock.recvmsg(65535, 128)
+            told = {kind: value for level, kind, value in extra if level == 0}
+            ttl = struct.unpack("i", told[IP_TTL][:4])[0] if IP_TTL in told else None
+            # in_pktinfo's last member is the destination in the packet's own header, ip(7)
+            to = socket.inet_ntoa(told[IP_PKTINFO][8:12]) if IP_PKTINFO in told else None
+            length = len(data) + UDP_HEADER + IP_HEADER
+            seen.append({"length": length, "ttl": ttl, "from": sender[0], "to": to})
             sock.sendto(data[:64], sender)
     return seen
 
@@ -174,6 +197,81 @@ def probe(address: str, port: int, length: int, source: str | None = None, timeo
                     return {"length": length, "result": "refused", "error": "port unreachable"}
                 return {"length": length, **explain(error, queued(sock))}
     return {"length": length, "result": "lost", "error": f"no echo within {timeout_s} s"}
+
+
+def accept(address: str, port: int, stop: threading.Event, ready: threading.Event) -> list[dict]:
+    """Serve the TCP exchange until ``stop``: take :data:`STREAM_BYTES`, give as many back; say whom it was with."""
+    ended = []
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((address, port))
+        sock.listen(4)
+        ready.set()
+        while not stop.is_set():
+            if not select.select([sock], [], [], 0.005)[0]:
+                continue
+            connection, peer = sock.accept()
+            with connection:
+                connection.settimeout(1.0)
+                received = 0
+                try:
+                    received = taken(connection)
+                    connection.sendall(filler())
+                    connection.shutdown(socket.SHUT_WR)
+                    connection.recv(1)  # the other end has closed, so all of it has arrived
+                except OSError:
+                    pass  # the client tells what went wrong
+                row = {"from": peer[0], "to": connection.getsockname()[0], "received": received}
+                ended.append(row | tcp_info(connection))
+    return ended
+
+
+def stream(address: str, port: int, timeout_s: float = 1.0) -> dict:
+    """Open a TCP connection, send :data:`STREAM_BYTES` and take as many back.
+
+    Returns
+    -------
+    dict
+        ``result`` is ``ok``, or ``failed`` with ``error`` and ``step`` (``connect``, ``send``, ``receive``);
+        ``received`` in bytes; ``mss`` (what one segment may carry, options taken out), ``advertised_mss`` and
+        ``timestamps``.
+    """
+    step, received = "connect", 0
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
+        sock.settimeout(timeout_s)
+        try:
+            sock.connect((address, port))
+            step = "send"
+            sock.sendall(filler())
+            sock.shutdown(socket.SHUT_WR)
+            step = "receive"
+            received = taken(sock)
+            info = tcp_info(sock)
+        except OSError as error:
+            return {"result": "failed", "step": step, "error": str(error.strerror or error).lower()}
+    return {"result": "ok" if received == STREAM_BYTES else "cut", "received": received, **info}
+
+
+def filler() -> bytes:
+    """What the TCP exchange carries: the mark first in every 64 bytes, so that any segment can be told by it."""
+    line = MAGIC + b"." * (64 - len(MAGIC))
+    return line * (STREAM_BYTES // len(line))
+
+
+def taken(sock: socket.socket) -> int:
+    """Receive to the end, or as many bytes as there should be; return their number."""
+    received = 0
+    while received < STREAM_BYTES and (data := sock.recv(1 << 16)):
+        received += len(data)
+    return received
+
+
+def tcp_info(sock: socket.socket) -> dict:
+    """Read what Linux knows of a connection: ``struct tcp_info`` of ``include/uapi/linux/tcp.h``."""
+    raw = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
+    options = raw[5]
+    numbers = struct.unpack_from("=24I", raw, 8)  # from tcpi_rto on
+    return {"mss": numbers[2], "advertised_mss": numbers[19], "timestamps": bool(options & 1)}
 
 
 def queued(sock: socket.socket) -> dict:
@@ -217,7 +315,7 @@ def exchange(
     timeout_s: float = 1.0,
     tries: int = 3,
 ) -> dict:
-    """Send one probe a length from ``client`` to ``server`` while capturing, and gather what all ends saw.
+    """Send one probe a length from ``client`` to ``server``, then a TCP exchange, while capturing; gather it all.
 
     Parameters
     ----------
@@ -232,15 +330,18 @@ def exchange(
     Returns
     -------
     dict
-        ``probes``, ``received`` and ``packets`` (one list a tap).
+        ``probes``, ``received``, ``stream`` (None where no probe arrived), ``accepted`` and ``packets`` (one list
+        per tap).
     """
     stop = threading.Event()
-    flags = [threading.Event() for _ in range(len(taps) + 1)]
+    flags = [threading.Event() for _ in range(len(taps) + 2)]
     captures = [
         inside(ns, lambda device=device, flag=flag: capture(device, stop, flag))
         for (ns, device), flag in zip(taps, flags)
     ]
     server_end = inside(server, lambda: echo("0.0.0.0", port, stop, flags[-1]))
+    stream_end = inside(server, lambda: accept("0.0.0.0", port, stop, flags[-2]))
+    opened = None
     try:
         for flag in flags:
             flag.wait(2)
@@ -258,6 +359,14 @@ def exchange(
             return answers
 
         probes = inside(client, send)(len(lengths) * timeout_s * tries + 5)
+        if probes[0]["result"] == "ok":
+            opened = inside(client, lambda: stream(address, port, timeout_s))(3 * timeout_s + 5)
     finally:
         stop.set()
-    return {"probes": probes, "received": server_end(), "packets": [wait() for wait in captures]}
+    return {
+        "probes": probes,
+        "received": server_end(),
+        "stream": opened,
+        "accepted": stream_end(),
+        "packets": [wait() for wait in captures],
+    }

@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from cnilab import modes
 from cnilab.errors import ClusterError, TestbedError
+from cnilab.facts import Fact
 from cnilab.measurements import ports
 from cnilab.measurements.base import Bench
 from cnilab.study import Study
@@ -270,13 +271,13 @@ class KubernetesDeployment:
             self.notes += ("packets were not captured: the image has no tcpdump",)
         wrong = _misplaced(found, ends)
         rows = [
-            replace(r, status="failed", reason=f"not placed as asked: {wrong[r.placement]}")
+            replace(r, status="failed", reason=Fact("placed_elsewhere", {"detail": wrong[r.placement]}))
             if r.placement in wrong
             else r
             for r in rows
         ]
         rows += [
-            proof.absent(self.mode, p, self.kernel_path, bed.placing.missing[p])
+            proof.absent(self.mode, p, self.kernel_path, Fact("placement_missing", {"detail": bed.placing.missing[p]}))
             for p in placements
             if p not in bed.placing.servers
         ]

@@ -69,4 +69,4 @@ def verify(
             left = str(error)
     if left:
         raise ClusterError(left)
-    return Verification(tuple(row.to_dict() for row in rows))
+    return Verification(tuple(rows))

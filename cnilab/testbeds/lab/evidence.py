@@ -20,26 +20,53 @@ _READS = {
     "neighbours": ["ip", "-j", "neigh", "show"],
     "rules": ["ip", "-j", "rule", "show"],
     "fdb": ["bridge", "-j", "fdb", "show"],
+    "qdiscs": ["tc", "-j", "qdisc", "show"],
+    "netfilter": ["iptables-save"],
+    "bridge_nf": ["cat", "/proc/sys/net/bridge/bridge-nf-call-iptables"],
 }
+#: What is read as text; all else is JSON.
+_TEXT = ("netfilter", "bridge_nf")
 
 
 def read(agent: AgentProcess, topology: Topology, mode: Mode, nodes: list[str]) -> dict:
-    """Return ``{node: {links, routes, neighbours, rules, fdb, bgp}}`` as the kernel and BIRD tell it.
+    """Return what the kernel and BIRD tell of each node.
 
-    ``bgp`` is a list of ``{peer, state, since, info}``; a reading that failed is None, never an empty list.
+    Returns
+    -------
+    dict
+        node -> ``links, routes, neighbours, rules, fdb, qdiscs`` (as iproute2 prints them in JSON), ``netfilter`` (as
+        iptables-save does), ``bridge_nf`` (``"1"``, ``"0"``), ``bgp`` (``[{peer, state, since, info}]``) and
+        ``bgp_routes`` (``[{prefix, protocol}]`` that BIRD itself holds). A reading that failed is None, never empty.
     """
     commands = [(node, what, argv) for node in nodes for what, argv in _READS.items()]
     if mode.bgp:
-        commands += [(n, "bgp", ["birdc", "-s", bird.control(n), "show", "protocols"]) for n in nodes]
+        for what, asked in (("bgp", "protocols"), ("bgp_routes", "route")):
+            commands += [(n, what, ["birdc", "-s", bird.control(n), "show", asked]) for n in nodes]
     answers = agent.call("read_many", commands=[[ns, argv] for ns, _, argv in commands])["stdout"]
-    out: dict[str, dict] = {node: {"bgp": []} for node in nodes}
+    out: dict[str, dict] = {node: {"bgp": [], "bgp_routes": []} for node in nodes}
     for (node, what, _), text in zip(commands, answers):
         if text is None:
             out[node][what] = None
         elif what == "bgp":
             out[node][what] = bgp.sessions(text)
+        elif what == "bgp_routes":
+            out[node][what] = bgp.routes(text)
+        elif what in _TEXT:
+            out[node][what] = text.strip()
         else:
             out[node][what] = json.loads(text or "[]")
+    return out
+
+
+def read_ends(agent: AgentProcess, ends: list[str]) -> dict:
+    """Return ``{end: {link, qdiscs}}`` of each end's eth0; None for what could not be read."""
+    asked = {"link": ["ip", "-j", "-d", "link", "show", "dev", "eth0"], "qdiscs": ["tc", "-j", "qdisc", "show"]}
+    commands = [(end, what, argv) for end in dict.fromkeys(ends) for what, argv in asked.items()]
+    answers = agent.call("read_many", commands=[[ns, argv] for ns, _, argv in commands])["stdout"]
+    out: dict[str, dict] = {end: {} for end in ends}
+    for (end, what, _), text in zip(commands, answers):
+        value = json.loads(text or "[]") if text is not None else None
+        out[end][what] = value[0] if what == "link" and value else value
     return out
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import json
 import time
 from pathlib import Path
 
@@ -226,6 +225,7 @@ class Lab:
             if path != "host_to_host"
             else self.mode.pod_mtu(modes.UNDERLAY_MTU + self.mode.mtu_reserve)
         )
+        taps = self._taps(placement, path)
         seen = self.agent.call(
             "exchange",
             client=client.where,
@@ -233,7 +233,7 @@ class Lab:
             address=server.address,
             port=PROBE_PORT,
             lengths=[100, mtu, mtu + 1],
-            taps=[[self.topology.node_list[0].name, "eth0"]],
+            taps=taps,
             timeout_s=1.0 if reaches else 0.15,
             tries=5 if reaches else 1,
         )
@@ -244,20 +244,35 @@ class Lab:
                 "probe", ns=self.topology.node_list[0].name, what="probe", args=args
             )["value"]
         ends = [client.where, server.where]
-        links = self.agent.call(
-            "read_many", commands=[[ns, ["ip", "-j", "link", "show", "dev", "eth0"]] for ns in ends]
-        )
+        read = facts.read_ends(self.agent, ends)
         return {
-            "end_mtus": {ns: json.loads(text)[0]["mtu"] for ns, text in zip(ends, links["stdout"]) if text},
+            "ends": read,
+            "end_mtus": {end: state["link"]["mtu"] for end, state in read.items() if state["link"]},
+            "taps": taps,
             "client": client.where,
             "server": server.where,
             "address": server.address,
             "server_pod": None if self.mode.wiring == "host" else self.topology.server_pod(placement).ip,
+            "client_address": client.address,
+            "server_address": node.ip
+            if path == "host_to_host" or self.mode.wiring == "host"
+            else self.topology.server_pod(placement).ip,
             "client_node": self.topology.node_list[0].name,
             "server_node": node.name,
             "mtu": mtu,
             **seen,
         }
+
+    def _taps(self, placement: str, path: str) -> list[list[str]]:
+        """Where to capture: both nodes' underlay; on one node also the node's end of the client's own link."""
+        first, peer = self.topology.node_list[0], self.topology.peer_node(placement)
+        taps = [[first.name, "eth0"]]
+        if peer is not first:
+            taps.append([peer.name, "eth0"])
+        elif path != "host_to_host" and self.mode.wiring in ("bridge", "routed"):
+            pod = first.pods[0]
+            taps.append([first.name, pod.veth if self.mode.wiring == "bridge" else pod.host_interface])
+        return taps
 
     def serve(
         self,

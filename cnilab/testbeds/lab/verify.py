@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 
 from tqdm import tqdm
 
 from cnilab import modes
 from cnilab.errors import LabError, Unavailable
+from cnilab.facts import Fact
 from cnilab.testbeds.lab.lab import Lab
 from cnilab.testbeds.lab.topology import CLUSTER_IPS
+from cnilab.testbeds.proof.base import Row, absent
 from cnilab.testbeds.verified import Verification
 
 
@@ -29,28 +32,15 @@ def verify_modes(
         If one of ``wanted`` is no mode.
     """
     names = [modes.get(m).id for m in wanted] if wanted else list(modes.MODES)
-    rows: list[dict] = []
+    rows: list[Row] = []
     for name in tqdm(names, disable=not progress, file=sys.stderr, unit="mode", leave=False):
         try:
             with Lab(name, underlay=underlay, services=path == "pod_to_service") as lab:
-                rows += [row.to_dict() for row in lab.prove(list(CLUSTER_IPS), path)]
+                rows += lab.prove(list(CLUSTER_IPS), path)
         except Unavailable as error:
-            rows += [_row(name, p, "skipped", str(error)) for p in CLUSTER_IPS]
+            why = Fact("cannot_run_here", quoted=str(error))
+            rows += [absent(name, p, None, why) for p in CLUSTER_IPS]
         except LabError as error:
-            rows += [_row(name, p, "failed", str(error)) for p in CLUSTER_IPS]
+            why = Fact("bench_failed.lab", quoted=str(error))
+            rows += [replace(absent(name, p, None, why), status="failed") for p in CLUSTER_IPS]
     return Verification(tuple(rows))
-
-
-def _row(mode: str, placement: str, status: str, reason: str) -> dict:
-    return {
-        "mode": mode,
-        "placement": placement,
-        "kernel_path": None,
-        "status": status,
-        "reason": reason,
-        "reachable": False,
-        "outer": "-",
-        "mtu": None,
-        "ttl": None,
-        "checks": [],
-    }
