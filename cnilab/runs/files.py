@@ -1,18 +1,200 @@
-"""Files that are written in one step: who reads one sees the old one or the new one, and never half of it.
+"""How a run directory's files are written and read: it may be a stranger's, so it is data and never a direction.
 
-Knows nothing of what is in them. That bytes are on the disk, and not in its cache, is the writer's own business.
+A file is written under a fresh random name, reaches the disk, and takes its place in one step: whoever reads it sees
+the old one or the new one. Below the folder that the caller named no link is followed for writing, so nothing outside
+is ever touched; for reading, a link that stays inside counts. A pipe or a device is refused before a byte is taken
+from it, and no file is read beyond a bound. Knows nothing of what is in the files.
 """
 
 from __future__ import annotations
 
+import errno
+import hashlib
+import os
+import secrets
+import shutil
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from io import BufferedReader
 from pathlib import Path
+
+from cnilab.errors import RunDirError
+
+#: The most that is read of one file: what a trial of an hour prints is far below it.
+LIMIT = 256 << 20
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_FRESH = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_LOOK = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_PART = ".part"
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Yield the path to write to; what was written takes the place of ``path`` at the end, unless something failed."""
-    part = path.with_name(f".{path.name}.part")
-    yield part
-    part.replace(path)
+def replacing(path: Path, within: Path | None = None) -> Iterator[Path]:
+    """Yield a path to write to; what was written takes the place of ``path`` at the end, unless something failed.
+
+    Parameters
+    ----------
+    path
+        The file to be.
+    within
+        The folder the caller was given; no part of ``path`` below it may be a link. By default that is ``path``'s
+        own folder.
+    """
+    with folder(path.parent, within) as directory:
+        part = f".{path.name[:80]}.{secrets.token_hex(8)}{_PART}"
+        file = os.open(part, _FRESH, 0o666, dir_fd=directory)
+        try:
+            yield Path(f"/dev/fd/{file}")
+            os.fsync(file)
+            os.replace(part, path.name, src_dir_fd=directory, dst_dir_fd=directory)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(part, dir_fd=directory)
+            raise
+        finally:
+            os.close(file)
+        os.fsync(directory)
+
+
+def write(path: Path, data: bytes, within: Path | None = None) -> None:
+    """Put ``data`` in the place of ``path``, as :func:`replacing` does."""
+    with replacing(path, within) as part:
+        part.write_bytes(data)
+
+
+@contextmanager
+def folder(path: Path, within: Path | None = None, *, make: bool = False) -> Iterator[int]:
+    """Yield a folder as a descriptor, opened step by step from ``within`` so that no link leads elsewhere.
+
+    Raises
+    ------
+    RunDirError
+        Where a step below ``within`` is a link.
+    """
+    root = path if within is None else within
+    if make:
+        root.mkdir(parents=True, exist_ok=True)
+    here, current = root, os.open(root, _FOLDER)
+    try:
+        for step in path.relative_to(root).parts:
+            here = here / step
+            if step == "..":
+                raise RunDirError(f"{path} leads out of {root}")
+            if make:
+                with suppress(FileExistsError):
+                    os.mkdir(step, dir_fd=current)
+                    os.fsync(current)
+            try:
+                following = os.open(step, _FOLDER | os.O_NOFOLLOW, dir_fd=current)
+            except OSError as error:
+                if error.errno in (errno.ELOOP, errno.ENOTDIR):
+                    raise RunDirError(
+                        f"{here} is a link or no folder; nothing is written through it"
+                    ) from error
+                raise
+            os.close(current)
+            current = following
+        yield current
+    finally:
+        os.close(current)
+
+
+def fresh_folder(path: Path, within: Path) -> Path:
+    """Make ``path`` an empty folder: what an attempt that did not end has left there is removed, links as links."""
+    with folder(path.parent, within, make=True) as parent:
+        try:
+            os.mkdir(path.name, dir_fd=parent)
+        except FileExistsError:
+            if stat.S_ISDIR(os.stat(path.name, dir_fd=parent, follow_symlinks=False).st_mode):
+                shutil.rmtree(path.name, dir_fd=parent)
+            else:
+                os.unlink(path.name, dir_fd=parent)
+            os.mkdir(path.name, dir_fd=parent)
+        os.fsync(parent)
+    return path
+
+
+def settle(path: Path, within: Path) -> dict[str, dict[str, int | str]]:
+    """Bring the files of a folder to the disk; return each one's ``bytes`` and ``sha256``."""
+    kept: dict[str, dict[str, int | str]] = {}
+    with folder(path, within) as directory:
+        for name in sorted(os.listdir(directory)):
+            if name.endswith(_PART):
+                continue
+            with _regular(name, directory, path / name) as file:
+                os.fsync(file.fileno())
+                kept[name] = {
+                    "bytes": os.fstat(file.fileno()).st_size,
+                    "sha256": hashlib.file_digest(file, "sha256").hexdigest(),
+                }
+        os.fsync(directory)
+    return kept
+
+
+def digest(path: Path, within: Path) -> str:
+    """Return the SHA-256 of a file, read as :func:`read` reads it."""
+    return hashlib.sha256(read(path, within)).hexdigest()
+
+
+def read(path: Path, within: Path | None = None, limit: int = LIMIT) -> bytes:
+    """Return what is in a file, if it is a file, lies within the folder and is not beyond ``limit`` bytes.
+
+    Raises
+    ------
+    RunDirError
+        Naming the file and what it is instead.
+    OSError
+        Where it is not there or may not be read.
+    """
+    root = path.parent if within is None else within
+    real, top = os.path.realpath(path), os.path.realpath(root)
+    if os.path.commonpath([real, top]) != top:
+        raise RunDirError(f"{path} is a link out of {root}; it is not read")
+    with (
+        folder(Path(real).parent, Path(top)) as directory,
+        _regular(os.path.basename(real), directory, path) as file,
+    ):
+        data = file.read(limit + 1)
+    if len(data) > limit:
+        raise RunDirError(f"{path} has more than {limit >> 20} MiB; it is not read")
+    return data
+
+
+@contextmanager
+def _regular(name: str, directory: int, shown: Path) -> Iterator[BufferedReader]:
+    """Open a file for reading, and nothing but a file: a pipe would wait, a device has no end."""
+    try:
+        file = os.open(name, _LOOK, dir_fd=directory)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO):
+            raise RunDirError(f"{shown} is a link or a device, not a file; it is not read") from error
+        raise
+    kind = stat.S_IFMT(os.fstat(file).st_mode)
+    if kind != stat.S_IFREG:
+        os.close(file)
+        raise RunDirError(f"{shown} is {_KINDS.get(kind, 'no file')}; it is not read")
+    with open(file, "rb") as stream:
+        yield stream
+
+
+_KINDS = {
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFDIR: "a folder",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFSOCK: "a socket",
+}
+
+
+def sweep(path: Path) -> None:
+    """Remove what a writer that was killed has left half written in a folder."""
+    with folder(path) as directory:
+        for name in os.listdir(directory):
+            if name.startswith(".") and name.endswith(_PART):
+                with suppress(OSError):
+                    os.unlink(name, dir_fd=directory)
+
+
+__all__ = ["LIMIT", "digest", "folder", "fresh_folder", "read", "replacing", "settle", "sweep", "write"]
