@@ -113,7 +113,7 @@ def overheads(blocks: int) -> None:
         began = time.monotonic()
         run = execute.run(parse(STUDY.format(modes=json.dumps(wanted), blocks=blocks)), Path(folder) / "run")
         wall = time.monotonic() - began
-        metas, deployments = run.metas(), run.manifest["deployments"]
+        metas, deployments = run.metas, run.manifest["deployments"]
     trials = [m for m in metas if m["status"] == "ok"]
     per_trial = [m["overhead_s"] for m in trials]
     measuring = sum(m["wall_s"] for m in trials)

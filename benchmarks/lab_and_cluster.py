@@ -14,7 +14,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from cnilab.comparing import compare_source
+from cnilab.loading.comparing import compare_source
 
 
 def rows(run: Path) -> dict:

@@ -12,7 +12,7 @@ from typing import Any
 _DOOR = {
     "Lab": "cnilab.testbeds.lab",
     "MODES": "cnilab.modes",
-    "RunDir": "cnilab.runs.run",
+    "Run": "cnilab.runs.run",
     "Study": "cnilab.study",
     "check": "cnilab.findings",
     "compare": "cnilab.stats",

@@ -26,7 +26,8 @@ from cnilab.facts import Fact
 from cnilab.measurements import measurement
 from cnilab.measurements.base import Call, Ended
 from cnilab.runs import provenance
-from cnilab.runs.run import RunDir
+from cnilab.runs.run import Run
+from cnilab.runs.writer import RunWriter
 from cnilab.study import Study, load
 from cnilab.study.plan import Plan, Trial
 from cnilab.testbeds.proof import judge as proof
@@ -37,7 +38,7 @@ TIMEOUT_GRACE_S = 15.0  # beyond a trial's own time, before it is killed and rec
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C, after everything was put away; ``run`` is where it can be resumed."""
 
-    def __init__(self, run: RunDir, done: int, total: int) -> None:
+    def __init__(self, run: Run, done: int, total: int) -> None:
         super().__init__()
         self.run, self.done, self.total = run, done, total
 
@@ -49,7 +50,7 @@ def run(
     resume: bool = False,
     progress: bool = True,
     testbed: Any = None,
-) -> RunDir:
+) -> Run:
     """Run a study and keep everything it says in a run directory.
 
     Parameters
@@ -67,7 +68,7 @@ def run(
 
     Returns
     -------
-    RunDir
+    Run
         With the samples table built.
 
     Raises
@@ -80,22 +81,21 @@ def run(
     study = study if isinstance(study, Study) else load(study)
     place = Path(out)
     if resume and (place / "manifest.json").exists():
-        archive = RunDir.open(place)
-        if archive.study.digest != study.digest:
+        begun = Run.open(place)
+        if begun.study.digest != study.digest:
             raise RunDirError(
-                f"{place} belongs to another study ({archive.study.name!r}, or an edited one); use a new -o DIR"
+                f"{place} belongs to another study ({begun.study.name!r}, or an edited one); use a new -o DIR"
             )
-        plan = archive.plan
+        plan, archive = begun.plan, RunWriter(place)
     else:
         plan = study.plan()
-        archive = RunDir.create(place, plan, {})
-    if archive.missing(plan.trials):
+        archive = RunWriter.create(place, plan, {})
+    if archive.run.missing(plan.trials):
         bed = testbed or testbeds.get(study.testbed)(study)
-        if not archive.manifest["provenance"]:
+        if not archive.run.manifest["provenance"]:
             archive.update_manifest(provenance={**provenance.collect(), **bed.provenance()})
         _Matrix(plan, archive, bed, progress).run()
-    archive.rebuild()
-    return archive
+    return archive.rebuild()
 
 
 @contextmanager
@@ -119,11 +119,11 @@ def _sigterm_is_ctrl_c() -> Iterator[None]:
 class _Matrix:
     """One pass over what is missing of a plan."""
 
-    def __init__(self, plan: Plan, archive: RunDir, bed: Any, progress: bool) -> None:
+    def __init__(self, plan: Plan, archive: RunWriter, bed: Any, progress: bool) -> None:
         self.plan, self.archive, self.bed = plan, archive, bed
         self.study = plan.study
-        self.log: dict[str, dict] = dict(archive.manifest["deployments"])
-        done = archive.done()
+        self.log: dict[str, dict] = dict(archive.run.manifest["deployments"])
+        done = archive.run.done()
         self.groups = [g for g in ([t for t in d if t.trial_id not in done] for d in plan.deployments) if g]
         self.cpus = bed.cpus() if self.study.pin_cpus else (None, None)
         self.next: Any = None  # what `_prepare` made: a deployment, or the error it died of
@@ -154,7 +154,7 @@ class _Matrix:
                     self.archive.update_manifest(deployments=self.log)
         except KeyboardInterrupt:
             self.archive.update_manifest(state="interrupted", deployments=self.log)
-            raise Interrupted(self.archive, len(self.archive.done()), len(self.plan.trials)) from None
+            raise Interrupted(self.archive.run, len(self.archive.run.done()), len(self.plan.trials)) from None
         finally:
             self._close(current)
             self._close(self.next)
@@ -316,7 +316,7 @@ class _Matrix:
         # Imported here: a run without the rule must not wait for scipy, and no testbed ever needs it.
         from cnilab.stats import precision_of
 
-        samples, _ = self.archive.rebuild()
+        samples = self.archive.rebuild().samples
         primary = self.study.primary.model_dump()
         found = precision_of(
             samples,
@@ -325,6 +325,8 @@ class _Matrix:
             half_width=rule.half_width,
             n_first=rule.first_look,
             n_max=self.study.blocks,
+            alpha=self.study.alpha,
+            planned_modes=self.study.modes,
         )
         if found.stop:
             self.archive.update_manifest(

@@ -11,8 +11,9 @@ import pytest
 from cnilab import execute, study
 from cnilab.errors import LabError, RunDirError
 from cnilab.measurements.base import End, Ended, Served
-from cnilab.runs import run as archive
-from cnilab.runs.run import RunDir
+from cnilab.runs import writer as archive
+from cnilab.runs.run import Run
+from cnilab.runs.writer import RunWriter
 from cnilab.testbeds.proof.judge import Check, Row
 
 STUDY = """\
@@ -183,7 +184,7 @@ def go(tmp_path):
 
 
 def statuses(run):
-    samples = run.samples().drop_duplicates("trial_id")
+    samples = run.samples.drop_duplicates("trial_id")
     return {(r.mode, r.placement): (r.status, r.reason) for r in samples.itertuples()}
 
 
@@ -196,11 +197,11 @@ def test_everything_in_the_planned_order(go):
     assert [trial for trial, _ in bed.ran] == planned
     assert len(bed.deployed) == len(bed.closed) == 2 * 4
     assert run.manifest["state"] == "complete"
-    assert set(run.proofs()) == {t.deployment_id for t in run.plan.trials}
+    assert set(run.proofs) == {t.deployment_id for t in run.plan.trials}
 
 
 def test_not_crossing_is_a_result_not_a_zero(go):
-    samples = go(Bed()).samples()
+    samples = go(Bed()).samples
     rows = samples[(samples["mode"] == "flannel-host-gw") & (samples["placement"] == "cross_subnet")]
     assert set(rows["status"]) == {"failed"}
     assert set(rows["reason"]) == {"does not cross subnets: lost"}
@@ -215,7 +216,7 @@ def test_a_mode_not_in_effect_never_becomes_a_number(go):
         "mode not in effect: VNI: expected 1, found 9",
     )
     assert "flannel-vxlan" not in {mode for _, mode in bed.ran}
-    assert run.samples().query("mode == 'flannel-vxlan'")["value"].isna().all()
+    assert run.samples.query("mode == 'flannel-vxlan'")["value"].isna().all()
 
 
 def test_a_mode_the_machine_lacks_is_skipped_with_the_reason(go):
@@ -260,7 +261,7 @@ def test_unreadable_output_is_a_failure_and_the_bytes_are_kept(go):
     assert status == "failed"
     assert "not readable" in reason
     trial = next(t for t in run.plan.trials if t.label == "host")
-    assert (run.raw(trial.trial_id) / "client.out").read_bytes() == b"\x00garbage"
+    assert (RunWriter(run.path).raw(trial.trial_id) / "client.out").read_bytes() == b"\x00garbage"
 
 
 def test_ctrl_c_keeps_what_was_done_and_resume_runs_only_what_is_missing(go):
@@ -315,27 +316,27 @@ def test_an_edited_study_no_longer_gives_the_recorded_plan(go, tmp_path):
 
 def test_samples_can_be_rebuilt_from_raw(go):
     run = go(Bed())
-    assert len(run.intervals()) == len(run.samples().query("metric == 'goodput_bps'"))
-    before = run.samples()
+    assert len(run.intervals) == len(run.samples.query("metric == 'goodput_bps'"))
+    before = run.samples
     (run.path / "samples.parquet").unlink()
-    assert RunDir.open(run.path).samples().equals(before)
+    assert Run.open(run.path).samples.equals(before)
 
 
 def test_what_the_readers_remarked_is_kept_and_read_again_where_it_was_not(go):
     backwards = RECORDED_REVERSE.read_bytes()
     run = go(Bed(output=lambda trial: backwards))
-    kept = run.remarks()
+    kept = run.remarks
     assert set(kept["remark"]) == {"reverse"}
-    assert sorted(kept["trial_id"]) == sorted(run.samples().query("status == 'ok'")["trial_id"].unique())
+    assert sorted(kept["trial_id"]) == sorted(run.samples.query("status == 'ok'")["trial_id"].unique())
     (run.path / "remarks.parquet").unlink()
-    assert run.remarks().equals(kept)
+    assert run.remarks.equals(kept)
 
 
 def test_raw_output_that_is_gone_is_a_failure_with_its_reason(go):
     run = go(Bed())
-    trial = run.samples().query("status == 'ok'")["trial_id"].iloc[0]
+    trial = run.samples.query("status == 'ok'")["trial_id"].iloc[0]
     (run.path / "raw" / trial / "client.out").unlink()
-    samples, _ = run.rebuild()
+    samples = RunWriter(run.path).rebuild().samples
     (row,) = samples[samples["trial_id"] == trial].to_dict("records")
     assert (row["status"], row["reason"]) == (
         "failed",
@@ -345,7 +346,7 @@ def test_raw_output_that_is_gone_is_a_failure_with_its_reason(go):
 
 def test_a_directory_that_is_no_run_says_what_it_lacks(tmp_path):
     with pytest.raises(RunDirError, match=r"is not a run directory: it has no study\.yaml"):
-        RunDir.open(tmp_path)
+        Run.open(tmp_path)
 
 
 def test_the_study_stops_on_precision_and_never_before_the_first_look(go):

@@ -16,7 +16,7 @@ from report import runs
 
 from cnilab.errors import RunDirError
 from cnilab.report import pipeline
-from cnilab.runs.run import RunDir
+from cnilab.runs.run import Run
 
 NOTEBOOKS = sorted(pipeline.NOTEBOOKS.glob("*.ipynb"))
 #: Third parties' own deprecations while a kernel starts, seen with jupyter_client 8 and pyzmq 27.
@@ -207,7 +207,7 @@ def test_a_full_directory_is_refused_before_anything_runs(run_dir):
 
 
 def test_missing_trials_need_to_be_asked_for(run_dir):
-    run = RunDir.open(run_dir)
+    run = Run.open(run_dir)
     shutil.rmtree(run_dir / "raw" / run.plan.trials[-1].trial_id)
     with pytest.raises(RunDirError, match="lacks 1 trials"):
         pipeline.measure("", str(run_dir))
@@ -224,6 +224,6 @@ def test_paths_are_found_from_the_root_and_from_the_notebooks(monkeypatch):
 @pytest.mark.skipif(not (pipeline.SAMPLE / "manifest.json").exists(), reason="no sample is recorded yet")
 def test_the_recorded_sample_lacks_nothing():
     """The notebooks' default run is whole, so that looking at it never starts a measurement."""
-    run = RunDir.open(pipeline.locate("data/sample"))
+    run = Run.open(pipeline.locate("data/sample"))
     assert run.missing(run.plan.trials) == []
     assert pipeline.measure("", "data/sample").path == pipeline.SAMPLE

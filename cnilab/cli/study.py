@@ -96,7 +96,7 @@ def run(
     except execute.Interrupted as stop:
         elsewhere = f" --testbed {testbed}" if testbed else ""
         interrupted(f"cnilab run {study} -o {place}{elsewhere} --resume", stop)
-    samples = finished.samples()
+    samples = finished.samples
     trials = samples.drop_duplicates("trial_id")["status"].value_counts()
     typer.echo(f"{finished.path}: " + ", ".join(f"{n} {status}" for status, n in trials.items()))
 
@@ -227,7 +227,7 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Each mode against the baseline: ratio, exact interval, exact test, verdict."""
-    from cnilab.comparing import compare_source
+    from cnilab.loading.comparing import compare_source
 
     found = compare_source(
         sources,

@@ -20,9 +20,8 @@ from cnilab.findings import alike as conditions
 from cnilab.findings import bench
 from cnilab.findings import completeness as trials
 from cnilab.findings import offloads as settings
-from cnilab.findings.evidence import Evidence
 from cnilab.runs import samples as tables
-from cnilab.runs.run import RunDir
+from cnilab.runs.run import Run
 
 SCHEMA_VERSION = 1
 SEVERITIES = ("serious", "warning", "info")
@@ -41,7 +40,7 @@ COLUMNS = {
 }
 
 #: In the order in which equally serious findings are told.
-CHECKS: tuple[Callable[[Evidence], Iterator[dict]], ...] = (
+CHECKS: tuple[Callable[[Run], Iterator[dict]], ...] = (
     trials.trials_missing,
     trials.order_not_as_planned,
     trials.proof_failed,
@@ -60,7 +59,7 @@ CHECKS: tuple[Callable[[Evidence], Iterator[dict]], ...] = (
 )
 
 
-def check(run_dir: str | Path | RunDir) -> pd.DataFrame:
+def check(run_dir: str | Path | Run) -> pd.DataFrame:
     """Look a run over.
 
     Parameters
@@ -74,11 +73,10 @@ def check(run_dir: str | Path | RunDir) -> pd.DataFrame:
         One row a finding, serious ones first: ``code, severity, scope, mode, placement, test, trial_id, text,
         value, threshold, remedy``. No row means that nothing was found, not that nothing was looked at.
     """
-    run = run_dir if isinstance(run_dir, RunDir) else RunDir.open(run_dir)
-    evidence = Evidence(run)
+    run = run_dir if isinstance(run_dir, Run) else Run.open(run_dir)
     found = []
     for look in CHECKS:
-        found += [{"code": look.__name__, **row} for row in look(evidence)]
+        found += [{"code": look.__name__, **row} for row in look(run)]
     frame = pd.DataFrame(found, columns=list(COLUMNS)).astype(COLUMNS)
     frame["scope"] = [_scope(row) for row in frame.to_dict("records")]
     rank = frame["severity"].map({s: i for i, s in enumerate(SEVERITIES)})
@@ -87,7 +85,7 @@ def check(run_dir: str | Path | RunDir) -> pd.DataFrame:
     return frame
 
 
-def save(run: RunDir, found: pd.DataFrame) -> Path:
+def save(run: Run, found: pd.DataFrame) -> Path:
     """Write the findings beside the run they are about."""
     return tables.write(found, run.path / "warnings.parquet")
 

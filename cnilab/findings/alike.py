@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cnilab.findings.evidence import Evidence, finding
+from cnilab.findings.finding import finding
 from cnilab.modes import AA_SUFFIX
+from cnilab.runs.run import Run
 from cnilab.stats.metrics import TAIL
 from cnilab.stats.rows import REQUESTS_PER_TAIL
 
@@ -13,9 +14,9 @@ from cnilab.stats.rows import REQUESTS_PER_TAIL
 FULL_CORE = 0.95
 
 
-def hidden_difference(e: Evidence) -> Iterator[dict]:
+def hidden_difference(run: Run) -> Iterator[dict]:
     """What ought to be one value inside a comparison and is not."""
-    ok = e.trials[e.trials["status"] == "ok"]
+    ok = run.trials[run.trials["status"] == "ok"]
     for test, group in ok.groupby("test"):
         versions = sorted(group["tool_version"].dropna().unique())
         if len(versions) > 1:
@@ -31,7 +32,7 @@ def hidden_difference(e: Evidence) -> Iterator[dict]:
             yield finding("serious", f"carried by different implementations: {', '.join(paths)}", mode=mode)
     for key in ("congestion_control", "kernel", "mss_bytes", "client_cpu", "server_cpu"):
         seen: dict[str, set[str]] = {}
-        for meta in e.metas:
+        for meta in run.metas:
             if meta.get(key) is not None:
                 seen.setdefault(meta["test"] if key == "mss_bytes" else "", set()).add(str(meta[key]))
         for test, values in seen.items():
@@ -40,11 +41,11 @@ def hidden_difference(e: Evidence) -> Iterator[dict]:
                 where = {"test": test} if test else {}
                 yield finding("serious", text, remedy="set it in the study", **where)
     mtus: dict[int, set[str]] = {}
-    for proof in e.run.proofs().values():
+    for proof in run.proofs.values():
         for row in proof.get("rows", ()):
             if row.get("mtu") is not None:
                 mtus.setdefault(int(row["mtu"]), set()).add(row["mode"])
-    if len(mtus) > 1 and e.run.study.mss == "as_shipped":
+    if len(mtus) > 1 and run.study.mss == "as_shipped":
         told = "; ".join(
             f"{mtu} B: {', '.join(sorted(modes))}" for mtu, modes in sorted(mtus.items(), reverse=True)
         )
@@ -55,10 +56,10 @@ def hidden_difference(e: Evidence) -> Iterator[dict]:
         )
 
 
-def substitute_used(e: Evidence) -> Iterator[dict]:
+def substitute_used(run: Run) -> Iterator[dict]:
     """Modes whose packets were not carried by the real implementation."""
     said: dict[tuple[str, str], int] = {}
-    for entry in e.deployments:
+    for entry in run.deployments:
         if entry.get("kernel_path") in ("ebpf", "userspace"):
             key = (entry["mode"], str(entry.get("substitute") or entry["kernel_path"]))
             said[key] = said.get(key, 0) + 1
@@ -72,10 +73,10 @@ def substitute_used(e: Evidence) -> Iterator[dict]:
         )
 
 
-def core_full(e: Evidence) -> Iterator[dict]:
+def core_full(run: Run) -> Iterator[dict]:
     """Streams bound by one full core: what is compared there is CPU cost, not the link."""
-    cpu = e.samples[
-        e.samples["metric"].isin(("cpu_client_ratio", "cpu_server_ratio")) & (e.samples["status"] == "ok")
+    cpu = run.samples[
+        run.samples["metric"].isin(("cpu_client_ratio", "cpu_server_ratio")) & (run.samples["status"] == "ok")
     ]
     cpu = cpu[~cpu["mode"].str.endswith(AA_SUFFIX)]
     top = (
@@ -100,10 +101,10 @@ def core_full(e: Evidence) -> Iterator[dict]:
         )
 
 
-def tail_unreliable(e: Evidence) -> Iterator[dict]:
+def tail_unreliable(run: Run) -> Iterator[dict]:
     """Percentiles with too few requests behind them."""
-    ok = e.samples[e.samples["status"] == "ok"]
-    for test in e.run.study.measured:
+    ok = run.samples[run.samples["status"] == "ok"]
+    for test in run.study.measured:
         own = ok[ok["test"] == test.name]
         rates = own.loc[own["metric"].isin(("transaction_rate_per_s", "request_rate_per_s")), "value"]
         if rates.empty:

@@ -7,18 +7,19 @@ from typing import Any
 
 import pandas as pd
 
-from cnilab.comparing import compare_run
-from cnilab.findings.evidence import Evidence, finding
+from cnilab.findings.finding import finding
+from cnilab.runs.run import Run
 from cnilab.stats import run_checks
+from cnilab.stats.comparison import Comparison
 from cnilab.stats.steady import UNSTEADY_SHARE, unsteady_share
 
 
-def unsteady(e: Evidence) -> Iterator[dict]:
+def unsteady(run: Run) -> Iterator[dict]:
     """Level changes within a run, and runs too short to tell."""
-    intervals = e.run.intervals()
+    intervals = run.intervals
     if intervals.empty:
         return
-    share = unsteady_share(e.samples, intervals)
+    share = unsteady_share(run.samples, intervals)
     for (test, metric), group in share[share["share"] > UNSTEADY_SHARE].groupby(["test", "metric"]):
         who = [f"{r.mode} {r.share:.0%} {r.placement}" for r in group.itertuples()]
         text = (
@@ -45,13 +46,13 @@ def unsteady(e: Evidence) -> Iterator[dict]:
             yield finding("info", text, value=unknown, test=test, remedy="duration_s of 10 or more")
 
 
-def bench_moved(e: Evidence) -> Iterator[dict]:
+def bench_moved(run: Run) -> Iterator[dict]:
     """Drift, one step, position in the block, and likeness of neighbouring blocks."""
-    study = e.run.study
-    ok = e.samples[e.samples["status"] == "ok"]
+    study = run.study
+    ok = run.samples[run.samples["status"] == "ok"]
     if ok.empty:
         return
-    checks = run_checks(e.samples, study.baseline, seed=study.seed)
+    checks = run_checks(run.samples, study.baseline, seed=study.seed)
     for row in checks[checks["status"] == "flagged"].itertuples():
         first = (row.test, row.metric, row.stat) == (
             study.primary.test,
@@ -81,23 +82,23 @@ def bench_moved(e: Evidence) -> Iterator[dict]:
         )
 
 
-def control_differs(e: Evidence) -> Iterator[dict]:
+def control_differs(run: Run) -> Iterator[dict]:
     """The baseline against itself: what the bench sees though it is not there."""
-    if e.samples[e.samples["status"] == "ok"].empty:
+    if run.samples[run.samples["status"] == "ok"].empty:
         return
-    rows = [r for r in compare_run(e.run).rows if r["family"] == "aa"]
+    rows = [r for r in run.comparisons.rows if r["family"] == "aa"]
     if not rows:
         yield finding(
             "warning", "no A/A control: the bench's own noise is not known", remedy="aa: true in the study"
         )
-    narrow: dict[tuple[str, str, str], list[dict]] = {}
+    narrow: dict[tuple[str, str, str], list[Comparison]] = {}
     for row in rows:
         if row["verdict"].startswith("different_"):
             where = {"mode": row["mode"], "placement": row["placement"], "test": row["test"]}
             text = f"{_named(row)}: the baseline differs from itself"
             yield finding("serious", text, value=row["p"], **where)
         elif "margin_below_noise" in row["flags"]:
-            narrow.setdefault((row["mode"], row["placement"], row["test"]), []).append(row)
+            narrow.setdefault((row.mode, str(row.placement), str(row.test)), []).append(row)
     for (mode, placement, test), those in narrow.items():
         yield finding(
             "warning",
@@ -111,5 +112,5 @@ def control_differs(e: Evidence) -> Iterator[dict]:
         )
 
 
-def _named(row: dict) -> str:
+def _named(row: Comparison) -> str:
     return row["metric"] + ("" if row["stat"] == "value" else f" {row['stat']}")

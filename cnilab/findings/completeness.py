@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from cnilab.findings.evidence import Evidence, finding
+from cnilab.findings.finding import finding
 from cnilab.measurements.remarks import in_words
+from cnilab.runs.run import Run
 from cnilab.testbeds.proof.base import Row
 
 
-def trials_without_result(e: Evidence) -> Iterator[dict]:
+def trials_without_result(run: Run) -> Iterator[dict]:
     """Failed, timed out and skipped trials, by the reason they gave."""
-    bad = e.trials[e.trials["status"] != "ok"]
+    bad = run.trials[run.trials["status"] != "ok"]
     for (mode, place, status, reason), group in bad.groupby(
         ["mode", "placement", "status", "reason"], sort=True
     ):
@@ -20,7 +21,7 @@ def trials_without_result(e: Evidence) -> Iterator[dict]:
         tests = sorted(set(group["test"]))
         if len(tests) == 1:
             where["test"] = tests[0]
-        text = f"{len(group)} of {_all_of(e, mode, place, tests)} trials {status}: {reason}"
+        text = f"{len(group)} of {_all_of(run, mode, place, tests)} trials {status}: {reason}"
         if str(reason).startswith("does not cross subnets"):
             text = f"{reason}; a property of the mode, not an error ({len(group)} trials)"
             yield finding("info", text, value=len(group), **where)
@@ -38,19 +39,19 @@ def trials_without_result(e: Evidence) -> Iterator[dict]:
             )
 
 
-def _all_of(e: Evidence, mode: str, place: str, tests: list[str]) -> int:
-    t = e.trials
+def _all_of(run: Run, mode: str, place: str, tests: list[str]) -> int:
+    t = run.trials
     return int(((t["mode"] == mode) & (t["placement"] == place) & t["test"].isin(tests)).sum())
 
 
-def trials_missing(e: Evidence) -> Iterator[dict]:
+def trials_missing(run: Run) -> Iterator[dict]:
     """Planned trials that were never done; none are expected after a declared stop."""
-    plan = e.run.plan
-    missing = e.run.missing(plan.trials)
+    plan = run.plan
+    missing = run.missing(plan.trials)
     if not missing:
         return
     blocks = sorted({t.block for t in missing})
-    stopped = e.manifest.get("stopped")
+    stopped = run.manifest.get("stopped")
     if stopped:
         text = f"stopped as declared before block {stopped['before_block']}: {stopped['reason']}"
         yield finding("info", text, value=len(missing))
@@ -64,14 +65,14 @@ def trials_missing(e: Evidence) -> Iterator[dict]:
         text,
         value=len(missing),
         threshold=0,
-        remedy=f"cnilab study {e.run.path}/study.yaml -o {e.run.path} --resume",
+        remedy=f"cnilab study {run.path}/study.yaml -o {run.path} --resume",
     )
 
 
-def order_not_as_planned(e: Evidence) -> Iterator[dict]:
+def order_not_as_planned(run: Run) -> Iterator[dict]:
     """The data's order against the plan's: the tests rest on the order having been drawn."""
-    planned = {t.trial_id: t for t in e.run.plan.trials}
-    for meta in e.metas:
+    planned = {t.trial_id: t for t in run.plan.trials}
+    for meta in run.metas:
         trial = planned.get(meta["trial_id"])
         if trial is None:
             yield finding("serious", "a trial that was not planned", trial_id=meta["trial_id"])
@@ -79,7 +80,7 @@ def order_not_as_planned(e: Evidence) -> Iterator[dict]:
             yield finding(
                 "serious", f"was {meta['label']}, planned was {trial.label}", trial_id=trial.trial_id
             )
-    started = [m for m in e.metas if m.get("started_at")]
+    started = [m for m in run.metas if m.get("started_at")]
     done = [m["trial_id"] for m in sorted(started, key=lambda m: m["started_at"])]
     known = set(done)
     wanted = [t for t in planned if t in known]
@@ -94,27 +95,27 @@ def order_not_as_planned(e: Evidence) -> Iterator[dict]:
         )
 
 
-def receiver_missing(e: Evidence) -> Iterator[dict]:
+def receiver_missing(run: Run) -> Iterator[dict]:
     """Trials in which only the sender said how much it sent: that is no goodput."""
-    ok = e.samples[e.samples["status"] == "ok"]
+    ok = run.samples[run.samples["status"] == "ok"]
     said = ok.groupby("trial_id")["metric"].agg(set)
     mute = {t for t, metrics in said.items() if "sent_bps" in metrics and "goodput_bps" not in metrics}
-    for key, group in e.trials[e.trials["trial_id"].isin(mute)].groupby(["mode", "placement", "test"]):
+    for key, group in run.trials[run.trials["trial_id"].isin(mute)].groupby(["mode", "placement", "test"]):
         text = f"{len(group)} trials lack the receiver's count; the sender's is not used in its place"
         yield finding("warning", text, value=len(group), **dict(zip(("mode", "placement", "test"), key)))
 
 
-def remarked(e: Evidence) -> Iterator[dict]:
+def remarked(run: Run) -> Iterator[dict]:
     """What the readers remarked on values that stand: a unit that was not printed, an output cut short."""
-    told = e.run.remarks().merge(e.trials[["trial_id", "mode", "placement", "test"]], on="trial_id")
+    told = run.remarks.merge(run.trials[["trial_id", "mode", "placement", "test"]], on="trial_id")
     for key, group in told.groupby(["remark", "mode", "placement", "test"]):
         text = f"{len(group)} trials: {in_words(str(key[0]))}"
         yield finding("info", text, value=len(group), **dict(zip(("mode", "placement", "test"), key[1:])))
 
 
-def proof_failed(e: Evidence) -> Iterator[dict]:
+def proof_failed(run: Run) -> Iterator[dict]:
     """Deployments of which the wire did not show what was reported, or of which nothing was looked at."""
-    proofs = e.run.proofs()
+    proofs = run.proofs
     for name, proof in proofs.items():
         for row in proof.get("rows", ()):
             if row["status"] != "ok":
@@ -122,7 +123,9 @@ def proof_failed(e: Evidence) -> Iterator[dict]:
                     "serious", f"{name}: {_told(row)}", mode=row["mode"], placement=row["placement"]
                 )
     bare = [
-        i for i, d in e.manifest.get("deployments", {}).items() if i not in proofs and d.get("status") is None
+        i
+        for i, d in run.manifest.get("deployments", {}).items()
+        if i not in proofs and d.get("status") is None
     ]
     if bare:
         yield finding(
@@ -138,9 +141,9 @@ def _told(row: dict) -> str:
     return tell(reason) if reason else "no reason"
 
 
-def setting_not_made(e: Evidence) -> Iterator[dict]:
+def setting_not_made(run: Run) -> Iterator[dict]:
     """Optional settings of the bench that could not be made, in the testbed's words."""
-    notes = Counter(str(note) for d in e.deployments for note in d.get("notes") or ())
-    notes.update(str(note) for note in e.manifest.get("provenance", {}).get("notes") or ())
+    notes = Counter(str(note) for d in run.deployments for note in d.get("notes") or ())
+    notes.update(str(note) for note in run.manifest.get("provenance", {}).get("notes") or ())
     for note, n in sorted(notes.items()):
         yield finding("info", f"{note} ({n} deployments)" if n > 1 else note, value=n)

@@ -12,8 +12,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cnilab.findings.evidence import Evidence, finding
+from cnilab.findings.finding import finding
 from cnilab.modes import MODES
+from cnilab.runs.run import Run
 
 
 @dataclass(frozen=True)
@@ -47,9 +48,9 @@ class Setting:
         return self.place, self.placement, self.name
 
 
-def settings_differ(e: Evidence) -> Iterator[dict]:
+def settings_differ(run: Run) -> Iterator[dict]:
     """A setting that differs in the same place between deployments, a row a mode and value; and what is not known."""
-    proofs = e.run.proofs()
+    proofs = run.proofs
     seats: dict[tuple[str, str, str], list[Setting]] = {}
     usual: dict[str, Counter[str]] = {}
     for s in compared(proofs):

@@ -98,7 +98,7 @@ def load(
         frame, listed, series, notes = table.build(ordered, places, intervals)
     for given in path if isinstance(path, list) else [path]:
         if (Path(given) / "manifest.json").is_file() and (Path(given) / "plan.csv").is_file():
-            own = f"{given}: a run directory; its modes and blocks: cnilab.RunDir.open({str(given)!r}).samples()"
+            own = f"{given}: a run directory; its modes and blocks: cnilab.Run.open({str(given)!r}).samples"
             notes.append({"path": None, "line": None, "note": own})
     notes += [{"path": glob, "line": None, "note": f"mapping fits no file: {glob}"} for glob in places.unused]
     return Loaded(frame, listed, series, notes)

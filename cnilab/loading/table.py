@@ -1,7 +1,6 @@
-"""Puts the workers' answers together: the samples table, the files' table, the intervals.
+"""Puts the workers' answers together: which trial each reading is, which files told nothing new.
 
-Columns are built a reading at a time and then stretched over its samples, because a table made row by row
-costs more than parsing what is in it.
+The rows of samples and intervals are made by :mod:`cnilab.runs.readings`, as a run's own are.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ import hashlib
 import re
 from collections import Counter, defaultdict
 
-import numpy as np
 import pandas as pd
 
 from cnilab.loading.places import Places
@@ -18,8 +16,7 @@ from cnilab.loading.sources import natural
 from cnilab.loading.work import Answer
 from cnilab.measurements import knb
 from cnilab.measurements.base import Reading
-from cnilab.runs import samples as samples_table
-from cnilab.units import unit_of
+from cnilab.runs import readings as rows
 
 #: What a file that says nothing is taken for.
 DEFAULTS = {"mode": "unknown", "placement": "same_subnet", "path": "pod_to_pod"}
@@ -70,7 +67,7 @@ def build(
                 given["test"] = f"{given['test']}/{reading.test}"
             kept.append((answer, reading, given, begun[answer.path] if len(tests[answer.path]) > 1 else -1))
             begun[answer.path] += 1
-    frame, trials = _samples(kept, run_id)
+    trials = list(zip(_identities(kept, run_id), (reading for _, reading, _, _ in kept)))
     notes = [
         {"path": a.path, "line": r.line, "note": note}
         for a, r, _, _ in kept
@@ -79,12 +76,7 @@ def build(
     ]
     if places.unfitted:
         notes.append({"path": None, "line": None, "note": places.unfitted})
-    return (
-        frame,
-        _files(files),
-        _intervals(kept, trials, run_id) if series else _intervals([], [], run_id),
-        notes,
-    )
+    return rows.samples(trials), _files(files), rows.intervals(trials if series else []), notes
 
 
 def _drop_second_views(answers: list[Answer]) -> None:
@@ -117,73 +109,36 @@ def _drop_second_views(answers: list[Answer]) -> None:
         answer.readings, answer.line = [], None
 
 
-def _samples(kept: list, run_id: str) -> tuple[pd.DataFrame, list[str]]:
-    """Build the samples table; a failed reading is one row with its reason and no value."""
-    metrics: list[str | None] = []
-    stats: list[str | None] = []
-    values: list[float] = []
-    counts: list[int] = []
-    for _, reading, _, _ in kept:
-        samples = reading.samples
-        if len(samples) > 1:  # a value is recorded once, whatever a file says twice
-            samples = tuple({(s.metric, s.stat): s for s in reversed(samples)}.values())[::-1]
-        counts.append(max(1, len(samples)))
-        if samples:
-            metrics += [s.metric for s in samples]
-            stats += [s.stat for s in samples]
-            values += [s.value for s in samples]
-        else:
-            metrics.append(None)
-            stats.append(None)
-            values.append(np.nan)
-    spread = np.repeat(np.arange(len(kept)), counts)
-
-    def column(name: str, words: list) -> pd.api.extensions.ExtensionArray:
-        return pd.array(words, dtype=samples_table.COLUMNS[name]).take(spread)
-
-    def place(name: str) -> list[str]:
-        default = DEFAULTS[name]
-        return [
-            given.get(name) or r.labels.get(name) or _label(a, name) or default for a, r, given, _ in kept
-        ]
-
-    trials = [a.path if index < 0 else f"{a.path}#{index}" for a, _, _, index in kept]
-    tests = [given.get("test") or reading.test or "unknown" for _, reading, given, _ in kept]
-    modes, placements, paths = place("mode"), place("placement"), place("path")
-    blocks = _blocks(
-        [given.get("block") for _, _, given, _ in kept], list(zip(modes, placements, paths, tests))
-    )
-    units = {metric: unit_of(metric) for metric in set(metrics) if metric}
-    columns = {
-        "run_id": column("run_id", [given.get("run_id") or run_id for _, _, given, _ in kept]),
-        "trial_id": column("trial_id", trials),
-        "block": np.asarray(blocks, dtype="int64")[spread],
-        "slot": spread.astype("int64"),
-        "deployment_id": column("deployment_id", [f"{m}/{b}" for m, b in zip(modes, blocks)]),
-        "mode": column("mode", modes),
-        "kernel_path": column("kernel_path", [given.get("kernel_path") for _, _, given, _ in kept]),
-        "placement": column("placement", placements),
-        "path": column("path", paths),
-        "test": column("test", tests),
-        "tool": column("tool", [a.tool or "unknown" for a, _, _, _ in kept]),
-        "tool_version": column("tool_version", [r.tool_version for _, r, _, _ in kept]),
-        "metric": pd.array(metrics, dtype="string"),
-        "stat": pd.array(stats, dtype="string"),
-        "value": np.asarray(values, dtype="float64"),
-        "unit": pd.array([units.get(m or "") for m in metrics], dtype="string"),
-        "status": column("status", [r.status for _, r, _, _ in kept]),
-        "reason": column("reason", [r.reason for _, r, _, _ in kept]),
-        "started_at": column("started_at", [None] * len(kept)),
-        "duration_s": np.asarray([np.nan if r.duration_s is None else r.duration_s for _, r, _, _ in kept])[
-            spread
-        ]
-        if kept
-        else np.asarray([], dtype="float64"),
-        "raw_path": column("raw_path", [a.path for a, _, _, _ in kept]),
+def _identities(kept: list, run_id: str) -> list[dict[str, object]]:
+    """Return what is known of each reading besides itself: which trial it is, of which mode, block and test."""
+    place = {
+        name: [given.get(name) or r.labels.get(name) or _label(a, name) or default for a, r, given, _ in kept]
+        for name, default in DEFAULTS.items()
     }
-    frame = pd.DataFrame(columns, columns=list(samples_table.COLUMNS))
-    frame.attrs["schema_version"] = samples_table.SCHEMA_VERSION
-    return samples_table.validate(frame), trials
+    tests = [given.get("test") or reading.test or "unknown" for _, reading, given, _ in kept]
+    blocks = _blocks(
+        [given.get("block") for _, _, given, _ in kept],
+        list(zip(place["mode"], place["placement"], place["path"], tests)),
+    )
+    return [
+        {
+            "run_id": given.get("run_id") or run_id,
+            "trial_id": answer.path if index < 0 else f"{answer.path}#{index}",
+            "block": block,
+            "slot": slot,
+            "deployment_id": f"{mode}/{block}",
+            "mode": mode,
+            "kernel_path": given.get("kernel_path"),
+            "placement": placement,
+            "path": path,
+            "test": test,
+            "tool": answer.tool or "unknown",
+            "raw_path": answer.path,
+        }
+        for slot, ((answer, _, given, index), mode, placement, path, test, block) in enumerate(
+            zip(kept, place["mode"], place["placement"], place["path"], tests, blocks)
+        )
+    ]
 
 
 def _label(answer: Answer, name: str) -> str | None:
@@ -215,12 +170,3 @@ def _files(rows: list[dict]) -> pd.DataFrame:
     frame = pd.DataFrame(rows, columns=list(FILE_COLUMNS))
     kinds = dict.fromkeys(("path", "tool", "tool_version", "status", "reason"), "string")
     return frame.astype({**kinds, "samples": "int64", "line": "Int64"})
-
-
-def _intervals(kept: list, trials: list[str], run_id: str) -> pd.DataFrame:
-    rows = [
-        {"run_id": run_id, "trial_id": trial, "unit": unit_of(i.metric), **i._asdict()}
-        for (_, reading, _, _), trial in zip(kept, trials)
-        for i in reading.intervals
-    ]
-    return samples_table.intervals_from_rows(rows)

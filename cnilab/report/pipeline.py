@@ -18,7 +18,7 @@ from cnilab.bundled import bundled
 from cnilab.errors import CnilabError, RunDirError
 from cnilab.report.html import export
 from cnilab.runs.files import replacing
-from cnilab.runs.run import RunDir
+from cnilab.runs.run import Run
 
 ROOT = bundled()
 NOTEBOOKS = bundled("notebooks")
@@ -58,7 +58,7 @@ def study_of(study: str, run_dir: str) -> studies.Study:
     return studies.load(locate(study) if study or not recorded.exists() else recorded)
 
 
-def measure(study: str, run_dir: str, *, resume: bool = False, progress: bool = True) -> RunDir:
+def measure(study: str, run_dir: str, *, resume: bool = False, progress: bool = True) -> Run:
     """Return a run directory in which nothing is missing; measure only what is.
 
     A directory that already holds every trial of the study is opened and left as it is, so that looking at a
@@ -66,7 +66,7 @@ def measure(study: str, run_dir: str, *, resume: bool = False, progress: bool = 
     """
     place = locate(run_dir)
     if (place / "manifest.json").exists():
-        run = RunDir.open(place)
+        run = Run.open(place)
         wanted = study_of(study, run_dir)
         if run.study.digest == wanted.digest and not run.missing(run.plan.trials):
             return run
@@ -138,7 +138,7 @@ def render(
     notice
         A line to stand before everything else in the page.
     """
-    run = RunDir.open(Path(run_dir).resolve())
+    run = Run.open(Path(run_dir).resolve())
     folder = run.path / "notebooks"
     folder.mkdir(exist_ok=True)
     for name in READING:
@@ -152,7 +152,7 @@ def render_sample(run_dir: str | Path, *, notice: str = "", sample: str | Path =
     place = Path(run_dir).resolve()
     if place.exists() and any(place.iterdir()):
         raise RunDirError(f"{place} is not empty; choose another -o DIR")
-    RunDir.open(sample)
+    Run.open(sample)
     shutil.copytree(sample, place, dirs_exist_ok=True)
     return render(place, notice=notice or "These are recorded numbers, not this machine's.")
 

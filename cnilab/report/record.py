@@ -19,19 +19,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cnilab import findings, modes
-from cnilab.comparing import compare_run
 from cnilab.report import names, words
 from cnilab.runs.files import replacing
-from cnilab.runs.run import RunDir
+from cnilab.runs.run import Run
 from cnilab.runs.samples import PLACEMENTS
+from cnilab.runs.writer import RunWriter
 from cnilab.stats import Comparisons
-from cnilab.stats.cells import Cells, Table, collect
+from cnilab.stats.cells import Cells, Table
 from cnilab.study import Study
 
 SCHEMA_VERSION = 1
 
 
-def save_comparisons(run: RunDir, found: Comparisons) -> tuple[Path, Path]:
+def save_comparisons(run: Run, found: Comparisons) -> tuple[Path, Path]:
     """Write ``comparisons.parquet`` and ``summary.json``, each in one step, and return their paths."""
     rows = [{k: list(v) if isinstance(v, tuple) else v for k, v in row.items()} for row in found.rows]
     table = pa.Table.from_pylist([{**r, "warnings": [json.dumps(w) for w in r["warnings"]]} for r in rows])
@@ -50,7 +50,7 @@ def save_comparisons(run: RunDir, found: Comparisons) -> tuple[Path, Path]:
         "verdicts": found.header["verdicts"],
         "header": found.header,
     }
-    return path, run.write_json("summary.json", summary)
+    return path, RunWriter(run.path).write_json("summary.json", summary)
 
 
 def sort_rows(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -72,14 +72,14 @@ class Record:
         A line that stands before everything else, e.g. that these are recorded numbers.
     """
 
-    run: RunDir
+    run: Run
     notice: str = ""
     _made: dict[str, Comparisons] = field(default_factory=dict, repr=False)
 
     @classmethod
     def open(cls, run_dir: str | Path, notice: str = "") -> Record:
-        """Open a run directory; see :meth:`cnilab.runs.run.RunDir.open` for what can be wrong with it."""
-        return cls(RunDir.open(run_dir), notice)
+        """Open a run directory; see :meth:`cnilab.runs.run.Run.open` for what can be wrong with it."""
+        return cls(Run.open(run_dir), notice)
 
     @cached_property
     def study(self) -> Study:
@@ -91,12 +91,12 @@ class Record:
 
     @cached_property
     def samples(self) -> pd.DataFrame:
-        return self.run.samples()
+        return self.run.samples
 
     @cached_property
     def cells(self) -> Cells:
         """One number a (block, mode) in every table."""
-        return collect(self.samples, modes=self.study.modes)
+        return self.run.cells
 
     @cached_property
     def rows(self) -> list[dict[str, Any]]:
@@ -120,7 +120,7 @@ class Record:
     @property
     def _compared(self) -> Comparisons:
         if "it" not in self._made:
-            self._made["it"] = compare_run(self.run)
+            self._made["it"] = self.run.comparisons
         return self._made["it"]
 
     @cached_property
@@ -130,7 +130,7 @@ class Record:
 
     @cached_property
     def proofs(self) -> dict[str, dict]:
-        return self.run.proofs()
+        return self.run.proofs
 
     # ---- choosing ------------------------------------------------------------------------------------------
 

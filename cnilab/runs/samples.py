@@ -1,4 +1,4 @@
-"""The tidy table every stage reads: one row a trial x metric x stat, and the per-interval series beside it.
+"""The tidy table every stage reads: one row per trial x metric x stat, and the per-interval series beside it.
 
 This module owns columns, dtypes, units and the rule that *missing is never zero*: a value that could not be
 read has a status, a reason and no value. It does not read tools' output (:mod:`cnilab.measurements`) and does not
@@ -6,12 +6,18 @@ judge values (:mod:`cnilab.findings`).
 
 Schema history, newest first
 ----------------------------
-1  first version
+2  ``wall_s`` is how long the tool's process ran; ``duration_s`` is the time the tool itself measured
+1  first version; ``duration_s`` is the process's time in a run, and the tool's in a loaded table
+
+A file of an older schema is read: what it lacks is filled as :data:`COLUMNS` says, and what it holds stays.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,7 +25,7 @@ import pandas as pd
 from cnilab.errors import DataError
 from cnilab.runs.files import replacing
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 STATUSES = ("ok", "failed", "skipped", "timeout")
 PLACEMENTS = ("same_node", "same_subnet", "cross_subnet")
@@ -27,34 +33,60 @@ PATHS = ("pod_to_pod", "pod_to_service", "host_to_host")
 KERNEL_PATHS = ("native", "ebpf", "userspace")
 STATS = ("value", "mean", "min", "p50", "p90", "p99", "p999", "max", "stddev")
 
-#: Column -> dtype, in the order of the file. ``string`` columns may be missing only where NULLABLE says so.
-COLUMNS = {
-    "run_id": "string",
-    "trial_id": "string",
-    "block": "int64",
-    "slot": "int64",
-    "deployment_id": "string",
-    "mode": "string",
-    "kernel_path": "string",
-    "placement": "string",
-    "path": "string",
-    "test": "string",
-    "tool": "string",
-    "tool_version": "string",
-    "metric": "string",
-    "stat": "string",
-    "value": "float64",
-    "unit": "string",
-    "status": "string",
-    "reason": "string",
-    "started_at": "string",
-    "duration_s": "float64",
-    "raw_path": "string",
+
+@dataclass(frozen=True)
+class Column:
+    """One column of the samples table.
+
+    Parameters
+    ----------
+    dtype
+        Its pandas dtype.
+    nullable
+        Whether a row may lack it.
+    since
+        The schema that has it first.
+    older
+        What it is in the file of an older schema, made of the columns that file has; None: missing.
+    """
+
+    dtype: str
+    nullable: bool = False
+    since: int = 1
+    older: Callable[[pd.DataFrame], Any] | None = None
+
+
+def _wall_time(frame: pd.DataFrame) -> pd.Series:
+    """Schema 1 has a run's process times (and only those rows have a start) as ``duration_s``."""
+    return frame["duration_s"].where(frame["started_at"].notna())
+
+
+#: In the order of the file.
+COLUMNS: dict[str, Column] = {
+    "run_id": Column("string"),
+    "trial_id": Column("string"),
+    "block": Column("int64"),
+    "slot": Column("int64"),
+    "deployment_id": Column("string"),
+    "mode": Column("string"),
+    "kernel_path": Column("string", nullable=True),
+    "placement": Column("string"),
+    "path": Column("string"),
+    "test": Column("string"),
+    "tool": Column("string"),
+    "tool_version": Column("string", nullable=True),
+    "metric": Column("string", nullable=True),
+    "stat": Column("string", nullable=True),
+    "value": Column("float64", nullable=True),
+    "unit": Column("string", nullable=True),
+    "status": Column("string"),
+    "reason": Column("string", nullable=True),
+    "started_at": Column("string", nullable=True),
+    "duration_s": Column("float64", nullable=True),
+    "wall_s": Column("float64", nullable=True, since=2, older=_wall_time),
+    "raw_path": Column("string", nullable=True),
 }
-NULLABLE = {
-    "kernel_path", "tool_version", "metric", "stat", "value", "unit", "reason", "started_at", "duration_s",
-    "raw_path",
-}  # fmt: skip
+DTYPES = {name: column.dtype for name, column in COLUMNS.items()}
 #: What identifies a value. ``mode`` may be a blind label (``host#aa``) for the A/A control.
 KEY = ("run_id", "trial_id", "metric", "stat")
 
@@ -72,24 +104,50 @@ INTERVAL_COLUMNS = {
 
 def empty() -> pd.DataFrame:
     """Return a samples table with no rows and the right columns and dtypes."""
-    return _typed([], COLUMNS)
+    return typed([], DTYPES)
 
 
-def _typed(rows: list[dict] | pd.DataFrame, columns: dict[str, str]) -> pd.DataFrame:
-    frame = pd.DataFrame(rows, columns=list(columns)) if not isinstance(rows, pd.DataFrame) else rows
-    frame = frame.reindex(columns=list(columns)).astype(columns)
+def typed(rows: list[dict] | pd.DataFrame, dtypes: dict[str, str]) -> pd.DataFrame:
+    """Return rows or a frame with exactly these columns and dtypes; absent ones are missing values."""
+    frame = pd.DataFrame(rows, columns=list(dtypes)) if not isinstance(rows, pd.DataFrame) else rows
+    frame = frame.reindex(columns=list(dtypes)).astype(dtypes)
     frame.attrs["schema_version"] = SCHEMA_VERSION
     return frame
 
 
+def is_samples(frame: pd.DataFrame) -> bool:
+    """Whether a frame is a samples table, of this schema or an older one."""
+    return {name for name, column in COLUMNS.items() if column.since == 1} <= set(frame.columns)
+
+
+def upgrade(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the table of an older schema with the columns it lacks, as :data:`COLUMNS` says.
+
+    Raises
+    ------
+    DataError
+        If it was written by a newer schema, which this code cannot read.
+    """
+    if (version := frame.attrs.get("schema_version", 1)) > SCHEMA_VERSION:
+        raise DataError(
+            f"samples table of schema {version}; this cnilab reads up to {SCHEMA_VERSION}, install a newer one"
+        )
+    filled = {
+        name: column.older(frame)
+        for name, column in COLUMNS.items()
+        if name not in frame and column.older is not None
+    }
+    return frame.assign(**filled)
+
+
 def from_rows(rows: list[dict]) -> pd.DataFrame:
     """Build and validate a samples table from dicts; absent keys are missing values."""
-    return validate(_typed(rows, COLUMNS))
+    return validate(typed(rows, DTYPES))
 
 
 def intervals_from_rows(rows: list[dict]) -> pd.DataFrame:
     """Build the table of per-interval values; ``t`` is seconds since the trial's start."""
-    return _typed(rows, INTERVAL_COLUMNS)
+    return typed(rows, INTERVAL_COLUMNS)
 
 
 def validate(samples: pd.DataFrame) -> pd.DataFrame:
@@ -98,7 +156,7 @@ def validate(samples: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     samples
-        One row a trial x metric x stat, columns as in :data:`COLUMNS`.
+        One row per trial x metric x stat, columns as in :data:`COLUMNS`.
 
     Raises
     ------
@@ -108,20 +166,20 @@ def validate(samples: pd.DataFrame) -> pd.DataFrame:
     missing = [c for c in COLUMNS if c not in samples]
     if missing:
         raise DataError(f"samples table lacks the columns {missing}; it needs {list(COLUMNS)}")
-    for column, allowed in (
+    for name, allowed in (
         ("status", STATUSES),
         ("placement", PLACEMENTS),
         ("path", PATHS),
         ("kernel_path", KERNEL_PATHS),
         ("stat", STATS),
     ):
-        bad = samples[column].dropna()
+        bad = samples[name].dropna()
         bad = bad[~bad.isin(allowed)]
         if len(bad):
-            raise DataError(f"{column} {bad.iloc[0]!r} in row {bad.index[0]}; allowed: {', '.join(allowed)}")
-    for column in COLUMNS:
-        if column not in NULLABLE and samples[column].isna().any():
-            raise DataError(f"{column} is missing in row {samples.index[samples[column].isna()][0]}")
+            raise DataError(f"{name} {bad.iloc[0]!r} in row {bad.index[0]}; allowed: {', '.join(allowed)}")
+    for name, about in COLUMNS.items():
+        if not about.nullable and samples[name].isna().any():
+            raise DataError(f"{name} is missing in row {samples.index[samples[name].isna()][0]}")
     ok = samples["status"] == "ok"
     values = samples["value"].to_numpy(dtype=float, na_value=np.nan)
     if (bad_ok := ok & ~np.isfinite(values)).any():
@@ -168,4 +226,6 @@ def read(path: str | Path) -> pd.DataFrame:
             f"no samples table at {path}; `cnilab run` writes one, `cnilab load` makes one from raw output"
         )
     frame = pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
-    return validate(_typed(frame, COLUMNS))
+    if not is_samples(frame):
+        return validate(frame)
+    return validate(typed(upgrade(frame), DTYPES))

@@ -24,6 +24,7 @@ import pandas as pd
 
 from cnilab.errors import UnknownKey
 from cnilab.stats.cells import AA_SUFFIX, Cells, Table, collect
+from cnilab.stats.comparison import Comparison
 from cnilab.stats.comparisons import Comparisons
 from cnilab.stats.equivalence import log_margin
 from cnilab.stats.family import compared_modes, controls, declare, scenarios_planned
@@ -193,7 +194,7 @@ def _one_a_scenario(cells: Cells) -> list[Table]:
     return list(seen.values())
 
 
-def _restrict(rows: list[dict], **wanted: str | None) -> list[dict]:
+def _restrict(rows: list[Comparison], **wanted: str | None) -> list[Comparison]:
     for key, value in wanted.items():
         if value is None:
             continue

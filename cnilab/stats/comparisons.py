@@ -18,6 +18,7 @@ from cnilab import digits
 from cnilab.errors import DataError
 from cnilab.layout import columns, html_table
 from cnilab.stats.cells import Cells
+from cnilab.stats.comparison import Comparison
 from cnilab.stats.verdict import FLAGS, VERDICTS
 
 SCHEMA_VERSION = 1
@@ -31,7 +32,7 @@ class Comparisons:
     Parameters
     ----------
     rows
-        One dict a comparison. Missing is None; no number is rounded, NaN or infinite.
+        The comparisons. Missing is None; no number is rounded, NaN or infinite.
     header
         What holds for all rows.
     cells
@@ -40,7 +41,7 @@ class Comparisons:
         The level used.
     """
 
-    rows: tuple[dict[str, Any], ...]
+    rows: tuple[Comparison, ...]
     header: dict[str, Any]
     cells: Cells = field(repr=False)
     level: float = 0.05
@@ -51,7 +52,7 @@ class Comparisons:
     @property
     def frame(self) -> pd.DataFrame:
         """The rows as a DataFrame; ``flags`` and ``warnings`` hold lists."""
-        frame = pd.DataFrame(list(self.rows))
+        frame = pd.DataFrame([row.to_dict() for row in self.rows])
         for column in ("flags", "warnings", "outlier_blocks"):
             if column in frame:
                 frame[column] = [list(row[column]) for row in self.rows]
@@ -63,14 +64,14 @@ class Comparisons:
         return {
             "schema_version": SCHEMA_VERSION,
             "header": self.header,
-            "rows": [dict(row) for row in self.rows],
+            "rows": [row.to_dict() for row in self.rows],
         }
 
     def to_json(self, *, indent: int | None = None) -> str:
         """Return :meth:`to_dict` as JSON text, every number unrounded."""
         return json.dumps(self.to_dict(), indent=indent, allow_nan=False, ensure_ascii=False)
 
-    def row(self, mode: str, **where: str) -> dict[str, Any]:
+    def row(self, mode: str, **where: str) -> Comparison:
         """Return the one row of ``mode`` that matches, as in ``row("calico-ipip", placement="same_subnet")``.
 
         Raises
@@ -110,9 +111,9 @@ class Comparisons:
         data = {place: [at.get((mode, place)) for mode in modes] for place in places}
         return pd.DataFrame(data, index=pd.Index(modes, name="mode"), dtype=object)
 
-    def groups(self) -> list[list[dict[str, Any]]]:
+    def groups(self) -> list[list[Comparison]]:
         """Return the rows table by table, in the order they are shown."""
-        out: dict[tuple, list[dict[str, Any]]] = {}
+        out: dict[tuple, list[Comparison]] = {}
         for row in self.rows:
             out.setdefault(tuple(str(row[k]) for k in _TABLE), []).append(row)
         return list(out.values())
@@ -172,7 +173,7 @@ def _count(n: Any, what: str) -> str:
     return f"{n} {what}{'' if n == 1 else 's'}"
 
 
-def _title(rows: Sequence[dict[str, Any]]) -> str:
+def _title(rows: Sequence[Comparison]) -> str:
     r = rows[0]
     name = ", ".join(str(v) for v in (r["test"], r["metric"], None if r["stat"] == "value" else r["stat"],
                                       r["placement"], r["path"]) if v)  # fmt: skip
@@ -185,7 +186,7 @@ def _title(rows: Sequence[dict[str, Any]]) -> str:
     return f"{name} ({kind}{better})"
 
 
-def _body(rows: Sequence[dict[str, Any]], notes: list[str]) -> list[list[str]]:
+def _body(rows: Sequence[Comparison], notes: list[str]) -> list[list[str]]:
     first = rows[0]
     scale = digits.scale_of((r["centre"] for r in rows), first["unit"])
     log = first["scale"] == "log"
@@ -211,7 +212,7 @@ def _body(rows: Sequence[dict[str, Any]], notes: list[str]) -> list[list[str]]:
     return body
 
 
-def _remarks(row: dict[str, Any]) -> Iterable[str]:
+def _remarks(row: Comparison) -> Iterable[str]:
     for flag in row["flags"]:
         if flag == "depends_on_block":
             yield f"{FLAGS[flag]} (block {', '.join(row['outlier_blocks'])})"

@@ -15,6 +15,7 @@ import numpy as np
 
 from cnilab.stats.blocks_needed import blocks_for_half_width, upper_sd
 from cnilab.stats.cells import Cells, Table
+from cnilab.stats.comparison import Comparison, Interval
 from cnilab.stats.metrics import TAIL, describe
 from cnilab.stats.pairs import Outcome
 from cnilab.stats.ratio import hl_intervals, median_ranks
@@ -61,36 +62,20 @@ def report_rows(
     margin: float,
     alpha: float,
     margin_declared: bool,
-) -> list[dict[str, Any]]:
-    """Return one dict a comparison: primary family first, then exploratory, then controls."""
+) -> list[Comparison]:
+    """Return the comparisons: primary family first, then exploratory, then controls."""
     order = {"primary": 0, "exploratory": 1, "aa": 2}
     rows = [_row(s, o, middle, margin, alpha, margin_declared) for s, o in zip(subjects, outcomes)]
     return sorted(rows, key=lambda row: order[row["family"]])
 
 
-def _row(
-    s: Subject, o: Outcome, middle, margin: float, alpha: float, margin_declared: bool
-) -> dict[str, Any]:
+def _row(s: Subject, o: Outcome, middle, margin: float, alpha: float, margin_declared: bool) -> Comparison:
     table, about = s.table, describe(s.table.metric)
     log = about.scale == "log"
     flags = [*s.flags, *o.flags, *_qualities(s, margin_declared)]
     if o.n == 0:
         flags = [f for f in flags if f != "ci_unbounded"]
     convert = _exp if log else number
-    lead = {
-        "ratio": _exp(o.estimate) if log else None,
-        "ci_low": _exp(o.low) if log else None,
-        "ci_high": _exp(o.high) if log else None,
-        "sim_ci_low": _exp(o.sim_low) if log else None,
-        "sim_ci_high": _exp(o.sim_high) if log else None,
-    }
-    plain = {
-        "difference": None if log else number(o.estimate),
-        "difference_ci_low": None if log else number(o.low),
-        "difference_ci_high": None if log else number(o.high),
-        "difference_sim_ci_low": None if log else number(o.sim_low),
-        "difference_sim_ci_high": None if log else number(o.sim_high),
-    }
     # Ends equally far apart but for the last bits: always the upper one, or a change of unit would show.
     far = o.sim_high if abs(o.sim_high) >= abs(o.sim_low) - 1e-12 else o.sim_low
     needed = None
@@ -100,32 +85,34 @@ def _row(
     better = o.negative if about.direction == "lower" else o.positive
     centre, base = (middle.get((id(table), mode)) for mode in (s.mode, s.baseline))
     ordered = tuple(dict.fromkeys(f for f in FLAGS if f in flags))
-    return {
-        "metric": table.metric, "test": table.test, "placement": table.placement, "path": table.path,
-        "mode": s.mode, "baseline": s.baseline, "n_blocks": len(table.blocks), "n_used": o.n,
-        **lead, "p": o.p, "p_holm": o.p_holm, "p_equivalence": o.p_equivalence,
-        "margin": margin if log else about.margin, "wins": better if o.n else None, "verdict": o.verdict,
-        "flags": ordered, "warnings": _warnings(s, o),
-        "stat": table.stat, "family": s.pair.family.name[0], "family_size": s.pair.family.m, "q_bh": o.q_bh,
-        "p_equivalence_holm": o.p_equivalence_holm, "ci_level": o.level, "sim_ci_level": o.sim_level,
-        "rank_biserial": number(o.rank_biserial), "ties": o.n - o.positive - o.negative if o.n else None,
-        "largest_not_excluded": convert(far) if o.verdict == "inconclusive" else None,
-        "blocks_needed": needed,
-        "n_min": o.n_min, "sd": o.sd, **plain,
-        "centre": number(centre[0]) if centre else None, "centre_low": number(centre[1]) if centre else None,
-        "centre_high": number(centre[2]) if centre else None,
-        "baseline_centre": number(base[0]) if base else None,
-        "baseline_centre_low": number(base[1]) if base else None,
-        "baseline_centre_high": number(base[2]) if base else None,
-        "unit": table.unit, "direction": about.direction, "scale": about.scale,
-        "kernel_path": "+".join(s.kernel_paths[0]) or None,
-        "baseline_kernel_path": "+".join(s.kernel_paths[1]) or None,
-        "n_failed": int(((table.failed > 0) & (table.runs == 0))[table.row(s.mode)].sum()),
-        "n_failed_baseline": int(((table.failed > 0) & (table.runs == 0))[table.row(s.baseline)].sum()),
-        "n_runs": int(table.runs[table.row(s.mode)].sum()),
-        "outlier_blocks": s.outliers,
-        "reason": s.reason or _why(o),
-    }  # fmt: skip
+    shown = Interval(convert(o.low), convert(o.high)), Interval(convert(o.sim_low), convert(o.sim_high))
+    (ci, sim_ci), (plain, plain_sim) = (shown, (Interval(), Interval()))[:: 1 if log else -1]
+    failed = (table.failed > 0) & (table.runs == 0)
+    return Comparison(
+        metric=table.metric, test=table.test, placement=table.placement, path=table.path, mode=s.mode,
+        baseline=s.baseline, n_blocks=len(table.blocks), n_used=o.n,
+        ratio=_exp(o.estimate) if log else None, ci=ci, sim_ci=sim_ci,
+        p=o.p, p_holm=o.p_holm, p_equivalence=o.p_equivalence, margin=margin if log else about.margin,
+        wins=better if o.n else None, verdict=o.verdict, flags=ordered, warnings=_warnings(s, o),
+        stat=table.stat, family=s.pair.family.name[0], family_size=s.pair.family.m, q_bh=o.q_bh,
+        p_equivalence_holm=o.p_equivalence_holm, ci_level=o.level, sim_ci_level=o.sim_level,
+        rank_biserial=number(o.rank_biserial), ties=o.n - o.positive - o.negative if o.n else None,
+        largest_not_excluded=convert(far) if o.verdict == "inconclusive" else None, blocks_needed=needed,
+        n_min=o.n_min, sd=o.sd,
+        difference=None if log else number(o.estimate), difference_ci=plain, difference_sim_ci=plain_sim,
+        centre=number(centre[0]) if centre else None, centre_ci=_ends(centre),
+        baseline_centre=number(base[0]) if base else None, baseline_centre_ci=_ends(base),
+        unit=table.unit, direction=about.direction, scale=about.scale,
+        kernel_path="+".join(s.kernel_paths[0]) or None,
+        baseline_kernel_path="+".join(s.kernel_paths[1]) or None,
+        n_failed=int(failed[table.row(s.mode)].sum()),
+        n_failed_baseline=int(failed[table.row(s.baseline)].sum()),
+        n_runs=int(table.runs[table.row(s.mode)].sum()), outlier_blocks=s.outliers, reason=s.reason or _why(o),
+    )  # fmt: skip
+
+
+def _ends(centre: tuple[float, float, float] | None) -> Interval:
+    return Interval(number(centre[1]), number(centre[2])) if centre else Interval()
 
 
 def _exp(value: float | None) -> float | None:

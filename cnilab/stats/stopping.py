@@ -7,7 +7,7 @@ the final analysis pays back by using 0.7 alpha throughout (0.035 for 0.05).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -126,7 +126,7 @@ def precision_of(
     n_first: int = FIRST_LOOK,
     n_max: int | None = None,
     alpha: float = 0.05,
-    planned_modes: list[str] | None = None,
+    planned_modes: Sequence[str] | None = None,
 ) -> Precision:
     """Apply :func:`precision_reached` to the primary comparisons of a samples table as it stands.
 

@@ -13,4 +13,15 @@ from cnilab.study.schema import (
     sets_mss,
 )
 
-__all__ = ["EQUAL_MSS", "PATHS", "PLACEMENTS", "Primary", "Stop", "Study", "Test", "load", "parse", "sets_mss"]
+__all__ = [
+    "EQUAL_MSS",
+    "PATHS",
+    "PLACEMENTS",
+    "Primary",
+    "Stop",
+    "Study",
+    "Test",
+    "load",
+    "parse",
+    "sets_mss",
+]

@@ -15,7 +15,7 @@ from pathlib import Path
 from cnilab.bundled import bundled
 from cnilab.errors import LabError
 from cnilab.measurements.base import Argv, Bench, End, Ended, Served
-from cnilab.runs.run import RunDir
+from cnilab.runs.run import Run
 from cnilab.study import Study
 from cnilab.testbeds.proof import judge as proof
 
@@ -25,14 +25,14 @@ RECORDING = bundled("data/sample")
 class ReplayDeployment:
     """One recorded deployment; fulfils :class:`cnilab.testbeds.base.Deployment`."""
 
-    def __init__(self, recording: RunDir, mode: str, deployment_id: str, proved: dict) -> None:
+    def __init__(self, recording: Run, mode: str, deployment_id: str, proved: dict) -> None:
         self.recording, self.mode, self.proved = recording, mode, proved
         entry = recording.manifest["deployments"][deployment_id]
         self.kernel_path, self.substitute = entry["kernel_path"], entry["substitute"]
         self.notes: tuple[str, ...] = tuple(entry["notes"])
         self.timings: dict[str, float] = {}
         self.metas = {
-            (m["placement"], m["test"]): m for m in recording.metas() if m["deployment_id"] == deployment_id
+            (m["placement"], m["test"]): m for m in recording.metas if m["deployment_id"] == deployment_id
         }
 
     def wait(self) -> None:
@@ -106,7 +106,7 @@ class ReplayTestbed:
     builds_ahead = True
 
     def __init__(self, study: Study, recording: Path = RECORDING) -> None:
-        self.study, self.recording = study, RunDir.open(recording)
+        self.study, self.recording = study, Run.open(recording)
         self._used: dict[str, int] = {}
 
     def can(self, mode: str) -> tuple[str | None, str]:
@@ -135,7 +135,7 @@ class ReplayTestbed:
             raise LabError(f"the recording holds {len(found)} deployments of {mode}; the study asks for more")
         self._used[mode] = index + 1
         deployment_id = found[index][0]
-        return ReplayDeployment(self.recording, mode, deployment_id, self.recording.proofs()[deployment_id])
+        return ReplayDeployment(self.recording, mode, deployment_id, self.recording.proofs[deployment_id])
 
     def provenance(self) -> dict:
         return {"testbed": "replay", "recorded": self.recording.manifest["provenance"]}

@@ -10,9 +10,9 @@ import pytest
 from report import runs
 
 from cnilab import findings
-from cnilab.comparing import compare_run
 from cnilab.runs import samples
-from cnilab.runs.run import RunDir
+from cnilab.runs.run import Run
+from cnilab.runs.writer import RunWriter
 
 
 @pytest.fixture(scope="module")
@@ -22,16 +22,16 @@ def clean(tmp_path_factory):
 
 @pytest.fixture
 def run(clean, tmp_path):
-    return RunDir.open(shutil.copytree(clean.path, tmp_path / "made-up"))
+    return Run.open(shutil.copytree(clean.path, tmp_path / "made-up"))
 
 
 def found(run, code):
-    frame = findings.check(run)
+    frame = findings.check(run.path)  # opened again: a test may have changed what the run has read
     return frame[frame["code"] == code].to_dict("records")
 
 
 def rewrite(run, change):
-    frame = change(run.samples())
+    frame = change(run.samples)
     samples.write(samples.validate(frame), run.path / "samples.parquet")
 
 
@@ -59,7 +59,7 @@ def test_failures_are_counted_with_their_reason(run):
         bad[["metric", "stat", "value", "unit"]] = None
         return pd.concat(
             [rest, bad.assign(status="timeout", reason="netperf was still running after 16 s", value=np.nan)]
-        ).astype(samples.COLUMNS)
+        ).astype(samples.DTYPES)
 
     rewrite(run, fail)
     rows = [r for r in found(run, "trials_without_result") if r["severity"] == "serious"]
@@ -73,7 +73,7 @@ def test_a_missing_trial_is_serious_and_says_what_to_type(run):
     (row,) = found(run, "trials_missing")
     assert (row["severity"], row["value"]) == ("serious", 2)
     assert "--resume" in row["remedy"]
-    run.update_manifest(stopped={"before_block": 10, "reason": "precision_reached"})
+    RunWriter(run.path).update_manifest(stopped={"before_block": 10, "reason": "precision_reached"})
     assert found(run, "trials_missing")[0]["severity"] == "info"
 
 
@@ -114,7 +114,7 @@ def test_a_hidden_difference_is_found(run, column, value, text):
                     (f["block"] == 3) & (f["mode"] == "flannel-vxlan") & (f["test"] == "tcp_stream"), value
                 )
             }
-        ).astype(samples.COLUMNS),
+        ).astype(samples.DTYPES),
     )
     assert any(text in r["text"] and r["severity"] == "serious" for r in found(run, "hidden_difference"))
 
@@ -201,13 +201,17 @@ def test_a_margin_below_the_noise_is_one_finding_a_test_and_placement(run):
     where = [(r["mode"], r["placement"], r["test"]) for r in rows]
     assert len(where) == len(set(where))
     named = sum(len(r["text"].partition("out of reach for ")[2].split(", ")) for r in rows)
-    noisy = [r for r in compare_run(run).rows if r["family"] == "aa" and "margin_below_noise" in r["flags"]]
+    noisy = [
+        r
+        for r in Run(run.path).comparisons.rows
+        if r["family"] == "aa" and "margin_below_noise" in r["flags"]
+    ]
     assert named == len(noisy) > len(rows)
 
 
 def test_a_level_that_changes_within_runs_is_told(run):
-    series = run.intervals()
-    own = run.samples().query("mode == 'flannel-vxlan'")["trial_id"]
+    series = run.intervals
+    own = run.samples.query("mode == 'flannel-vxlan'")["trial_id"]
     late = series["trial_id"].isin(own) & (series["t_start_s"] > 0.6)
     samples.write(
         series.assign(value=series["value"].mask(late, series["value"] * 0.5)), run.path / "intervals.parquet"
@@ -219,13 +223,13 @@ def test_notes_of_the_testbed_are_kept(run):
     log = run.manifest["deployments"]
     for entry in list(log.values())[:3]:
         entry["notes"] = ["cubic could not be set in pod p1"]
-    run.update_manifest(deployments=log)
+    RunWriter(run.path).update_manifest(deployments=log)
     assert found(run, "setting_not_made")[0]["text"] == "cubic could not be set in pod p1 (3 deployments)"
 
 
 def test_what_the_readers_remarked_is_told_in_words(run):
     assert found(run, "remarked") == []
-    ids = run.samples().query("mode == 'host' and test == 'tcp_rr'")["trial_id"].unique()[:3]
+    ids = run.samples.query("mode == 'host' and test == 'tcp_rr'")["trial_id"].unique()[:3]
     remarks = pd.DataFrame({"trial_id": ids, "remark": "confidence_not_met: throughput 7.5%"}, dtype="string")
     samples.write(remarks, run.path / "remarks.parquet")
     rows = found(run, "remarked")
@@ -237,7 +241,7 @@ def test_what_the_readers_remarked_is_told_in_words(run):
 def test_settings_that_were_not_recorded_are_told(run):
     """A difference itself is tests/test_settings.py's."""
     (row,) = found(run, "settings_differ")
-    n = len(run.proofs())
+    n = len(run.proofs)
     assert (row["severity"], row["value"]) == ("info", n)
     assert f"not recorded in {n} of {n} deployments" in row["text"]
 

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from cnilab.findings.offloads import settings_differ
 from cnilab.modes import MODES
-from cnilab.runs.run import RunDir
+from cnilab.runs.run import Run
 
 DEVICE = {"offloads": {"tso": True, "gro": False}, "rps_cpus": ["0"]}
 END = {"congestion_control": "cubic", "tcp_rmem": [4096, 131072, 6291456], "cpus_allowed": "0-1", **DEVICE}
@@ -31,7 +31,7 @@ def deployment(mode, *changes):
 
 def told(*proofs):
     proofs = {str(i): proof for i, proof in enumerate(proofs)}
-    return list(settings_differ(SimpleNamespace(run=SimpleNamespace(proofs=lambda: proofs))))
+    return list(settings_differ(SimpleNamespace(proofs=proofs)))
 
 
 PLAIN = deployment("host"), deployment("flannel-vxlan")
@@ -137,7 +137,7 @@ def test_a_pod_with_an_offload_off_is_found_by_a_real_run(tmp_path, monkeypatch)
     )
     done = CliRunner().invoke(app, ["run", str(study), "-o", str(tmp_path / "run"), "--quiet"])
     assert done.exit_code == 0, done.output
-    frame = findings.check(RunDir.open(tmp_path / "run"))
+    frame = findings.check(Run.open(tmp_path / "run"))
     rows = frame[frame["code"] == "settings_differ"]
     assert list(zip(rows["severity"], rows["mode"])) == [("warning", "flannel-host-gw")]
     assert (

@@ -115,7 +115,8 @@ def version(tool: str) -> str:
     """
     waiting = {f"cnilab.measurements.{tool}", "cnilab.units"}
     waiting |= {
-        f"cnilab.measurements.{tool}.{path.stem}" for path in (ROOT / "cnilab" / "measurements" / tool).glob("[!_]*.py")
+        f"cnilab.measurements.{tool}.{path.stem}"
+        for path in (ROOT / "cnilab" / "measurements" / tool).glob("[!_]*.py")
     }
     read: dict[str, str] = {}
     while waiting:

@@ -11,10 +11,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from cnilab import comparing
 from cnilab.cli import app
 from cnilab.errors import DataError
-from cnilab.loading import load
+from cnilab.loading import comparing, load
 
 DATA = Path(__file__).resolve().parents[1] / "data" / "tools"
 STREAM = json.loads((DATA / "iperf3" / "iperf3_3.12_tcp_stream.json").read_bytes())

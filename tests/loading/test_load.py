@@ -296,7 +296,7 @@ def test_a_run_directory_is_read_and_told_by_its_name():
     sample = Path(__file__).parents[2] / "data" / "sample"
     loaded = load(str(sample), progress=False)
     (told,) = [n["note"] for n in loaded.notes if "a run directory" in n["note"]]
-    assert f"cnilab.RunDir.open({str(sample)!r}).samples()" in told
+    assert f"cnilab.Run.open({str(sample)!r}).samples" in told
     assert told in str(loaded)
 
 

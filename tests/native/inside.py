@@ -1,6 +1,6 @@
 """Runs in the emulated machine: ``cnilab lab verify --json``, and what the kernel held while each mode stood.
 
-    python inside.py OUT [MODE…]        writes OUT/verify.json and OUT/evidence.json
+python inside.py OUT [MODE…]        writes OUT/verify.json and OUT/evidence.json
 """
 
 import contextlib

@@ -17,6 +17,6 @@ def made_run(tmp_path_factory):
 
 @pytest.fixture
 def run_copy(made_run, tmp_path):
-    from cnilab.runs.run import RunDir
+    from cnilab.runs.run import Run
 
-    return RunDir.open(shutil.copytree(made_run.path, tmp_path / "made-up"))
+    return Run.open(shutil.copytree(made_run.path, tmp_path / "made-up"))

@@ -6,7 +6,7 @@ import numpy as np
 
 from cnilab.modes import MODES
 from cnilab.runs import samples
-from cnilab.runs.run import RunDir
+from cnilab.runs.writer import RunWriter
 from cnilab.study import Study
 from cnilab.testbeds.proof import judge as proof
 
@@ -52,7 +52,8 @@ def make(path, *, truth=None, study=None, ipip="ebpf", skipped=(), rng=None):
         "programs": {"iperf3": "iperf 3.12", "netperf": "Netperf version 2.7.0", "wrk": None},
         "libraries": {"numpy": np.__version__},
     }
-    run = RunDir.create(path, plan, provenance)
+    run = RunWriter.create(path, plan, provenance)
+    run_id = run.run.run_id
     rows, series, log = [], [], {}
     level = {b: rng.normal(0, 0.08) for b in range(1, plan.study.blocks + 1)}
     seconds = 0.0
@@ -96,9 +97,10 @@ def make(path, *, truth=None, study=None, ipip="ebpf", skipped=(), rng=None):
             run.raw(trial.trial_id)
             run.finish(trial, meta)
             base = {
-                "run_id": run.run_id,
+                "run_id": run_id,
                 "mode": trial.label,
-                "duration_s": 1.1,
+                "duration_s": 1.0,
+                "wall_s": 1.1,
                 "raw_path": None,
                 "tool_version": "3.12" if test.tool == "iperf3" else "2.7.0",
                 **{
@@ -122,7 +124,7 @@ def make(path, *, truth=None, study=None, ipip="ebpf", skipped=(), rng=None):
                 for t in range(10):
                     series.append(
                         {
-                            "run_id": run.run_id,
+                            "run_id": run_id,
                             "trial_id": trial.trial_id,
                             "t_start_s": t / 10,
                             "t_end_s": (t + 1) / 10,
@@ -135,7 +137,7 @@ def make(path, *, truth=None, study=None, ipip="ebpf", skipped=(), rng=None):
     samples.write(samples.from_rows(rows), run.path / "samples.parquet")
     samples.write(samples.intervals_from_rows(series), run.path / "intervals.parquet")
     run.update_manifest(state="complete", deployments=log, finished_at="2026-11-24T06:06:00+00:00")
-    return run
+    return run.run
 
 
 def _values(test, factor):

@@ -10,6 +10,7 @@ from bs4 import BeautifulSoup
 from cnilab.report import html, narrative
 from cnilab.report import styles as looks
 from cnilab.report.record import Record
+from cnilab.runs.writer import RunWriter
 from report import runs
 
 #: A dot in place of every picture: what is in them is looked up in test_figures, and drawing takes its time.
@@ -166,7 +167,7 @@ def test_a_run_without_netperf_keeps_the_rest(tmp_path):
 
 def test_text_from_files_cannot_become_markup(tmp_path):
     run = runs.make(tmp_path / "odd", study={"blocks": 2})
-    run.update_manifest(provenance={"cpu": "<b onload=x>A & B</b>"})
+    RunWriter(run.path).update_manifest(provenance={"cpu": "<b onload=x>A & B</b>"})
     page = BeautifulSoup(page_of(Record(run, notice="<i>x</i>")), "html.parser")
     assert page.find(string="<b onload=x>A & B</b>")
     assert page.find(class_="notice").get_text() == "<i>x</i>"

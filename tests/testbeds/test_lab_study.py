@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import cnilab
-from cnilab.runs.run import RunDir
+from cnilab.runs.run import Run
 from cnilab.setup.programs import find
 
 pytestmark = pytest.mark.lab
@@ -58,11 +58,11 @@ def finished(tmp_path_factory):
     (folder / "real.yaml").write_text(STUDY)
     done = run("real.yaml", "-o", "out/mine", cwd=folder)
     assert done.returncode == 0, done.stderr
-    return RunDir.open(folder / "out" / "mine")
+    return Run.open(folder / "out" / "mine")
 
 
 def test_every_trial_has_a_number_or_a_reason(finished):
-    samples = finished.samples()
+    samples = finished.samples
     bad = samples[samples["status"] != "ok"]
     assert set(zip(bad["mode"], bad["placement"])) <= {("flannel-host-gw", "cross_subnet")} | (
         set() if find("netperf") else {(m, p) for m in samples["mode"] for p in samples["placement"]}
@@ -71,7 +71,7 @@ def test_every_trial_has_a_number_or_a_reason(finished):
 
 
 def test_each_kind_of_test_gives_its_metrics(finished):
-    samples = finished.samples().query("status == 'ok'")
+    samples = finished.samples.query("status == 'ok'")
     seen = set(zip(samples["test"], samples["metric"], samples["stat"]))
     wanted = {("tcp_stream", "goodput_bps", "value"), ("tcp_stream_8", "goodput_bps", "value")}
     wanted |= {("tcp_stream", m, "value") for m in ("retransmitted_segments", "cpu_s_per_byte")}
@@ -86,7 +86,7 @@ def test_each_kind_of_test_gives_its_metrics(finished):
 
 
 def test_raw_bytes_and_commands_are_kept(finished):
-    meta = next(m for m in finished.metas() if m["test"] == "tcp_stream_8" and m["status"] == "ok")
+    meta = next(m for m in finished.metas if m["test"] == "tcp_stream_8" and m["status"] == "ok")
     folder = finished.path / "raw" / meta["trial_id"]
     told = json.loads((folder / "client.out").read_text())
     assert told["start"]["test_start"]["num_streams"] == 8

@@ -18,7 +18,7 @@ import pytest
 
 from cnilab import execute, study
 from cnilab.errors import ClusterError
-from cnilab.runs.run import RunDir
+from cnilab.runs.run import Run
 from cnilab.study.cluster_settings import ClusterSettings
 from cnilab.testbeds.kubernetes import switching
 from cnilab.testbeds.kubernetes.api import Api
@@ -89,7 +89,7 @@ def test_a_study_with_three_modes_switched_live(cluster, api, tmp_path):
         "--quiet",
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    run = RunDir.open(tmp_path / "run")
+    run = Run.open(tmp_path / "run")
     assert run.manifest["state"] == "complete"
     deployments = run.manifest["deployments"].values()
     assert len(deployments) == 7 * 5
@@ -107,7 +107,7 @@ def test_a_study_with_three_modes_switched_live(cluster, api, tmp_path):
     assert carried["flannel-vxlan-directrouting", "cross_subnet"] == "vxlan 8472"
     assert carried["flannel-vxlan", "same_subnet"] == "vxlan 8472"
     assert carried["host", "cross_subnet"] == "plain"
-    samples = run.samples()
+    samples = run.samples
     goodput = samples[samples["metric"] == "goodput_bps"]
     assert (goodput["value"].dropna() > 0).all()
     crossing = samples[(samples["mode"] == "flannel-host-gw") & (samples["placement"] == "cross_subnet")]
@@ -149,7 +149,7 @@ blocks: 1
     assert told["flannel-host-gw"][0] == "skipped"
     assert "may not be switched" in told["flannel-host-gw"][1]
     assert told["docker-bridge"][0] == told["calico-ipip"][0] == "skipped"
-    overheads = [m["overhead_s"] for m in run.metas() if m["status"] == "ok"]
+    overheads = [m["overhead_s"] for m in run.metas if m["status"] == "ok"]
     assert len(overheads) == 6
     assert dump(api) == before
 
@@ -222,13 +222,13 @@ blocks: 3
     run = execute.run(wanted, tmp_path / "run", progress=False)
     thread.join(5)
     assert evicted
-    metas = [m for m in run.metas() if m["label"] == "flannel-vxlan"]
+    metas = [m for m in run.metas if m["label"] == "flannel-vxlan"]
     failed = [m for m in metas if m["status"] == "failed"]
     assert len(failed) == 1, metas
     assert evicted[0] in failed[0]["reason"]
     assert "deleted" in failed[0]["reason"] or "evict" in failed[0]["reason"].lower()
     assert [m["status"] for m in metas].count("ok") == 2
-    values = run.samples().query("mode == 'flannel-vxlan' and status != 'ok'")["value"]
+    values = run.samples.query("mode == 'flannel-vxlan' and status != 'ok'")["value"]
     assert values.isna().all()
 
 

@@ -18,7 +18,7 @@ from cnilab.loading import Loaded, load
 from cnilab.loading.places import FIELDS, read_mapping
 from cnilab.loading.table import DEFAULTS
 from cnilab.runs import samples as tables
-from cnilab.runs.run import RunDir
+from cnilab.runs.run import Run
 from cnilab.stats import Comparisons, compare
 
 BARE = ("block", "mode", "value")
@@ -60,7 +60,7 @@ def compare_source(
     path = Path(sources[0])
     raw = pattern is not None or mapping is not None or len(sources) > 1
     if not raw and path.is_dir() and (path / "study.yaml").exists():
-        return compare_run(RunDir.open(path), baseline=baseline, margin=margin, **chosen)
+        return Run.open(path).compare(baseline=baseline, margin=margin, **chosen)
     data = None if raw else _table(path)
     if data is None:
         data = _loaded(sources, pattern, mapping, tell)
@@ -77,7 +77,7 @@ def _table(path: Path) -> pd.DataFrame | None:
         if path.suffix == ".csv":
             return None
         raise DataError(f"{path} is no parquet file: {problem}") from problem
-    if set(tables.COLUMNS) <= set(frame.columns):
+    if tables.is_samples(frame):
         return tables.read(path)
     return frame if set(BARE) <= set(frame.columns) else None
 
@@ -116,27 +116,6 @@ def _says_block(pattern: str | None, mapping: Any) -> bool:
 def _why(found: Loaded) -> str:
     reasons = found.files["reason"].dropna()
     return f": {reasons.value_counts().index[0]}; see `cnilab load`" if len(reasons) else ""
-
-
-def compare_run(
-    run: RunDir, *, baseline: str | None = None, margin: float | None = None, **view: Any
-) -> Comparisons:
-    """Compare the modes of a run as its study declared it before the first trial."""
-    study, manifest = run.study, run.manifest
-    return compare(
-        run.samples(),
-        baseline or study.baseline,
-        margin=study.margin if margin is None else margin,
-        alpha=study.alpha,
-        primary=study.primary.model_dump(),
-        planned_modes=study.modes,
-        planned_placements=study.placements,
-        margin_declared=margin is None or margin == study.margin,
-        sequential=study.stop is not None,
-        intervals=run.intervals(),
-        provenance=manifest["provenance"],
-        **view,
-    )
 
 
 def _baseline(data: pd.DataFrame, asked: str | None) -> str:

@@ -1,0 +1,121 @@
+"""From readings to rows: what a tool said, with where and when it was said, as the tables every stage reads.
+
+The one place where this is done, for a run's trials and for raw output from anywhere else. A trial is its
+*identity*, a mapping that holds the columns of the samples table which no tool prints (mode, block, test …), and
+its *reading*. Columns are built one value per trial and then stretched over its samples, because a table made row by
+row costs more than parsing what is in it. Nothing here decides what a value means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cnilab import measurements
+from cnilab.errors import ParseError
+from cnilab.measurements.base import Reading, Sample
+from cnilab.runs import samples as tables
+from cnilab.units import unit_of
+
+Trials = Sequence[tuple[Mapping[str, Any], Reading]]
+
+#: Columns that are the reading's own, under the same name.
+_SAID = ("tool_version", "status", "reason", "duration_s")
+#: Columns of the samples table that a trial's meta holds under the same name.
+_FROM_META = (
+    "trial_id", "block", "slot", "deployment_id", "kernel_path", "placement", "path", "test", "tool",
+    "started_at", "wall_s",
+)  # fmt: skip
+REMARK_COLUMNS = {"trial_id": "string", "remark": "string"}
+
+
+def samples(trials: Trials) -> pd.DataFrame:
+    """Build the samples table; a trial without a value is one row with its status and reason."""
+    kept: list[tuple[Sample, ...]] = [_once(reading.samples) for _, reading in trials]
+    spread = np.repeat(np.arange(len(kept)), [max(1, len(each)) for each in kept])
+    own: dict[str, list] = {"metric": [], "stat": [], "value": []}
+    for each in kept:
+        own["metric"] += [s.metric for s in each] or [None]
+        own["stat"] += [s.stat for s in each] or [None]
+        own["value"] += [s.value for s in each] or [np.nan]
+    units = {metric: unit_of(metric) for metric in set(own["metric"]) if metric}
+    own["unit"] = [units.get(metric) for metric in own["metric"]]
+    columns = {}
+    for name, dtype in tables.DTYPES.items():
+        if name in own:
+            columns[name] = pd.array(own[name], dtype=dtype)
+        elif name in _SAID:
+            columns[name] = _column([getattr(reading, name) for _, reading in trials], dtype).take(spread)
+        else:
+            columns[name] = _column([identity.get(name) for identity, _ in trials], dtype).take(spread)
+    return tables.validate(tables.typed(pd.DataFrame(columns), tables.DTYPES))
+
+
+def intervals(trials: Trials) -> pd.DataFrame:
+    """Build the table of per-interval values; a failed trial's series stands beside its failure."""
+    rows = [
+        {
+            "run_id": identity["run_id"],
+            "trial_id": identity["trial_id"],
+            "unit": unit_of(i.metric),
+            **i._asdict(),
+        }
+        for identity, reading in trials
+        for i in reading.intervals
+    ]
+    return tables.intervals_from_rows(rows)
+
+
+def remarks(trials: Trials) -> pd.DataFrame:
+    """Return what the readers remarked on values that stand, one row per remark."""
+    rows = [
+        {"trial_id": identity["trial_id"], "remark": note}
+        for identity, reading in trials
+        if reading.status == "ok"
+        for note in reading.notes
+    ]
+    return tables.typed(rows, REMARK_COLUMNS)
+
+
+def identity_of(meta: Mapping[str, Any], run_id: str) -> dict[str, Any]:
+    """Return the columns that a trial's ``meta.json`` tells."""
+    return {
+        "run_id": run_id,
+        "mode": meta["label"],
+        "raw_path": f"raw/{meta['trial_id']}/client.out" if meta.get("client_argv") else None,
+        **{name: meta.get(name) for name in _FROM_META},
+    }
+
+
+def reading_of(meta: Mapping[str, Any], folder: Path) -> Reading:
+    """Return what a trial measured, read from the raw bytes in ``folder``, or why it has no value."""
+    if meta["status"] != "ok":
+        return Reading(status=meta["status"], reason=meta["reason"])
+    try:
+        read = measurements.measurement(meta["tool"]).read(folder)
+    except OSError as error:
+        return Reading(status="failed", reason=f"its raw output cannot be read: {error.strerror}")
+    except ParseError as error:
+        return Reading(status="failed", reason=f"output not readable: {error}")
+    if len(read) > 1:
+        return Reading(status="failed", reason=f"{len(read)} results in one trial's output")
+    if not read or (read[0].status == "ok" and not read[0].samples):
+        return Reading(status="failed", reason="the output holds no result")
+    return read[0]
+
+
+def _once(said: tuple[Sample, ...]) -> tuple[Sample, ...]:
+    """Keep the first of two values of one metric and stat: a value is recorded once, whatever is printed twice."""
+    if len(said) < 2:
+        return said
+    return tuple({(s.metric, s.stat): s for s in reversed(said)}.values())[::-1]
+
+
+def _column(values: list, dtype: str) -> Any:
+    if dtype == "float64":
+        return np.asarray([np.nan if v is None else v for v in values], dtype=dtype)
+    return pd.array(values, dtype=dtype)

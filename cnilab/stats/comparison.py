@@ -1,0 +1,124 @@
+"""One comparison as a value: everything it says, unrounded, with nothing missing disguised as a number.
+
+Its keys are a contract (programs read them), and are a mapping's keys here too: ``row["ci_low"]`` is
+``row.ci.low``. All of a study together are :class:`cnilab.stats.comparisons.Comparisons`; nothing is computed here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, NamedTuple
+
+
+class Interval(NamedTuple):
+    """Two ends; None where there is none, or it is not finite."""
+
+    low: float | None = None
+    high: float | None = None
+
+
+NOWHERE = Interval()
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Comparison(Mapping[str, Any]):
+    """A mode against the baseline in one table, with its verdict and all that qualifies it.
+
+    Ratios stand for metrics compared as such, differences (in the metric's unit) for the others; ``ci`` is the
+    interval of this comparison alone, ``sim_ci`` the one that holds for its whole family at once. ``centre`` is a
+    mode by itself, a description and never a comparison. Equal to a dict of the same keys and values.
+    """
+
+    metric: str
+    test: str | None = None
+    placement: str | None = None
+    path: str | None = None
+    mode: str
+    baseline: str
+    n_blocks: int
+    n_used: int
+    ratio: float | None = None
+    ci: Interval = field(default=NOWHERE, metadata={"keys": ("ci_low", "ci_high")})
+    sim_ci: Interval = field(default=NOWHERE, metadata={"keys": ("sim_ci_low", "sim_ci_high")})
+    p: float | None = None
+    p_holm: float | None = None
+    p_equivalence: float | None = None
+    margin: float | None = None
+    wins: int | None = None
+    verdict: str
+    flags: tuple[str, ...] = ()
+    warnings: tuple[Mapping[str, Any], ...] = ()
+    stat: str
+    family: str
+    family_size: int
+    q_bh: float | None = None
+    p_equivalence_holm: float | None = None
+    ci_level: float | None = None
+    sim_ci_level: float | None = None
+    rank_biserial: float | None = None
+    ties: int | None = None
+    largest_not_excluded: float | None = None
+    blocks_needed: int | None = None
+    n_min: int
+    sd: float | None = None
+    difference: float | None = None
+    difference_ci: Interval = field(
+        default=NOWHERE, metadata={"keys": ("difference_ci_low", "difference_ci_high")}
+    )
+    difference_sim_ci: Interval = field(
+        default=NOWHERE, metadata={"keys": ("difference_sim_ci_low", "difference_sim_ci_high")}
+    )
+    centre: float | None = None
+    centre_ci: Interval = field(default=NOWHERE, metadata={"keys": ("centre_low", "centre_high")})
+    baseline_centre: float | None = None
+    baseline_centre_ci: Interval = field(
+        default=NOWHERE, metadata={"keys": ("baseline_centre_low", "baseline_centre_high")}
+    )
+    unit: str
+    direction: str | None = None
+    scale: str
+    kernel_path: str | None = None
+    baseline_kernel_path: str | None = None
+    n_failed: int
+    n_failed_baseline: int
+    n_runs: int
+    outlier_blocks: tuple[str, ...] = ()
+    reason: str | None = None
+
+    def __getitem__(self, key: str) -> Any:
+        name, end = KEYS[key]
+        value = getattr(self, name)
+        return value if end is None else value[end]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(KEYS)
+
+    def __len__(self) -> int:
+        return len(KEYS)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the contract's keys with their values, in its order."""
+        return {key: self[key] for key in KEYS}
+
+    @classmethod
+    def from_dict(cls, row: Mapping[str, Any]) -> Comparison:
+        """Read what :meth:`to_dict` made."""
+        made: dict[str, Any] = {}
+        for about in fields(cls):
+            if ends := about.metadata.get("keys"):
+                made[about.name] = Interval(*(row[end] for end in ends))
+            else:
+                value = row[about.name]
+                made[about.name] = tuple(value) if about.name in LISTS else value
+        return cls(**made)
+
+
+#: Key of the contract -> the field that holds it, and which end of an interval it is (None: the field itself).
+KEYS: dict[str, tuple[str, int | None]] = {
+    key: (about.name, None if end < 0 else end)
+    for about in fields(Comparison)
+    for end, key in enumerate(about.metadata.get("keys", (about.name,)), -1 if not about.metadata else 0)
+}
+#: Keys that hold several values.
+LISTS = ("flags", "warnings", "outlier_blocks")
