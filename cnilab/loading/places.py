@@ -23,10 +23,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
+from cnilab.errors import DataError, RunDirError, StudyError
+from cnilab.runs import files, samples
+from cnilab.study import yaml_text
 
-from cnilab.errors import DataError
-from cnilab.runs import samples
+#: A mapping may name every file of an archive, so it is longer than a study.
+_BOUNDS = yaml_text.Bounds(characters=1 << 22, values=100_000)
 
 FIELDS = ("mode", "block", "placement", "path", "test", "kernel_path", "run_id")
 #: Fields that take only these words.
@@ -116,8 +118,8 @@ def read_mapping(
 def _table(file: Path) -> list[tuple[Any, Any]]:
     """Return what stands in a mapping file, in its order."""
     try:
-        text = file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as problem:
+        text = files.read(file.resolve(), limit=_BOUNDS.characters).decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError, RunDirError) as problem:
         raise DataError(f"the mapping {file} cannot be read: {problem}") from problem
     if file.suffix.lower() == ".csv":
         # Where the decimal comma is usual, spreadsheets write semicolons.
@@ -132,8 +134,12 @@ def _table(file: Path) -> list[tuple[Any, Any]]:
             )
         return [(row["file"], {k: v for k, v in row.items() if k != "file" and v}) for row in rows]
     try:
-        table = json.loads(text) if file.suffix.lower() == ".json" else yaml.safe_load(text)
-    except (ValueError, yaml.YAMLError) as problem:
+        table = (
+            json.loads(text)
+            if file.suffix.lower() == ".json"
+            else yaml_text.read(text, str(file), _BOUNDS)[0]
+        )
+    except (ValueError, RecursionError, StudyError) as problem:
         raise DataError(f"the mapping {file} is not readable: {problem}") from problem
     if not isinstance(table, Mapping):
         raise DataError(f"the mapping {file} holds no mapping; {FORM}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,9 +16,11 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from cnilab import modes
-from cnilab.errors import StudyError, UnknownKey
+from cnilab.errors import RunDirError, StudyError, UnknownKey
 from cnilab.modes import AA_SUFFIX
+from cnilab.runs import files
 from cnilab.runs.samples import PATHS, PLACEMENTS
+from cnilab.study import yaml_text
 from cnilab.study.cluster_settings import ClusterSettings
 from cnilab.study.plan import Plan
 
@@ -222,6 +225,9 @@ class Study(_Strict):
         return Plan.of(self)
 
 
+#: Mistakes told one by one; a file with more is not a study with mistakes.
+_TOLD = 20
+
 _PARTS: dict[Any, type[BaseModel]] = {
     "tests": Test,
     "primary": Primary,
@@ -247,25 +253,19 @@ def load(source: str | Path) -> Study:
     """
     path = Path(source)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = files.read(path.resolve()).decode()
     except FileNotFoundError:
         near = sorted(p.name for p in path.parent.glob("*.y*ml")) if path.parent.is_dir() else []
         hint = f"; in {path.parent} there are: {', '.join(near)}" if near else ""
         raise StudyError(f"no study at {path}{hint}") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError, RunDirError) as error:
         raise StudyError(f"cannot read the study {path}: {error}") from error
     return parse(text, name=str(path))
 
 
 def parse(text: str, name: str = "study") -> Study:
     """Read a study from YAML text; ``name`` is what errors call it."""
-    try:
-        tree = yaml.compose(text, Loader=yaml.SafeLoader)
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark else ""
-        raise StudyError(f"{name}{line}: not YAML: {getattr(error, 'problem', None) or error}") from error
+    data, tree = yaml_text.read(text, name)
     if not isinstance(data, dict):
         raise StudyError(
             f"{name}:1: a study is a mapping of keys; this is {type(data).__name__}. See data/studies/quick.yaml"
@@ -273,28 +273,37 @@ def parse(text: str, name: str = "study") -> Study:
     try:
         return Study.model_validate(data)
     except ValidationError as error:
-        raise StudyError("\n".join(_explain(e, tree, name) for e in error.errors())) from None
+        wrong = error.errors()
+        lines = [_explain(e, tree, name) for e in wrong[:_TOLD]]
+        if len(wrong) > _TOLD:
+            lines.append(f"{name}: and {len(wrong) - _TOLD} more")
+        raise StudyError("\n".join(lines)) from None
 
 
 def _explain(error: Any, tree: yaml.Node, name: str) -> str:
     """One line an error: file:line: key: what is wrong, the value, what is allowed."""
     location = list(error["loc"])
     line = _line_of(tree, location)
-    key = ".".join(str(p) for p in location) or "study"
+    key = ".".join(_short(p) for p in location) or "study"
     value = error.get("input")
     kind, context = error["type"], error.get("ctx", {})
     if kind == "extra_forbidden":
         allowed = list(_PARTS.get(location[0], Study).model_fields)
-        what = str(UnknownKey("key", location[-1], allowed))
+        what = str(UnknownKey("key", _short(location[-1]), allowed))
         key = ".".join(str(p) for p in location[:-1]) or "study"
     elif kind == "missing":
         what = "is missing"
     elif kind == "value_error":
         what = str(context.get("error", error["msg"]))
     else:
-        shown = repr(value) if not isinstance(value, (dict, list)) else type(value).__name__
+        shown = type(value).__name__ if isinstance(value, (dict, list)) else _short(value, repr)
         what = f"{shown}: {error['msg'][0].lower()}{error['msg'][1:]}"
     return f"{name}:{line}: {key}: {what}"
+
+
+def _short(value: Any, shown: Callable[[Any], str] = str) -> str:
+    text = shown(value)
+    return text if len(text) <= 80 else f"{text[:77]}…"
 
 
 def _line_of(node: yaml.Node | None, location: list) -> int:

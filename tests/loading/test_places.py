@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cnilab.errors import DataError
-from cnilab.loading import load
+from cnilab.loading import load, places
 
 DATA = Path(__file__).resolve().parents[1] / "data" / "tools"
 
@@ -73,3 +73,16 @@ def test_two_stars_are_any_folders_and_none(runs):
 def test_titles_of_a_mapping_as_a_spreadsheet_has_them(runs):
     Path("mapping.csv").write_text("File , Mode\nruns/host/*,mine\n")
     assert set(load("runs", mapping="mapping.csv", progress=False).samples["mode"]) == {"mine"}
+
+
+@pytest.mark.parametrize("text", ["a: &a [*a]\n", "a: " + "[" * 500, '"*": {mode: ' + "9" * 5000 + "}"])
+def test_a_mapping_from_anywhere_is_bounded(tmp_path, text):
+    (tmp_path / "m.yaml").write_text(text)
+    with pytest.raises(DataError, match=r"m\.yaml is not readable"):
+        places.read_mapping(tmp_path / "m.yaml")
+
+
+def test_a_mapping_of_brackets_in_json_is_bounded(tmp_path):
+    (tmp_path / "m.json").write_text("[" * 200_000)
+    with pytest.raises(DataError, match="is not readable"):
+        places.read_mapping(tmp_path / "m.json")
