@@ -43,7 +43,8 @@ def _row(mode: Mode, kernel_path: str, evidence: dict, placement: str) -> Row:
     checks = [*state.devices(mode, kernel_path, evidence, seen), *state.sessions(mode, evidence, seen)]
     reported, mode = mode, MODES["host"] if path == "host_to_host" else mode
     checks += [check("end_mtu", seen["mtu"], mtu, end=end) for end, mtu in seen["end_mtus"].items()]
-    checks += state.unlimited(evidence, seen)
+    checks += state.unlimited(kernel_path, evidence, seen)
+    checks += state.offloads(reported, evidence, seen, placement)
     checks += state.filters(reported, evidence, seen)
     first = seen["probes"][0]
     reachable = first["result"] == "ok"
