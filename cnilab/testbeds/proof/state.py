@@ -57,10 +57,11 @@ def unlimited(kernel_path: str, evidence: dict, seen: dict) -> Iterator[Check]:
     """No queue of either node or end limits a rate or loses packets, and every device takes whole segments."""
     allowed = _UNLIMITED | (_PROGRAMS if kernel_path == "ebpf" else set())
     read = {node: evidence["nodes"][node] for node in ends(seen)}
-    places = {node: (state.get("qdiscs"), state.get("links")) for node, state in read.items() if state is not None}
+    places = [(node, state.get("qdiscs"), state.get("links")) for node, state in read.items() if state is not None]
     for end, state in (seen.get("ends") or {}).items():
-        places[end] = (state["qdiscs"], [state["link"]] if state["link"] else None)
-    for place, (qdiscs, links) in places.items():
+        if end not in read:  # without pods the nodes themselves are the ends
+            places.append((end, state["qdiscs"], [state["link"]] if state["link"] else None))
+    for place, qdiscs, links in places:
         if qdiscs is not None:
             limited = sorted(f"{q['dev']} {q['kind']}" for q in qdiscs if q["kind"] not in allowed)
             yield check("no_rate_limit", [], limited, where=place)
