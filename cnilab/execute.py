@@ -175,7 +175,7 @@ class _Matrix:
         """Begin a deployment; a mode this machine cannot run, or that fails to build, comes back as its error."""
         path, why = self.bed.can(trial.mode)
         if path is None:
-            return Unavailable(why)
+            return Unavailable(trial.mode, fact=why)
         try:
             return self.bed.deploy(trial.mode)
         except (TestbedError, Unavailable) as error:
@@ -195,23 +195,24 @@ class _Matrix:
         )
         entry = {"mode": first.mode, "label": first.label, "block": first.block, "slot": first.slot}
         self.log[first.deployment_id] = entry
-        if isinstance(deployment, Exception):
+        if isinstance(deployment, TestbedError | Unavailable):
             status = "skipped" if isinstance(deployment, Unavailable) else "failed"
-            self._give_up(entry, trials, status, str(deployment))
+            self._give_up(entry, trials, status, deployment.fact)
             return
         entry |= {
             "kernel_path": deployment.kernel_path,
-            "substitute": deployment.substitute,
-            "notes": list(deployment.notes),
+            "substitute": deployment.substitute.to_dict() if deployment.substitute else None,
+            "notes": [note.to_dict() for note in deployment.notes],
         }
         began = time.monotonic()
         try:
             deployment.wait()
             proved = self._prove(deployment, trials)
         except TestbedError as error:
-            self._give_up(entry, trials, "failed", str(error))
+            self._give_up(entry, trials, "failed", error.fact)
             return
-        entry |= {**deployment.timings, "ready_s": time.monotonic() - began, "notes": list(deployment.notes)}
+        entry |= {**deployment.timings, "ready_s": time.monotonic() - began}
+        entry["notes"] = [note.to_dict() for note in deployment.notes]
         reaching = [t for t in trials if proved[t.placement].reachable and proved[t.placement].status == "ok"]
         for trial in trials:
             last = not reaching or trial is reaching[-1]
@@ -220,16 +221,16 @@ class _Matrix:
             row = proved[trial.placement]
             if row.status != "ok" or not row.reachable:
                 status = "skipped" if row.status == "skipped" else "failed"
-                self._record(trial, entry, {"status": status, "reason": _told(row.reason)})
+                self._without(trial, entry, status, row.reason)
             else:
                 self._trial(deployment, trial, entry)
             self.bar.update(self.plan.measuring_s([trial]))
         entry["total_s"] = time.monotonic() - began
 
-    def _give_up(self, entry: dict, trials: list[Trial], status: str, reason: str) -> None:
-        entry |= {"status": status, "reason": reason}
+    def _give_up(self, entry: dict, trials: list[Trial], status: str, reason: Fact) -> None:
+        entry |= {"status": status, "reason": reason.to_dict()}
         for trial in trials:
-            self._record(trial, entry, {"status": status, "reason": reason})
+            self._without(trial, entry, status, reason)
             self.bar.update(self.plan.measuring_s([trial]))
 
     def _prove(self, deployment: Any, trials: list[Trial]) -> dict[str, proof.Row]:
@@ -261,7 +262,7 @@ class _Matrix:
         tool = measurement(test.tool)
         absent = [why for p in tool.PROGRAMS if (why := self.bed.lacks(p.name))]
         if absent:
-            self._record(trial, entry, {"status": "skipped", "reason": absent[0]})
+            self._without(trial, entry, "skipped", absent[0])
             return
         call = Call(
             kind=test.kind,
@@ -283,10 +284,11 @@ class _Matrix:
             with deployment.bench(trial.placement, trial.path, trial.test) as bench:
                 ended = tool.measure(bench, call, folder, limit)
         except TestbedError as error:
-            self._record(trial, entry, {"status": "failed", "reason": str(error)})
+            self._without(trial, entry, "failed", error.fact)
             return
         except Exception as error:  # a testbed's defect costs one trial, not the matrix
-            self._record(trial, entry, {"status": "failed", "reason": _defect(error)})
+            defect = Fact("bench_failed.defect", {"error": type(error).__name__}, str(error))
+            self._without(trial, entry, "failed", defect)
             return
         self._record(
             trial,
@@ -300,6 +302,10 @@ class _Matrix:
                 "overhead_s": time.monotonic() - began - test.duration_s - test.omit_s,
             },
         )
+
+    def _without(self, trial: Trial, entry: dict, status: str, reason: Fact | None) -> None:
+        """Record a trial of which there is nothing to be read."""
+        self._record(trial, entry, {"status": status, "reason": reason.to_dict() if reason else None})
 
     def _record(self, trial: Trial, entry: dict, meta: dict) -> None:
         self.archive.raw(trial.trial_id)
@@ -335,17 +341,6 @@ class _Matrix:
         return found.stop
 
 
-def _told(reason: Fact | None) -> str | None:
-    """Return a proof's reason in words, which is how a trial's meta keeps it."""
-    from cnilab.report.language import tell
-
-    return tell(reason) if reason else None
-
-
-def _defect(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
-
-
 def _outcome(ended: Ended, tool: str, folder: Path, limit_s: float) -> dict:
     """Turn a measurement's end into a status; what it measured is read later, from its bytes."""
     meta = {
@@ -356,13 +351,12 @@ def _outcome(ended: Ended, tool: str, folder: Path, limit_s: float) -> dict:
         **ended.called,
     }
     if ended.timed_out:
-        return meta | {"status": "timeout", "reason": f"{tool} was still running after {limit_s:g} s"}
+        late = Fact("timeout", {"tool": tool, "limit_s": limit_s})
+        return meta | {"status": "timeout", "reason": late.to_dict()}
     if ended.code != 0:
         files = [folder / name for name in ("client.err", "client.out")]
         texts = [f.read_text(errors="replace").strip() for f in files if f.is_file()]
         said = next(filter(None, texts), "")
-        return meta | {
-            "status": "failed",
-            "reason": f"{tool} ended with status {ended.code}: {said[-300:] or 'it said nothing'}",
-        }
+        failed = Fact("tool_failed", {"tool": tool, "status": ended.code}, said[-300:] or None)
+        return meta | {"status": "failed", "reason": failed.to_dict()}
     return meta | {"status": "ok", "reason": None}

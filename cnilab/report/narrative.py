@@ -18,7 +18,9 @@ from cnilab.report import figures, names, tables, words
 from cnilab.report import path_drawing as trails
 from cnilab.report import segment_size as losses
 from cnilab.report import time_order as steadiness
+from cnilab.report.language import tell
 from cnilab.report.record import Record
+from cnilab.runs import schema1
 
 #: Names of modes in a sentence; not the word in the kernel's "no route to host".
 _IDS = re.compile(
@@ -281,9 +283,9 @@ def proof(record: Record) -> Part:
         )
     )
     why = {
-        (d["mode"], d["substitute"])
+        (d["mode"], tell(how))
         for d in record.manifest.get("deployments", {}).values()
-        if d.get("substitute")
+        if (how := schema1.read(d.get("substitute")))
     }
     out += [paragraph(f"{record.label(mode)}: {text}.") for mode, text in sorted(why)]
     out.append(tables.proofs(record)._repr_html_())

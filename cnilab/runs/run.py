@@ -14,7 +14,8 @@ is asked: that is :mod:`cnilab.runs.writer`.
 
 Schema history, newest first
 ----------------------------
-2  samples have ``wall_s``; comparisons carry their header and what they were made of
+2  reasons, substitutes and notes are facts (:mod:`cnilab.facts`); samples have ``wall_s``;
+   comparisons carry their header and what they were made of
 1  first version; its tables are read as :mod:`cnilab.runs.samples` says, its comparisons are made anew
 """
 

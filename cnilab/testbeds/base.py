@@ -9,6 +9,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
+from cnilab.facts import Fact
 from cnilab.measurements.base import Bench
 from cnilab.testbeds.proof.judge import Row
 
@@ -17,12 +18,12 @@ class Deployment(Protocol):
     """One mode in place.
 
     ``kernel_path`` says which implementation carries the packets, ``substitute`` why it is not the native one
-    (empty if it is), ``notes`` what could not be pinned, ``timings`` seconds spent on what.
+    (None if it is), ``notes`` what could not be pinned, ``timings`` seconds spent on what.
     """
 
     kernel_path: str
-    substitute: str
-    notes: tuple[str, ...]
+    substitute: Fact | None
+    notes: tuple[Fact, ...]
     timings: dict[str, float]
 
     def wait(self) -> Any:
@@ -58,11 +59,11 @@ class Testbed(Protocol):
         """CPU to bind the client to, and the server; (None, None) leaves both free."""
         ...
 
-    def lacks(self, program: str) -> str:
-        """Why a tool's program cannot be run, with the way to get it, or nothing."""
+    def lacks(self, program: str) -> Fact | None:
+        """Why a tool's program cannot be run, with the way to get it, or None."""
         ...
 
-    def can(self, mode: str) -> tuple[str | None, str]:
+    def can(self, mode: str) -> tuple[str | None, Fact | None]:
         """Kernel path and why; None and the reason where the mode cannot run here."""
         ...
 

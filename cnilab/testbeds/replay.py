@@ -14,7 +14,9 @@ from pathlib import Path
 
 from cnilab.bundled import bundled
 from cnilab.errors import LabError
+from cnilab.facts import Fact
 from cnilab.measurements.base import Argv, Bench, End, Ended, Served
+from cnilab.runs import schema1
 from cnilab.runs.run import Run
 from cnilab.study import Study
 from cnilab.testbeds.proof import judge as proof
@@ -28,8 +30,8 @@ class ReplayDeployment:
     def __init__(self, recording: Run, mode: str, deployment_id: str, proved: dict) -> None:
         self.recording, self.mode, self.proved = recording, mode, proved
         entry = recording.manifest["deployments"][deployment_id]
-        self.kernel_path, self.substitute = entry["kernel_path"], entry["substitute"]
-        self.notes: tuple[str, ...] = tuple(entry["notes"])
+        self.kernel_path, self.substitute = entry["kernel_path"], schema1.read(entry["substitute"])
+        self.notes = tuple(note for n in entry["notes"] if (note := schema1.read(n)))
         self.timings: dict[str, float] = {}
         self.metas = {
             (m["placement"], m["test"]): m for m in recording.metas if m["deployment_id"] == deployment_id
@@ -47,9 +49,12 @@ class ReplayDeployment:
     def bench(self, placement: str, path: str, test: str) -> AbstractContextManager[Bench]:
         meta = self.metas.get((placement, test))
         if meta is None:
-            raise LabError(f"the recording has no {test} of {self.mode} in {placement}")
+            raise LabError(
+                f"the recording has no {test} of {self.mode} in {placement}",
+                Fact("bench_failed.not_recorded", {"test": test, "mode": self.mode, "placement": placement}),
+            )
         if "code" not in meta:
-            raise LabError(f"in the recording: {meta['reason']}")
+            raise LabError("failed in the recording", schema1.read(meta["reason"]))
         return nullcontext(ReplayBench(self.recording.path / "raw" / meta["trial_id"], meta))
 
     def close(self) -> None:
@@ -109,13 +114,14 @@ class ReplayTestbed:
         self.study, self.recording = study, Run.open(recording)
         self._used: dict[str, int] = {}
 
-    def can(self, mode: str) -> tuple[str | None, str]:
+    def can(self, mode: str) -> tuple[str | None, Fact | None]:
         found = self._deployments(mode)
-        return (found[0][1]["kernel_path"], "") if found else (None, f"the recording has no {mode}")
+        if found:
+            return found[0][1]["kernel_path"], None
+        return None, Fact("recording_lacks_mode", {"mode": mode})
 
-    def lacks(self, program: str) -> str:
+    def lacks(self, program: str) -> None:
         """Nothing: what ran, ran."""
-        return ""
 
     def cpus(self) -> tuple[None, None]:
         """What was bound stands in the recording."""
@@ -132,7 +138,10 @@ class ReplayTestbed:
         found = self._deployments(mode)
         index = self._used.get(mode, 0)
         if index >= len(found):
-            raise LabError(f"the recording holds {len(found)} deployments of {mode}; the study asks for more")
+            raise LabError(
+                f"the recording holds {len(found)} deployments of {mode}; the study asks for more",
+                Fact("bench_failed.recording_ends", {"mode": mode, "deployments": len(found)}),
+            )
         self._used[mode] = index + 1
         deployment_id = found[index][0]
         return ReplayDeployment(self.recording, mode, deployment_id, self.recording.proofs[deployment_id])

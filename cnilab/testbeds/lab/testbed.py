@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 from cnilab.errors import LabError
+from cnilab.facts import Fact
 from cnilab.measurements.base import Argv, Bench, End, Ended, Served, spelled
 from cnilab.setup.programs import find
 from cnilab.study import Study
@@ -102,11 +103,11 @@ class LabTestbed:
         self.study = study
         self._traced: set[str] = set()
 
-    def can(self, mode: str) -> tuple[str | None, str]:
+    def can(self, mode: str) -> tuple[str | None, Fact | None]:
         return kernel.kernel_path(mode)
 
-    def lacks(self, program: str) -> str:
-        return "" if find(program) else f"{program} is not installed; `cnilab doctor` tells how to get it"
+    def lacks(self, program: str) -> Fact | None:
+        return None if find(program) else Fact("program_missing", {"program": program, "remedy": "cnilab doctor"})
 
     def deploy(self, mode: str) -> LabDeployment:
         services = self.study.path == "pod_to_service"
@@ -120,8 +121,8 @@ class LabTestbed:
         try:
             missing = kernel.probe().missing
         except LabError as error:
-            missing = {"lab": str(error)}
-        return {"testbed": "lab", "kernel_lacks": missing}
+            missing = {"lab": error.fact}
+        return {"testbed": "lab", "kernel_lacks": {name: why.to_dict() for name, why in missing.items()}}
 
     def cpus(self) -> tuple[int | None, int | None]:
         return pinned_cpus()
