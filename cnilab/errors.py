@@ -114,5 +114,9 @@ class Unavailable(CnilabError, RuntimeError):
         self.fact = fact or Fact("unavailable", {"remedy": remedy} if remedy else {}, need)
 
 
+class WriteError(CnilabError, OSError):
+    """A file that was asked for cannot be written; the message carries the system's own words."""
+
+
 class RunDirError(CnilabError, RuntimeError):
     """A run directory that is missing, damaged, or belongs to another study."""

@@ -1,6 +1,7 @@
 """The command line as a person meets it: help with an example, one-sentence errors, exit statuses, JSON."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -45,6 +46,25 @@ def test_every_command_shows_an_example_and_explains_itself(name):
     command = ALL[name]
     assert command.epilog.startswith(f"Example: cnilab {name}")
     assert command.help.strip().endswith(".")
+
+
+def named_commands():
+    """Every `cnilab …` with options that the package, the README or CONTRIBUTING tells a person to type."""
+    files = [*(ROOT / "cnilab").rglob("*.py"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
+    pattern = re.compile(r"\bcnilab ((?:[a-z]+ ?)+?)((?: ?[A-Z{][^ `]*)*(?: --[a-z-]+(?: [A-Z0-9][^ `]*)?)+)")
+    for path in files:
+        for words, rest in pattern.findall(path.read_text(encoding="utf-8")):
+            yield words.split(), re.findall(r"--[a-z-]+", rest)
+
+
+def test_what_a_person_is_told_to_type_exists():
+    seen = list(named_commands())
+    assert len(seen) > 8
+    for words, options in seen:
+        name = " ".join(words[:2]) if " ".join(words[:2]) in ALL else words[0]
+        assert name in ALL, f"cnilab {' '.join(words)}"
+        known = {o for p in ALL[name].params for o in p.opts} | {"--help"}
+        assert set(options) <= known, f"cnilab {name} has no {set(options) - known}"
 
 
 def test_modes_lists_the_catalogue():

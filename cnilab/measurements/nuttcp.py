@@ -138,14 +138,14 @@ class _Walk:
         elif line.startswith("nuttcp-"):
             self.verbose.more(line)
         elif row := _ROW.match(line) or _PARSE.match(line):
-            self._row(row, line, at)
+            self._row(row, at)
             self.erring = False
 
     def _failed(self, reason: str, at: int, *notes: str) -> Reading:
         series, self.series = checks.series(self.series), []
         return checks.failed(reason, intervals=series, line=at, notes=notes, tool_version=self.version)
 
-    def _row(self, row: re.Match[str], line: str, at: int) -> None:
+    def _row(self, row: re.Match[str], at: int) -> None:
         """Take a line of ``-i``, or the one that ends a test."""
         if row.re is _PARSE:
             pairs = _PAIR.findall(row[0])

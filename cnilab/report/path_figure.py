@@ -17,7 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from cnilab.errors import RunDirError
+from cnilab.errors import WriteError
 from cnilab.report import names
 from cnilab.report.styles import LIGHT, ORANGE, Look
 
@@ -58,7 +58,7 @@ def save(trail: Mapping[str, Any], path: Path) -> None:
 
     Raises
     ------
-    RunDirError
+    WriteError
         If it cannot be written.
     """
     no_clock = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix, {})
@@ -66,7 +66,7 @@ def save(trail: Mapping[str, Any], path: Path) -> None:
         with rc_context({"svg.hashsalt": "cnilab"}):
             draw(trail).savefig(path, metadata=no_clock, dpi=200)
     except OSError as error:
-        raise RunDirError(f"cannot write {path}: {error.strerror or error}") from error
+        raise WriteError(f"cannot write {path}: {error.strerror or error}") from error
 
 
 def _places(ax: Axes, look: Look, hops: Sequence[Mapping[str, Any]]) -> None:

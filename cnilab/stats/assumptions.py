@@ -216,9 +216,7 @@ def check_table(
     return out
 
 
-def run_checks(
-    samples: pd.DataFrame, baseline: str, *, seed: int = 0, primary_only: bool = False
-) -> pd.DataFrame:
+def run_checks(samples: pd.DataFrame, baseline: str, *, seed: int = 0) -> pd.DataFrame:
     """Run drift, change point, position and lag-1 on every table of a study.
 
     Returns

@@ -5,7 +5,7 @@ from matplotlib.patches import Rectangle
 from typer.testing import CliRunner
 
 from cnilab.cli import app
-from cnilab.errors import RunDirError
+from cnilab.errors import WriteError
 from cnilab.report import path_figure as way
 
 
@@ -63,7 +63,7 @@ def test_the_same_trace_gives_the_same_bytes(tmp_path, suffix):
 
 
 def test_a_place_that_cannot_be_written_is_told(tmp_path):
-    with pytest.raises(RunDirError, match=r"cannot write .*nowhere/way.svg: No such file"):
+    with pytest.raises(WriteError, match=r"cannot write .*nowhere/way.svg: No such file"):
         way.save(TRAIL, tmp_path / "nowhere" / "way.svg")
 
 

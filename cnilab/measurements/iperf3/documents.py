@@ -18,7 +18,6 @@ from cnilab.measurements.reading.json_text import branch
 
 #: Ansible prints ``ok: [node] => {`` before an object.
 _OPENS = re.compile(rb"^(?:[ \t]*(?:\[\s*)?|\w[^\n]{0,200} => )\{", re.MULTILINE)
-_EVENT = re.compile(r'\{\s*"event"\s*:')
 _ERROR = re.compile(r"^[^\n{\"]{0,100}\biperf3: (?:(?:parameter )?error|interrupt) - (.*)", re.MULTILINE)
 _NAN = re.compile(r"(?<=[:,\[\s])-?(?:nan|inf)(?:\(\w*\))?(?=\s*[,}\]])", re.IGNORECASE)
 _SERIES = re.compile(rb'"intervals"\s*:\s*\[')

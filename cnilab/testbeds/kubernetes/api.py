@@ -12,7 +12,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -199,7 +199,7 @@ class Api:
             return self._once("POST", path, {}, body, "application/json")
 
         try:
-            return self._retry(send, "POST", path)
+            return self._retry(send)
         except Conflict:
             if attempts == 1 or "name" not in body["metadata"]:
                 raise
@@ -284,9 +284,9 @@ class Api:
     # ---- the wire -------------------------------------------------------------------------------------
 
     def _call(self, verb: str, path: str, query: dict, body: Any = None, content_type: str = "") -> dict:
-        return self._retry(lambda: self._once(verb, path, query, body, content_type), verb, path)
+        return self._retry(lambda: self._once(verb, path, query, body, content_type))
 
-    def _retry(self, send: Any, verb: str, path: str) -> dict:
+    def _retry(self, send: Callable[[], dict]) -> dict:
         """Every call here may be repeated: reads, merge patches and deletes by nature, creates by their names."""
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception(

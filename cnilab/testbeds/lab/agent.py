@@ -180,13 +180,8 @@ class Agent:
             self.held.append(fd)
 
     def do_bpf(self, step: dict) -> None:
-        with open(step["object"], "rb") as file:
-            program = fill(
-                file.read(),
-                socket.if_nametoindex(step["tun"]),
-                socket.if_nametoindex(step["underlay"]),
-                step["node_ip"],
-            )
+        tun, underlay = (socket.if_nametoindex(step[end]) for end in ("tun", "underlay"))
+        program = fill(step["object"], tun, underlay, step["node_ip"])
         path = f"/run/cnilab/ipip-{step['ns']}.o"
         with open(path, "wb") as out:
             out.write(program)

@@ -13,20 +13,23 @@ import sys
 TUN_INDEX, UNDERLAY_INDEX, NODE_ADDRESS = 0x0C41AB00, 0x0C41AB11, 0x0C41AB22
 
 
-def fill(program: bytes, tun: int, underlay: int, node_ip: str) -> bytes:
-    """Return ``program`` with the markers replaced.
+def fill(built: str, tun: int, underlay: int, node_ip: str) -> bytes:
+    """Return the compiled program in the file ``built`` with its markers replaced.
 
     Raises
     ------
     ValueError
         If a marker is missing: the object was made from another source.
     """
+    with open(built, "rb") as file:
+        program = file.read()
     address = struct.unpack("=I", socket.inet_aton(node_ip))[0]
     for marker, value in ((TUN_INDEX, tun), (UNDERLAY_INDEX, underlay), (NODE_ADDRESS, address)):
         old, new = struct.pack("=I", marker), struct.pack("=I", value)
         if old not in program:
             raise ValueError(
-                f"the eBPF object has no marker {marker:#x}; rebuild it with `cnilab doctor --build`"
+                f"the eBPF object has no marker {marker:#x}: it was not made from this cnilab's ipip.bpf.c; "
+                f"remove it, and the next lab compiles it anew: rm {built}"
             )
         program = program.replace(old, new)
     return program
@@ -49,5 +52,4 @@ if __name__ == "__main__":  # what `cnilab lab script` prints: bpf OBJECT NS TUN
     path, ns, tun, underlay, node_ip = sys.argv[1:]
     links = json.loads(subprocess.run(["ip", "-n", ns, "-j", "link"], capture_output=True, check=True).stdout)
     index = {link["ifname"]: link["ifindex"] for link in links}
-    with open(path, "rb") as file:
-        sys.stdout.buffer.write(fill(file.read(), index[tun], index[underlay], node_ip))
+    sys.stdout.buffer.write(fill(path, index[tun], index[underlay], node_ip))

@@ -28,7 +28,7 @@ _READS = {
 _TEXT = ("netfilter", "bridge_nf")
 
 
-def read(agent: AgentProcess, topology: Topology, mode: Mode, nodes: list[str]) -> dict:
+def read(agent: AgentProcess, mode: Mode, nodes: list[str]) -> dict:
     """Return what the kernel and BIRD tell of each node.
 
     Returns

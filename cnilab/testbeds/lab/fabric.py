@@ -10,8 +10,6 @@ from __future__ import annotations
 from cnilab.testbeds.lab.steps import FABRIC, Batch, Phase, Step, Sysctl
 from cnilab.testbeds.lab.topology import ROUTER_IPS, RR_IP, Topology
 
-CONGESTION_CONTROL = "cubic"  # the kernel's default; a machine's own default may be another
-
 #: The kernel's own defaults, written down because namespaces inherit the machine's tuning.
 PINNED = {
     "net/ipv6/conf/all/disable_ipv6": "1",  # no router solicitations between the probes

@@ -115,9 +115,7 @@ class Lab:
             while not facts.converged(self.agent, self.topology, self.underlay == "routed"):
                 self._check_daemons()
                 if time.monotonic() - began > BGP_LIMIT_S:
-                    state = facts.read(
-                        self.agent, self.topology, self.mode, [n.name for n in self.topology.node_list]
-                    )
+                    state = facts.read(self.agent, self.mode, [n.name for n in self.topology.node_list])
                     sessions = {
                         node: [(s["peer"], s["info"]) for s in f["bgp"] or []] for node, f in state.items()
                     }
@@ -212,7 +210,7 @@ class Lab:
         found: dict = {
             "underlay": self.underlay,
             "path": path,
-            "nodes": facts.read(self.agent, self.topology, self.mode, nodes),
+            "nodes": facts.read(self.agent, self.mode, nodes),
             "topology": {
                 n.name: {"ip": n.ip, "gateway": n.gateway, "subnet": n.subnet}
                 for n in self.topology.node_list
