@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from cnilab.errors import ParseError
-from cnilab.facts import Fact
 from cnilab.loading import margins as logs
 from cnilab.loading import sources
 from cnilab.measurements import detect, detect_within, get, knb, read
@@ -211,15 +210,10 @@ def _read(piece: sources.Piece, as_tool: str | None, series: bool) -> Answer:
         return answer
     bad = next((r for r in answer.readings if r.status not in ("ok", "skipped")), None)
     if bad is not None:
-        answer.status, answer.reason, answer.line = "failed", _said(bad), bad.line
+        answer.status, answer.reason, answer.line = "failed", bad.reason, bad.line
     elif all(r.status == "skipped" for r in answer.readings):
         answer.status, answer.reason = (
             "skipped",
-            _said(answer.readings[0]) if answer.readings else "no test in it",
+            answer.readings[0].reason if answer.readings else "no test in it",
         )
     return answer
-
-
-def _said(reading: Reading) -> str | None:
-    """Return a reading's reason for the list of files, whose column holds words for a person."""
-    return str(reading.reason) if isinstance(reading.reason, Fact) else reading.reason

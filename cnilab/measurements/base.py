@@ -13,8 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, Protocol, runtime_checkable
 
-from cnilab.facts import Fact
-
 #: A command. A Path in it is a Python file of this package, which a bench runs with the Python that stands there.
 Argv = Sequence[str | Path]
 
@@ -49,8 +47,7 @@ class Reading:
     samples, intervals
         What it measured. ``samples`` is empty when ``status`` is not ``ok``; the series may remain.
     status, reason
-        ``ok``; ``failed`` or ``timeout`` with the tool's own words; ``skipped`` where nothing was measured. A reason
-        that is not the tool's is a fact; :attr:`fact` is either as one.
+        ``ok``; ``failed`` or ``timeout`` with the tool's own words; ``skipped`` where nothing was measured.
     test
         The kind of test as the output itself tells it (``tcp_stream``, ``tcp_rr`` …), or None.
     tool_version
@@ -73,7 +70,7 @@ class Reading:
     samples: tuple[Sample, ...] = ()
     intervals: tuple[Interval, ...] = ()
     status: str = "ok"
-    reason: str | Fact | None = None
+    reason: str | None = None
     test: str | None = None
     tool_version: str | None = None
     duration_s: float | None = None
@@ -82,13 +79,6 @@ class Reading:
     labels: dict[str, str] = field(default_factory=dict)
     conditions: dict[str, str | float] = field(default_factory=dict)
     started_at: str | None = None
-
-    @property
-    def fact(self) -> Fact | None:
-        """Why there is no value, None where there is one."""
-        if self.status == "ok":
-            return None
-        return self.reason if isinstance(self.reason, Fact) else Fact("tool_reported", quoted=self.reason)
 
 
 @dataclass(frozen=True)

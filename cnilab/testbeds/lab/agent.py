@@ -38,11 +38,7 @@ PARALLEL = 4  # more threads than cores only wait for rtnl
 
 
 class Failed(Exception):
-    """A step that could not be done: what, and the program's own words, which are also kept alone."""
-
-    def __init__(self, message: str, words: str | None = None) -> None:
-        super().__init__(message)
-        self.words = message if words is None else words
+    """A step that could not be done: what, and the program's own words."""
 
 
 def libc(name: str, *args) -> None:
@@ -73,7 +69,7 @@ class Agent:
     def __init__(self) -> None:
         self.processes: dict[str, subprocess.Popen] = {}
         self.held: list[int] = []
-        self.notes: list[dict] = []
+        self.notes: list[str] = []
         self.lock = threading.Lock()
         self.one_tc = threading.Lock()
         self.machines_bpf_fs = os.stat(BPF_FS).st_dev if os.path.ismount(BPF_FS) else None
@@ -116,9 +112,9 @@ class Agent:
             except (Failed, OSError) as error:
                 where = step["ns"] or "the fabric"
                 if not step["optional"]:
-                    raise Failed(f"in {where}: {error}", getattr(error, "words", str(error))) from error
+                    raise Failed(f"in {where}: {error}") from error
                 with self.lock:
-                    self.notes.append({"where": step["ns"], "words": str(error)})
+                    self.notes.append(f"in {where}: {error}")
 
     def do_batch(self, step: dict) -> None:
         text = "\n".join(step["lines"]) + "\n"
@@ -202,8 +198,7 @@ class Agent:
         except subprocess.TimeoutExpired as error:
             raise Failed(f"{' '.join(argv)}: no answer after 30 s") from error
         if done.returncode:
-            words = (done.stderr or done.stdout).strip()[:600]
-            raise Failed(f"{' '.join(argv)}: {words}", words)
+            raise Failed(f"{' '.join(argv)}: {(done.stderr or done.stdout).strip()[:600]}")
         return done.stdout
 
     # ---- orders ---------------------------------------------------------------------------------------
@@ -388,10 +383,9 @@ def main() -> None:
         try:
             answer = {"ok": True, **getattr(agent, f"op_{order.pop('op')}")(**order)}
         except (Failed, OSError, subprocess.SubprocessError) as error:
-            answer = {"ok": False, "error": str(error), "words": getattr(error, "words", str(error))}
+            answer = {"ok": False, "error": str(error)}
         except Exception as error:
-            said = f"{type(error).__name__}: {error}"
-            answer = {"ok": False, "error": said, "words": said}
+            answer = {"ok": False, "error": f"{type(error).__name__}: {error}"}
         reply.write(json.dumps(answer) + "\n")
     os._exit(0)
 
