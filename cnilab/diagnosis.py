@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 
 from cnilab import modes
 from cnilab.errors import LabError, Unavailable
+from cnilab.facts import Fact
 from cnilab.measurements import programs
 from cnilab.setup.programs import find, package_for
 
@@ -87,8 +88,7 @@ def _lab() -> list[Finding]:
             who = "as root" if agent.root else "in a user namespace"
         findings.append(Finding("namespaces", use, "ok", f"mount, network and process namespaces, {who}"))
     except Unavailable as error:
-        message, _, remedy = str(error).rpartition("; ")
-        findings.append(Finding("namespaces", use, "missing", message, remedy))
+        findings.append(Finding("namespaces", use, "missing", error.need, error.remedy or None))
     cpus = len(os.sched_getaffinity(0))
     note = (
         "client and server on one each"
@@ -104,19 +104,27 @@ def _tools() -> list[Finding]:
 
 
 def _modes() -> list[Finding]:
+    from cnilab.report.language import tell  # here: it loads what a report needs
     from cnilab.testbeds.lab import kernel
 
     use, out = "modes", []
     try:
         can = kernel.probe()
     except (LabError, Unavailable) as error:
-        return [Finding(m, use, "missing", str(error)) for m in modes.MODES]
+        return [Finding(m, use, "missing", tell(error.fact)) for m in modes.MODES]
     for name in modes.MODES:
         path, why = kernel.kernel_path(name, can)
         if path is None:
-            reason, _, remedy = why.partition("; try: ")
-            out.append(Finding(name, use, "missing", reason, remedy or None))
+            out.append(Finding(name, use, "missing", tell(why) if why else name, _remedy(why)))
         else:
             status = "ok" if path == "native" else "substitute"
-            out.append(Finding(name, use, status, path if not why else f"{path}: {why}"))
+            out.append(Finding(name, use, status, path if not why else f"{path}: {tell(why)}"))
     return out
+
+
+def _remedy(why: Fact | None) -> str | None:
+    """Return the command that helps, which stands in the reason or in the reason's own reason."""
+    if why is None:
+        return None
+    remedy, cause = why.args.get("remedy"), why.args.get("why")
+    return str(remedy) if remedy else _remedy(cause) if isinstance(cause, Fact) else None

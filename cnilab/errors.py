@@ -11,6 +11,8 @@ import difflib
 from collections.abc import Iterable
 from pathlib import Path
 
+from cnilab.facts import Fact
+
 
 class CnilabError(Exception):
     """Base of all errors cnilab raises on purpose."""
@@ -67,9 +69,22 @@ class DataError(CnilabError, ValueError):
 
 
 class TestbedError(CnilabError, RuntimeError):
-    """A mode could not be put in place, or what held it has died: a failed row, and the matrix goes on."""
+    """A mode could not be put in place, or what held it has died: a failed row, and the matrix goes on.
+
+    Parameters
+    ----------
+    message
+        The sentence a person gets.
+    fact
+        What the row records; without one, that the bench failed, with the message as its words. Codes of the family
+        ``bench_failed`` are never charged to a mode.
+    """
 
     __test__ = False  # pytest, this is not one of yours
+
+    def __init__(self, message: str, fact: Fact | None = None) -> None:
+        super().__init__(message)
+        self.fact = fact or Fact("bench_failed.testbed", quoted=message)
 
 
 class LabError(TestbedError):
@@ -81,7 +96,22 @@ class ClusterError(TestbedError):
 
 
 class Unavailable(CnilabError, RuntimeError):
-    """This machine cannot run what was asked; the message names the need and the command that adds it."""
+    """This machine cannot run what was asked.
+
+    Parameters
+    ----------
+    need
+        What is missing, or what the kernel or a program said of it.
+    remedy
+        The command that adds it, if there is one.
+    fact
+        The same as data; made of the two where none is given.
+    """
+
+    def __init__(self, need: str, remedy: str = "", *, fact: Fact | None = None) -> None:
+        super().__init__(f"{need}; try: {remedy}" if remedy else need)
+        self.need, self.remedy = need, remedy
+        self.fact = fact or Fact("unavailable", {"remedy": remedy} if remedy else {}, need)
 
 
 class WriteError(CnilabError, OSError):

@@ -13,10 +13,10 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -30,7 +30,6 @@ from cnilab.runs.run import Run
 from cnilab.runs.writer import RunWriter
 from cnilab.study import Study, load
 from cnilab.study.plan import Plan, Trial
-from cnilab.testbeds.base import Deployment, Spec, Testbed
 from cnilab.testbeds.proof import judge as proof
 
 TIMEOUT_GRACE_S = 15.0  # beyond a trial's own time, before it is killed and recorded as a timeout
@@ -50,7 +49,7 @@ def run(
     *,
     resume: bool = False,
     progress: bool = True,
-    testbed: Testbed | None = None,
+    testbed: Any = None,
 ) -> Run:
     """Run a study and keep everything it says in a run directory.
 
@@ -92,7 +91,7 @@ def run(
         plan = study.plan()
         archive = RunWriter.create(place, plan, {})
     if archive.run.missing(plan.trials):
-        bed = testbed or testbeds.get(study.testbed)(Spec.of(study))
+        bed = testbed or testbeds.get(study.testbed)(study)
         if not archive.run.manifest["provenance"]:
             archive.update_manifest(provenance={**provenance.collect(), **bed.provenance()})
         _Matrix(plan, archive, bed, progress).run()
@@ -117,26 +116,17 @@ def _sigterm_is_ctrl_c() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-@dataclass(frozen=True)
-class _Begun:
-    """A deployment that was begun, or the error it died of."""
-
-    deployment_id: str
-    made: Deployment | Exception
-
-
 class _Matrix:
     """One pass over what is missing of a plan."""
 
-    def __init__(self, plan: Plan, archive: RunWriter, bed: Testbed, progress: bool) -> None:
+    def __init__(self, plan: Plan, archive: RunWriter, bed: Any, progress: bool) -> None:
         self.plan, self.archive, self.bed = plan, archive, bed
         self.study = plan.study
         self.log: dict[str, dict] = dict(archive.run.manifest["deployments"])
         done = archive.run.done()
         self.groups = [g for g in ([t for t in d if t.trial_id not in done] for d in plan.deployments) if g]
         self.cpus = bed.cpus() if self.study.pin_cpus else (None, None)
-        self.next: _Begun | None = None
-        self.congestion_control: str | None = None  # what the standing deployment's ends can be given
+        self.next: Any = None  # what `_prepare` made: a deployment, or the error it died of
         seconds = plan.measuring_s(t for g in self.groups for t in g)
         self.bar = tqdm(
             total=round(seconds, 1),
@@ -150,7 +140,7 @@ class _Matrix:
 
     def run(self) -> None:
         self.archive.update_manifest(state="running")
-        current: _Begun | None = None
+        current: Any = None
         try:
             with _sigterm_is_ctrl_c():
                 for index, trials in enumerate(self.groups):
@@ -160,8 +150,7 @@ class _Matrix:
                     self.next = None
                     following = self.groups[index + 1] if index + 1 < len(self.groups) else None
                     self._deployment(current, trials, following)
-                    self._close(current)
-                    current = None
+                    current = self._close(current)
                     self.archive.update_manifest(deployments=self.log)
         except KeyboardInterrupt:
             self.archive.update_manifest(state="interrupted", deployments=self.log)
@@ -170,10 +159,7 @@ class _Matrix:
             self._close(current)
             self._close(self.next)
             self.bar.close()
-            try:
-                left = self.bed.close()
-            except Exception as error:
-                left = _reason(error)
+            left = self.bed.close()
             if left:
                 self.archive.update_manifest(left_behind=left)
                 print(f"cnilab: {left}", file=sys.stderr)
@@ -185,55 +171,48 @@ class _Matrix:
 
     # ---- one deployment -------------------------------------------------------------------------------
 
-    def _prepare(self, trial: Trial) -> _Begun:
-        """Begin a deployment; a treatment that cannot be had here, or fails to be built, comes back as its error."""
+    def _prepare(self, trial: Trial) -> Any:
+        """Begin a deployment; a mode this machine cannot run, or that fails to build, comes back as its error."""
+        path, why = self.bed.can(trial.mode)
+        if path is None:
+            return Unavailable(trial.mode, fact=why)
         try:
-            path, why = self.bed.can(trial.treatment)
-            if path is None:
-                return _Begun(trial.deployment_id, Unavailable(why))
-            return _Begun(trial.deployment_id, self.bed.deploy(trial.treatment))
-        except Exception as error:  # whatever a testbed dies of costs one deployment, not the matrix
-            return _Begun(trial.deployment_id, error)
+            return self.bed.deploy(trial.mode)
+        except (TestbedError, Unavailable) as error:
+            return error
 
-    def _close(self, begun: _Begun | None) -> None:
-        """Take a deployment down; what goes wrong there is kept with it."""
-        if begun is None or isinstance(begun.made, Exception):
-            return
-        try:
-            begun.made.close()
-        except Exception as error:
-            self.log.setdefault(begun.deployment_id, {})["close_failed"] = _reason(error)
-            self.archive.update_manifest(deployments=self.log)
+    @staticmethod
+    def _close(deployment: Any) -> None:
+        if deployment is not None and not isinstance(deployment, Exception):
+            with suppress(TestbedError):
+                deployment.close()
 
-    def _deployment(self, begun: _Begun, trials: list[Trial], following: list[Trial] | None) -> None:
-        first, deployment = trials[0], begun.made
-        width = max(len(t.label) for t in self.study.treatments)  # or the bar jumps with each mode
+    def _deployment(self, deployment: Any, trials: list[Trial], following: list[Trial] | None) -> None:
+        first = trials[0]
+        width = max(map(len, self.study.labels))  # or the bar jumps with each mode
         self.bar.set_description_str(
-            f"{self.study.name}: block {first.block}/{self.study.blocks} {first.treatment.label:<{width}}"
+            f"{self.study.name}: block {first.block}/{self.study.blocks} {first.label:<{width}}"
         )
-        entry = {"mode": first.mode, **first.treatment.to_dict(), "block": first.block, "slot": first.slot}
+        entry = {"mode": first.mode, "label": first.label, "block": first.block, "slot": first.slot}
         self.log[first.deployment_id] = entry
-        if isinstance(deployment, Exception):
+        if isinstance(deployment, TestbedError | Unavailable):
             status = "skipped" if isinstance(deployment, Unavailable) else "failed"
-            self._give_up(entry, trials, status, _reason(deployment))
+            self._give_up(entry, trials, status, deployment.fact)
             return
         entry |= {
             "kernel_path": deployment.kernel_path,
-            "substitute": deployment.substitute,
-            "notes": list(deployment.notes),
+            "substitute": deployment.substitute.to_dict() if deployment.substitute else None,
+            "notes": [note.to_dict() for note in deployment.notes],
         }
         began = time.monotonic()
         try:
             deployment.wait()
             proved = self._prove(deployment, trials)
-            self.congestion_control, note = self.bed.congestion_control(self.study.congestion_control)
-        except RunDirError:
-            raise
-        except Exception as error:
-            self._give_up(entry, trials, "failed", _reason(error))
+        except TestbedError as error:
+            self._give_up(entry, trials, "failed", error.fact)
             return
-        entry["notes"] = [*deployment.notes, *filter(None, [note])]
         entry |= {**deployment.timings, "ready_s": time.monotonic() - began}
+        entry["notes"] = [note.to_dict() for note in deployment.notes]
         reaching = [t for t in trials if proved[t.placement].reachable and proved[t.placement].status == "ok"]
         for trial in trials:
             last = not reaching or trial is reaching[-1]
@@ -242,21 +221,21 @@ class _Matrix:
             row = proved[trial.placement]
             if row.status != "ok" or not row.reachable:
                 status = "skipped" if row.status == "skipped" else "failed"
-                self._record(trial, entry, {"status": status, "reason": _told(row.reason)})
+                self._without(trial, entry, status, row.reason)
             else:
                 self._trial(deployment, trial, entry)
             self.bar.update(self.plan.measuring_s([trial]))
         entry["total_s"] = time.monotonic() - began
 
-    def _give_up(self, entry: dict, trials: list[Trial], status: str, reason: str) -> None:
-        entry |= {"status": status, "reason": reason}
+    def _give_up(self, entry: dict, trials: list[Trial], status: str, reason: Fact) -> None:
+        entry |= {"status": status, "reason": reason.to_dict()}
         for trial in trials:
-            self._record(trial, entry, {"status": status, "reason": reason})
+            self._without(trial, entry, status, reason)
             self.bar.update(self.plan.measuring_s([trial]))
 
-    def _prove(self, deployment: Deployment, trials: list[Trial]) -> dict[str, proof.Row]:
+    def _prove(self, deployment: Any, trials: list[Trial]) -> dict[str, proof.Row]:
         began = time.monotonic()
-        placements: list[str] = [p for p in self.study.placements if any(t.placement == p for t in trials)]
+        placements = [p for p in self.study.placements if any(t.placement == p for t in trials)]
         rows, evidence = deployment.prove(placements, self.study.path)
         identity = {
             "deployment_id": trials[0].deployment_id,
@@ -278,38 +257,38 @@ class _Matrix:
 
     # ---- one trial --------------------------------------------------------------------------------------
 
-    def _trial(self, deployment: Deployment, trial: Trial, entry: dict) -> None:
+    def _trial(self, deployment: Any, trial: Trial, entry: dict) -> None:
         test = self.study.test(trial.test)
         tool = measurement(test.tool)
         absent = [why for p in tool.PROGRAMS if (why := self.bed.lacks(p.name))]
         if absent:
-            self._record(trial, entry, {"status": "skipped", "reason": absent[0]})
+            self._without(trial, entry, "skipped", absent[0])
             return
         call = Call(
             kind=test.kind,
             duration_s=test.duration_s,
             omit_s=test.omit_s,
             streams=test.streams,
-            congestion_control=self.congestion_control,
+            congestion_control=self.study.congestion_control,
             client_cpu=self.cpus[0],
             server_cpu=self.cpus[1],
+            mss_bytes=self.study.mss_bytes(test),
             options=dict(test.options),
         )
-        asked = self.study.asked(trial.levels)
-        options = call.options | asked.pop("options", {})
-        call = replace(call, options=options, **asked)
         limit = test.duration_s + test.omit_s + TIMEOUT_GRACE_S
         folder = self.archive.raw(trial.trial_id)
         if self.study.rest_s:
             time.sleep(self.study.rest_s)
         began = time.monotonic()
         try:
-            with deployment.bench(trial) as bench:
+            with deployment.bench(trial.placement, trial.path, trial.test) as bench:
                 ended = tool.measure(bench, call, folder, limit)
-        except RunDirError:
-            raise
+        except TestbedError as error:
+            self._without(trial, entry, "failed", error.fact)
+            return
         except Exception as error:  # a testbed's defect costs one trial, not the matrix
-            self._record(trial, entry, {"status": "failed", "reason": _reason(error)})
+            defect = Fact("bench_failed.defect", {"error": type(error).__name__}, str(error))
+            self._without(trial, entry, "failed", defect)
             return
         self._record(
             trial,
@@ -323,6 +302,10 @@ class _Matrix:
                 "overhead_s": time.monotonic() - began - test.duration_s - test.omit_s,
             },
         )
+
+    def _without(self, trial: Trial, entry: dict, status: str, reason: Fact | None) -> None:
+        """Record a trial of which there is nothing to be read."""
+        self._record(trial, entry, {"status": status, "reason": reason.to_dict() if reason else None})
 
     def _record(self, trial: Trial, entry: dict, meta: dict) -> None:
         self.archive.raw(trial.trial_id)
@@ -358,19 +341,6 @@ class _Matrix:
         return found.stop
 
 
-def _told(reason: Fact | None) -> str | None:
-    """Return a proof's reason in words, which is how a trial's meta keeps it."""
-    from cnilab.report.language import tell
-
-    return tell(reason) if reason else None
-
-
-def _reason(error: Exception) -> str:
-    """Return what a row says of an error: its message, and its type where it is none that was raised on purpose."""
-    told = isinstance(error, TestbedError | Unavailable)
-    return str(error) if told else f"{type(error).__name__}: {error}"
-
-
 def _outcome(ended: Ended, tool: str, folder: Path, limit_s: float) -> dict:
     """Turn a measurement's end into a status; what it measured is read later, from its bytes."""
     meta = {
@@ -381,13 +351,12 @@ def _outcome(ended: Ended, tool: str, folder: Path, limit_s: float) -> dict:
         **ended.called,
     }
     if ended.timed_out:
-        return meta | {"status": "timeout", "reason": f"{tool} was still running after {limit_s:g} s"}
+        late = Fact("timeout", {"tool": tool, "limit_s": limit_s})
+        return meta | {"status": "timeout", "reason": late.to_dict()}
     if ended.code != 0:
         files = [folder / name for name in ("client.err", "client.out")]
         texts = [f.read_text(errors="replace").strip() for f in files if f.is_file()]
         said = next(filter(None, texts), "")
-        return meta | {
-            "status": "failed",
-            "reason": f"{tool} ended with status {ended.code}: {said[-300:] or 'it said nothing'}",
-        }
+        failed = Fact("tool_failed", {"tool": tool, "status": ended.code}, said[-300:] or None)
+        return meta | {"status": "failed", "reason": failed.to_dict()}
     return meta | {"status": "ok", "reason": None}

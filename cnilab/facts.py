@@ -12,13 +12,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Union
 
 __all__ = ["Arg", "Fact"]
 
 Scalar = str | int | float | bool | None
-#: What an argument may be: anything that JSON keeps as it is. Lists become tuples, so that a fact can be hashed.
-Arg = Scalar | tuple["Arg", ...]
+#: What an argument may be: what JSON keeps as it is, and a fact that is the reason for another. Lists become tuples,
+#: so that a fact can be hashed.
+Arg = Union[Scalar, tuple["Arg", ...], "Fact"]
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Fact:
     """
 
     code: str
-    args: Mapping[str, Arg] = field(default_factory=dict)
+    args: Mapping[str, Any] = field(default_factory=dict)
     quoted: str | None = None
 
     def __post_init__(self) -> None:
@@ -90,12 +91,16 @@ class Fact:
 def _frozen(value: Any) -> Arg:
     if isinstance(value, list | tuple):
         return tuple(_frozen(v) for v in value)
-    if value is None or isinstance(value, str | int | float | bool):
+    if isinstance(value, Mapping) and "code" in value:  # a fact as JSON has it
+        return Fact.from_dict(value)
+    if value is None or isinstance(value, str | int | float | bool | Fact):
         return value
     raise TypeError(
-        f"a fact's argument is text, a number, a truth value, None or a list of such, not {value!r}"
+        f"a fact's argument is text, a number, a truth value, None, a fact or a list of such, not {value!r}"
     )
 
 
 def _plain(value: Arg) -> Any:
+    if isinstance(value, Fact):
+        return value.to_dict()
     return [_plain(v) for v in value] if isinstance(value, tuple) else value

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from cnilab.facts import Fact
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
-ARGS = st.dictionaries(st.text(min_size=1), SCALARS | st.lists(SCALARS, max_size=3), max_size=4)
+PLAIN = st.dictionaries(st.text(min_size=1), SCALARS | st.lists(SCALARS, max_size=3), max_size=4)
+REASONS = st.builds(Fact, st.text(min_size=1), PLAIN, st.none() | st.text())
+ARGS = st.dictionaries(st.text(min_size=1), SCALARS | st.lists(SCALARS, max_size=3) | REASONS, max_size=4)
 
 
 @given(st.text(min_size=1), ARGS, st.none() | st.text())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cnilab.layout import columns
-from cnilab.report.language import en_facts, tell
+from cnilab.report.language import en_proof, tell
 from cnilab.testbeds.verified import Verification
 
 
@@ -23,7 +23,7 @@ def table(verified: Verification, *, verbose: bool = False) -> str:
         lines.append(cells + note)
         for c in row.checks:
             if verbose or not c.ok:
-                expected = "" if c.ok else f" (expected {en_facts.value(c.expected)})"
+                expected = "" if c.ok else f" (expected {en_proof.value(c.expected)})"
                 mark = "ok " if c.ok else "NOT"
-                lines.append(f"    {mark} {en_facts.check(c.code, c.args)}: {en_facts.value(c.found)}{expected}")
+                lines.append(f"    {mark} {en_proof.check(c.code, c.args)}: {en_proof.value(c.found)}{expected}")
     return "\n".join(lines)

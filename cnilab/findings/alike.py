@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 from cnilab.findings.finding import finding
 from cnilab.modes import AA_SUFFIX
+from cnilab.report.language import tell
+from cnilab.runs import schema1
 from cnilab.runs.run import Run
 from cnilab.stats.metrics import TAIL
 from cnilab.stats.rows import REQUESTS_PER_TAIL
@@ -61,7 +63,7 @@ def substitute_used(run: Run) -> Iterator[dict]:
     said: dict[tuple[str, str], int] = {}
     for entry in run.deployments:
         if entry.get("kernel_path") in ("ebpf", "userspace"):
-            key = (entry["mode"], str(entry.get("substitute") or entry["kernel_path"]))
+            key = (entry["mode"], tell(how) if (how := schema1.read(entry.get("substitute"))) else entry["kernel_path"])
             said[key] = said.get(key, 0) + 1
     for (mode, why), n in sorted(said.items()):
         yield finding(
@@ -104,7 +106,7 @@ def core_full(run: Run) -> Iterator[dict]:
 def tail_unreliable(run: Run) -> Iterator[dict]:
     """Percentiles with too few requests behind them."""
     ok = run.samples[run.samples["status"] == "ok"]
-    for test in run.study.tests:
+    for test in run.study.measured:
         own = ok[ok["test"] == test.name]
         rates = own.loc[own["metric"].isin(("transaction_rate_per_s", "request_rate_per_s")), "value"]
         if rates.empty:

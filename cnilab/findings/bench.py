@@ -12,6 +12,7 @@ from cnilab.runs.run import Run
 from cnilab.stats import run_checks
 from cnilab.stats.comparison import Comparison
 from cnilab.stats.steady import UNSTEADY_SHARE, unsteady_share
+from cnilab.stats.verdict import is_difference
 
 
 def unsteady(run: Run) -> Iterator[dict]:
@@ -93,7 +94,7 @@ def control_differs(run: Run) -> Iterator[dict]:
         )
     narrow: dict[tuple[str, str, str], list[Comparison]] = {}
     for row in rows:
-        if row["verdict"].startswith("different_"):
+        if is_difference(row["verdict"]):
             where = {"mode": row["mode"], "placement": row["placement"], "test": row["test"]}
             text = f"{_named(row)}: the baseline differs from itself"
             yield finding("serious", text, value=row["p"], **where)

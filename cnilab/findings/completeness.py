@@ -5,28 +5,31 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from cnilab.facts import Fact
 from cnilab.findings.finding import finding
 from cnilab.measurements.remarks import in_words
+from cnilab.report.language import tell
+from cnilab.runs import schema1
 from cnilab.runs.run import Run
-from cnilab.study.factors import Treatment
+from cnilab.runs.samples import reason_of
+from cnilab.stats.subjects import NOT_CROSSING
 from cnilab.testbeds.proof.base import Row
-
-#: What of a trial's meta the plan tells.
-_PLANNED = ("treatment", "levels", "placement", "path", "test")
 
 
 def trials_without_result(run: Run) -> Iterator[dict]:
     """Failed, timed out and skipped trials, by the reason they gave."""
     bad = run.trials[run.trials["status"] != "ok"]
-    for (mode, place, status, reason), group in bad.groupby(
-        ["mode", "placement", "status", "reason"], sort=True
-    ):
+    why = [reason_of(row) or Fact("no_reason") for row in bad.to_dict("records")]
+    bad = bad.assign(why=[fact.to_json() for fact in why])
+    for (mode, place, status, as_json), group in bad.groupby(["mode", "placement", "status", "why"], sort=True):
+        fact = Fact.from_json(str(as_json))
+        reason = tell(fact)
         where = {"mode": mode, "placement": place}
         tests = sorted(set(group["test"]))
         if len(tests) == 1:
             where["test"] = tests[0]
         text = f"{len(group)} of {_all_of(run, mode, place, tests)} trials {status}: {reason}"
-        if str(reason).startswith("does not cross subnets"):
+        if fact.code == NOT_CROSSING:
             text = f"{reason}; a property of the mode, not an error ({len(group)} trials)"
             yield finding("info", text, value=len(group), **where)
         elif status == "skipped":
@@ -80,10 +83,9 @@ def order_not_as_planned(run: Run) -> Iterator[dict]:
         trial = planned.get(meta["trial_id"])
         if trial is None:
             yield finding("serious", "a trial that was not planned", trial_id=meta["trial_id"])
-        elif any(meta[k] != v for k, v in trial.to_dict().items() if k in _PLANNED):
-            was = Treatment.from_dict(meta["treatment"]).label
+        elif (meta["label"], meta["placement"], meta["test"]) != (trial.label, trial.placement, trial.test):
             yield finding(
-                "serious", f"was {was}, planned was {trial.treatment.label}", trial_id=trial.trial_id
+                "serious", f"was {meta['label']}, planned was {trial.label}", trial_id=trial.trial_id
             )
     started = [m for m in run.metas if m.get("started_at")]
     done = [m["trial_id"] for m in sorted(started, key=lambda m: m["started_at"])]
@@ -140,15 +142,14 @@ def proof_failed(run: Run) -> Iterator[dict]:
 
 def _told(row: dict) -> str:
     """Return a proof row's reason in words."""
-    from cnilab.report.language import tell
-
     reason = Row.from_dict(row).reason
     return tell(reason) if reason else "no reason"
 
 
 def setting_not_made(run: Run) -> Iterator[dict]:
     """Optional settings of the bench that could not be made, in the testbed's words."""
-    notes = Counter(str(note) for d in run.deployments for note in d.get("notes") or ())
-    notes.update(str(note) for note in run.manifest.get("provenance", {}).get("notes") or ())
+    kept = [note for d in run.deployments for note in d.get("notes") or ()]
+    kept += run.manifest.get("provenance", {}).get("notes") or ()
+    notes = Counter(tell(fact) for note in kept if (fact := schema1.read(note)))
     for note, n in sorted(notes.items()):
         yield finding("info", f"{note} ({n} deployments)" if n > 1 else note, value=n)

@@ -11,11 +11,13 @@ from collections import Counter, defaultdict
 
 import pandas as pd
 
+from cnilab.loading.distinct import crowded, distinct
 from cnilab.loading.places import Places
 from cnilab.loading.sources import natural
 from cnilab.loading.work import Answer
 from cnilab.measurements import knb
 from cnilab.measurements.base import Reading
+from cnilab.measurements.conditions import WORDS
 from cnilab.runs import readings as rows
 
 #: What a file that says nothing is taken for.
@@ -67,16 +69,23 @@ def build(
                 given["test"] = f"{given['test']}/{reading.test}"
             kept.append((answer, reading, given, begun[answer.path] if len(tests[answer.path]) > 1 else -1))
             begun[answer.path] += 1
-    trials = list(zip(_identities(kept, run_id), (reading for _, reading, _, _ in kept)))
+    identities, varying, found = _identities(kept, run_id)
+    trials = list(zip(identities, (reading for _, reading, _, _ in kept)))
     notes = [
         {"path": a.path, "line": r.line, "note": note}
         for a, r, _, _ in kept
         for note in r.notes
         if r.status == "ok"
     ]
+    notes += found
     if places.unfitted:
         notes.append({"path": None, "line": None, "note": places.unfitted})
-    return rows.samples(trials), _files(files), rows.intervals(trials if series else []), notes
+    return (
+        _with_conditions(rows.samples(trials), kept, varying),
+        _files(files),
+        rows.intervals(trials if series else []),
+        notes,
+    )
 
 
 def _drop_second_views(answers: list[Answer]) -> None:
@@ -109,18 +118,28 @@ def _drop_second_views(answers: list[Answer]) -> None:
         answer.readings, answer.line = [], None
 
 
-def _identities(kept: list, run_id: str) -> list[dict[str, object]]:
-    """Return what is known of each reading besides itself: which trial it is, of which mode, block and test."""
+def _identities(kept: list, run_id: str) -> tuple[list[dict[str, object]], list[str], list[dict]]:
+    """Return what is known of each reading besides itself: which trial it is, of which mode, block and test.
+
+    Returns
+    -------
+    tuple
+        The identities; the conditions that vary, by which tests are told apart; remarks on tests and cells.
+    """
     place = {
         name: [given.get(name) or r.labels.get(name) or _label(a, name) or default for a, r, given, _ in kept]
         for name, default in DEFAULTS.items()
     }
     tests = [given.get("test") or reading.test or "unknown" for _, reading, given, _ in kept]
-    blocks = _blocks(
-        [given.get("block") for _, _, given, _ in kept],
-        list(zip(place["mode"], place["placement"], place["path"], tests)),
+    apart = distinct(
+        list(zip(tests, place["placement"], place["path"])),
+        place["mode"],
+        [r.conditions for _, r, _, _ in kept],
     )
-    return [
+    named = [given.get("block") for _, _, given, _ in kept]
+    cells = list(zip(place["mode"], place["placement"], place["path"], apart.tests))
+    blocks = _blocks(named, cells)
+    identities = [
         {
             "run_id": given.get("run_id") or run_id,
             "trial_id": answer.path if index < 0 else f"{answer.path}#{index}",
@@ -133,12 +152,43 @@ def _identities(kept: list, run_id: str) -> list[dict[str, object]]:
             "path": path,
             "test": test,
             "tool": answer.tool or "unknown",
+            "started_at": reading.started_at,
             "raw_path": answer.path,
         }
-        for slot, ((answer, _, given, index), mode, placement, path, test, block) in enumerate(
-            zip(kept, place["mode"], place["placement"], place["path"], tests, blocks)
+        for slot, ((answer, reading, given, index), mode, placement, path, test, block) in enumerate(
+            zip(kept, place["mode"], place["placement"], place["path"], apart.tests, blocks)
         )
     ]
+    measured = [
+        ((*cell, block, identity["run_id"]), answer.path)
+        for cell, block, identity, (answer, reading, _, _) in zip(cells, blocks, identities, kept)
+        if reading.status == "ok"
+    ]
+    said = [*apart.remarks(), *crowded([cell for cell, _ in measured], [path for _, path in measured])]
+    notes = _of_blocks(kept, named, cells) + [{"path": None, "line": None, "note": note} for note in said]
+    return identities, list(apart.varying), notes
+
+
+def _with_conditions(frame: pd.DataFrame, kept: list, varying: list[str]) -> pd.DataFrame:
+    """Add a column for each condition that varies."""
+    for name in varying:
+        told = pd.array(
+            [r.conditions.get(name) for _, r, _, _ in kept], dtype="string" if name in WORDS else "Float64"
+        )
+        frame[name] = told.take(frame["slot"])
+    return frame
+
+
+def _of_blocks(kept: list, named: list[str | None], cells: list[tuple]) -> list[dict]:
+    """Remark on each file of which several results of one test become blocks."""
+    counts = Counter(
+        (a.path, cell) for (a, r, _, _), name, cell in zip(kept, named, cells) if name is None and r.samples
+    )
+    notes = []
+    for (path, (_, _, _, test)), n in counts.items():
+        if n > 1:
+            notes.append({"path": path, "line": None, "note": f"results_as_blocks: {n} of {test}"})
+    return notes
 
 
 def _label(answer: Answer, name: str) -> str | None:

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from cnilab.errors import ParseError
+from cnilab.facts import Fact
 from cnilab.loading import margins as logs
 from cnilab.loading import sources
 from cnilab.measurements import detect, detect_within, get, knb, read
@@ -210,10 +211,15 @@ def _read(piece: sources.Piece, as_tool: str | None, series: bool) -> Answer:
         return answer
     bad = next((r for r in answer.readings if r.status not in ("ok", "skipped")), None)
     if bad is not None:
-        answer.status, answer.reason, answer.line = "failed", bad.reason, bad.line
+        answer.status, answer.reason, answer.line = "failed", _said(bad), bad.line
     elif all(r.status == "skipped" for r in answer.readings):
         answer.status, answer.reason = (
             "skipped",
-            answer.readings[0].reason if answer.readings else "no test in it",
+            _said(answer.readings[0]) if answer.readings else "no test in it",
         )
     return answer
+
+
+def _said(reading: Reading) -> str | None:
+    """Return a reading's reason for the list of files, whose column holds words for a person."""
+    return str(reading.reason) if isinstance(reading.reason, Fact) else reading.reason

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 
 from cnilab.errors import ParseError
+from cnilab.measurements import conditions
 from cnilab.measurements.base import Reading, Sample
 from cnilab.measurements.reading import margins, texts
 from cnilab.measurements.reading import plausible as checks
@@ -128,6 +129,7 @@ def _report(lines: list[str], begun: int) -> Reading:
             # "Time per request" comes twice; the second is the first over the concurrency.
             fields.setdefault(found["name"], (found["amount"], found["unit"] or ""))
     rest: dict = {"test": "http_load", "line": begun, "tool_version": version}
+    rest["conditions"] = conditions.of(streams=fields.get("Concurrency Level", ("", ""))[0])
     if "Requests per second" not in fields:
         if error:
             return checks.failed(error, **rest)

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, Protocol, runtime_checkable
 
+from cnilab.facts import Fact
+
 #: A command. A Path in it is a Python file of this package, which a bench runs with the Python that stands there.
 Argv = Sequence[str | Path]
 
@@ -47,7 +49,8 @@ class Reading:
     samples, intervals
         What it measured. ``samples`` is empty when ``status`` is not ``ok``; the series may remain.
     status, reason
-        ``ok``; ``failed`` or ``timeout`` with the tool's own words; ``skipped`` where nothing was measured.
+        ``ok``; ``failed`` or ``timeout`` with the tool's own words; ``skipped`` where nothing was measured. A reason
+        that is not the tool's is a fact; :attr:`fact` is either as one.
     test
         The kind of test as the output itself tells it (``tcp_stream``, ``tcp_rr`` …), or None.
     tool_version
@@ -70,7 +73,7 @@ class Reading:
     samples: tuple[Sample, ...] = ()
     intervals: tuple[Interval, ...] = ()
     status: str = "ok"
-    reason: str | None = None
+    reason: str | Fact | None = None
     test: str | None = None
     tool_version: str | None = None
     duration_s: float | None = None
@@ -79,6 +82,13 @@ class Reading:
     labels: dict[str, str] = field(default_factory=dict)
     conditions: dict[str, str | float] = field(default_factory=dict)
     started_at: str | None = None
+
+    @property
+    def fact(self) -> Fact | None:
+        """Why there is no value, None where there is one."""
+        if self.status == "ok":
+            return None
+        return self.reason if isinstance(self.reason, Fact) else Fact("tool_reported", quoted=self.reason)
 
 
 @dataclass(frozen=True)

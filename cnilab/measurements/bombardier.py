@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from cnilab.errors import ParseError
+from cnilab.measurements import conditions
 from cnilab.measurements.base import Reading, Sample
 from cnilab.measurements.reading import go_time, margins, texts
 from cnilab.measurements.reading import json_text as documents
@@ -23,7 +24,7 @@ _SNIFF = re.compile(
     rb'"numberOfConnections"\s*:|"timeTakenSeconds"\s*:|Bombarding \S+ (?:for|with) \S+ .*using \d+ connection'
     rb"|Statistics +Avg +Stdev +Max\s+Reqs/sec"
 )
-_BEGINS = re.compile(r"^Bombarding \S+ (?:for (\S+)|with \d+ request\S*) using \d+ connection")
+_BEGINS = re.compile(r"^Bombarding \S+ (?:for (\S+)|with \d+ request\S*) using (\d+) connection")
 _TABLE = re.compile(r"^Statistics +Avg +Stdev +Max$")
 _RATE = re.compile(r"^Reqs/sec +(\d+(?:\.\d+)?) +\S+ +\S+$")
 _TIME = r"(\d+(?:\.\d+)?)(us|µs|ms|s|m|h)"
@@ -61,7 +62,7 @@ def parse(raw: bytes) -> list[Reading]:
     for at, line in enumerate(margins.cleared(text), 1):
         begins = _BEGINS.match(line)
         if begins or (_TABLE.match(line) and (not runs or runs[-1].done)):
-            runs.append(_Printed(at, begins[1] if begins else None))
+            runs.append(_Printed(at, begins[1] if begins else None, begins[2] if begins else None))
         elif runs:
             runs[-1].take(line)
     if not runs:
@@ -82,8 +83,13 @@ def _notes(wrong: float) -> tuple[str, ...]:
 
 
 def _result(document: dict, line: int) -> Reading:
-    result = branch(document, "result")
+    result, spec = branch(document, "result"), branch(document, "spec")
     rest: dict = {"test": "http_load", "line": line}
+    rest["conditions"] = conditions.of(
+        streams=spec.get("numberOfConnections"),
+        duration_s=spec.get("testDurationSeconds"),
+        offered_per_s=spec.get("rate"),
+    )
     counts = {key: number(result.get(key)) or 0.0 for key in _KEYS}
     told = branch(result, "errors", list)
     wrong = _answers(counts, [str(e.get("description")) for e in told if isinstance(e, dict)], rest)
@@ -107,8 +113,8 @@ def _result(document: dict, line: int) -> Reading:
 class _Printed:
     """What has been read of one printed result."""
 
-    def __init__(self, line: int, duration: str | None) -> None:
-        self.line, self.duration = line, duration
+    def __init__(self, line: int, duration: str | None, streams: str | None) -> None:
+        self.line, self.duration, self.streams = line, duration, streams
         self.samples: list[Sample] = []
         self.counts = dict.fromkeys(_KEYS, 0.0)
         self.errors: list[str] = []
@@ -141,7 +147,11 @@ class _Printed:
         self.samples.append(Sample("latency_s", to_base(float(amount), unit, SECONDS), stat))
 
     def reading(self) -> Reading:
-        rest: dict = {"test": "http_load", "line": self.line}
+        rest: dict = {
+            "test": "http_load",
+            "line": self.line,
+            "conditions": conditions.of(streams=self.streams),
+        }
         if not self.done:
             return checks.failed("no summary: the output was cut short", notes=("truncated",), **rest)
         wrong = _answers(self.counts, self.errors, rest)

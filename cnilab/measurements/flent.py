@@ -15,9 +15,10 @@ import zlib
 from dataclasses import replace
 
 from cnilab.errors import ParseError
+from cnilab.measurements import conditions
 from cnilab.measurements.base import Interval, Reading, Sample
+from cnilab.measurements.reading import clock, margins, texts
 from cnilab.measurements.reading import json_text as documents
-from cnilab.measurements.reading import margins, texts
 from cnilab.measurements.reading import plausible as checks
 from cnilab.measurements.reading.json_text import branch
 from cnilab.measurements.reading.numbers import number
@@ -89,6 +90,7 @@ def parse(raw: bytes) -> list[Reading]:
     version = meta.get("FLENT_VERSION", meta.get("NETPERF_WRAPPER_VERSION"))
     length = number(meta.get("LENGTH"))
     rest: dict = {"line": 1, "tool_version": str(version)[:40] if version else None, "duration_s": length}
+    rest |= {"started_at": clock.of_text(meta.get("TIME")), "conditions": conditions.of(duration_s=length)}
     times = [number(t) for t in branch(document, "x_values", list)]
     series_meta = branch(meta, "SERIES_META")
     found: list[Reading] = []

@@ -7,10 +7,12 @@ rather than believed. A text that holds the JSON beside the printed result is re
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 
 from cnilab.errors import ParseError
+from cnilab.measurements import conditions
 from cnilab.measurements.base import Reading, Sample
-from cnilab.measurements.reading import go_time, margins, texts
+from cnilab.measurements.reading import clock, go_time, margins, texts
 from cnilab.measurements.reading import json_text as documents
 from cnilab.measurements.reading import plausible as checks
 from cnilab.measurements.reading.json_text import branch
@@ -64,6 +66,12 @@ def _result(document: dict, line: int) -> Reading:
     test = next((test for word, test in _KINDS.items() if kind.upper().startswith(word)), "http_load")
     version = document.get("Version")
     rest: dict = {"test": test, "line": line, "tool_version": version if isinstance(version, str) else None}
+    rest["started_at"] = clock.of_text(document.get("StartTime"))
+    rest["conditions"] = conditions.of(
+        streams=document.get("NumThreads"),
+        offered_per_s=0 if document.get("RequestedQPS") == "max" else document.get("RequestedQPS"),
+        duration_s=_asked_seconds(document.get("RequestedDuration")),
+    )
     count = number(histogram.get("Count"))
     if count == 0:
         return checks.failed("no request was answered", **rest)
@@ -83,6 +91,13 @@ def _result(document: dict, line: int) -> Reading:
     if seconds and rate and count and not 0.5 < seconds * rate / count < 2:
         seconds = None
     return _finished(samples, branch(document, "RetCodes"), test, duration_s=seconds, **rest)
+
+
+def _asked_seconds(word: object) -> float | None:
+    """Return the asked-for duration, or None where it was a number of calls."""
+    with suppress(ParseError):
+        return go_time.seconds(word) if isinstance(word, str) else None
+    return None
 
 
 def _finished(samples: list[Sample], codes: dict, kind: str, **rest) -> Reading:

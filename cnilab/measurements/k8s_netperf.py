@@ -14,6 +14,7 @@ import json
 import re
 
 from cnilab.errors import ParseError
+from cnilab.measurements import conditions
 from cnilab.measurements.base import Reading, Sample
 from cnilab.measurements.reading import json_text as documents
 from cnilab.measurements.reading import margins, texts
@@ -169,6 +170,16 @@ def _reading(row: dict, line: int) -> Reading:
     switches = (("externalServer", "external"), ("virt", "virt"), ("acrossAZ", "across_az"))
     test += "".join(f"_{word}" for key, word in switches if _true(row.get(key)))
     rest: dict = {"test": test, "line": line, "labels": labels, "duration_s": number(row.get("duration"))}
+    size = number(size)
+    rr = profile.upper().endswith("RR")
+    rest["conditions"] = conditions.of(
+        service="yes" if service else "no" if "service" in row else None,
+        streams=parallel,
+        message_bytes=None if rr else size,
+        request_bytes=size if rr else None,
+        burst=burst,
+        duration_s=row.get("duration"),
+    )
     if "type" in row:
         return _losses(str(row["type"]).strip(), row.get("value"), rest)
     rate, unit = number(row.get("throughput")), str(row.get("tputMetric", "")).strip()

@@ -7,8 +7,10 @@ end. The lines of ``-i`` before it are its series.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from cnilab.errors import ParseError
+from cnilab.measurements import conditions
 from cnilab.measurements.base import Interval, Reading, Sample
 from cnilab.measurements.reading import plausible as checks
 from cnilab.measurements.reading import texts
@@ -41,6 +43,7 @@ _ERROR = re.compile(
     r"^(?:nuttcp(?:-[rt][^:\s]*)?: (?:v\S+: )?)?[Ee]rror\b[:\s].*"
     r"|^nuttcp(?:-[rt][^:\s]*)?: .*: (?:Connection|No route).*"
 )
+_ASKED = re.compile(r"buflen=(\d{1,9}), nstream=(\d{1,6}), port=\d+ (tcp|udp|\S+)")
 _VERSION = re.compile(rf"^{_END}v(\d[\w.\-]{{1,20}}): |^nuttcp-(\d[\w.\-]{{1,20}})\s*$")
 _SNIFF = re.compile(
     rb"^(?:.{0,100}?\s)?\d[\d.]* +[KMGT]B / +[\d.]+ +sec ="
@@ -110,22 +113,24 @@ class _Walk:
         self.series: list[Interval] = []
         self.verbose = _Verbose()
         self.version: str | None = None
+        self.asked: dict[str, str] = {}
         self.erring = False
         self.since = 1
 
     def take(self, line: str, at: int) -> None:
         if version := _VERSION.match(line):
             self.version = version[2] or version[3]
+        if asked := _ASKED.search(line):
+            size = "datagram_bytes" if asked[3] == "udp" else "message_bytes"
+            self.asked = {size: asked[1], "streams": asked[2]}
         if _ERROR.match(line):
             if not self.erring:
-                self.found += self.verbose.readings(self.version)
-                self.verbose = _Verbose()
+                self._end_verbose()
                 self.found.append(self._failed(line, at))
             self.erring = True
         elif own := _VERBOSE.match(line) or _VERBOSE_PARSE.match(line):
             if own["end"] in self.verbose.ends:
-                self.found += self.verbose.readings(self.version)
-                self.verbose = _Verbose()
+                self._end_verbose()
             if not self.verbose.ends:
                 self.verbose.series, self.series = self.series, []
             self.verbose.rate(own, at)
@@ -172,8 +177,7 @@ class _Walk:
                 self.verbose.muted = True  # with -v and -b this line stands between what both ends tell
                 self.series = self.verbose.series
             else:
-                self.found += self.verbose.readings(self.version)
-                self.verbose = _Verbose()
+                self._end_verbose()
             told = _told(rest)
             # Without a server (-t and -r at each end) an end tells only its own figure and CPU.
             sent = row.re is _ROW and rest.rstrip().endswith("%TX")
@@ -189,13 +193,20 @@ class _Walk:
                     test="udp_stream" if _DATAGRAMS.search(rest) else "tcp_stream",
                     tool_version=self.version,
                     notes=tuple(notes),
+                    conditions=conditions.of(**self.asked),
                 )
             )
             self.series = []
 
+    def _end_verbose(self) -> None:
+        told = conditions.of(**self.asked)
+        self.found += [replace(one, conditions=told) for one in self.verbose.readings(self.version)]
+        self.verbose = _Verbose()
+
     def end(self) -> None:
-        self.found += self.verbose.readings(self.version)
-        if self.series and not self.verbose.ends:
+        verbose = self.verbose
+        self._end_verbose()
+        if self.series and not verbose.ends:
             why = "no final row: the output was cut short"
             self.found.append(self._failed(why, self.since, "truncated"))
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 import re
+from contextlib import suppress
 
 from cnilab.errors import ParseError
-from cnilab.measurements import client_server
+from cnilab.measurements import client_server, conditions
 from cnilab.measurements.base import Call, Kind, Option, Program, Reading, Sample
 from cnilab.measurements.reading import margins, numbers, texts
 from cnilab.measurements.reading import plausible as checks
@@ -35,11 +36,16 @@ _RATES = {f"{prefix}bytes/sec": 8.0 for prefix in ("", " ")}
 _RATES |= {f"{k}B/sec": 8.0 * 10**p for k, p in (("K", 3), ("M", 6), ("G", 9), ("T", 12))}
 _RATES |= {f"{k}iB/sec": 8.0 * 2**p for k, p in (("K", 10), ("M", 20), ("G", 30), ("T", 40))}
 _RATES |= {f"{k}b/sec": 10.0**p for k, p in (("K", 3), ("M", 6), ("G", 9), ("T", 12))} | {"bits/sec": 1.0}
+_SIZES = {"bytes": 1.0, "byte": 1.0, "": 1.0}
+_SIZES |= {f"{k}B": 10.0**p for k, p in (("K", 3), ("M", 6), ("G", 9))}
+_SIZES |= {f"{k}iB": 2.0**p for k, p in (("K", 10), ("M", 20), ("G", 30))}
 _COUNTS = {"/sec": 1.0, "K/sec": 1e3, "M/sec": 1e6, "G/sec": 1e9}
 
-_BASE = ("bytes/sec", "bits/sec", "/sec")
+_BASE = ("bytes/sec", "bits/sec", "/sec", "bytes")
 _SECTION = re.compile(r"^(?P<test>(?!server:)[a-z][a-z0-9_]{1,40}):$")
 _VALUE = re.compile(r"^(?P<key>[a-z_]+)\s+=\s*(?P<amount>\S+)\s*(?P<unit>.*)$")
+#: ``-vv`` puts the same number in other units behind it.
+_ANNOTATION = re.compile(r"\s*\([^()]*\)\s*$")
 _FAILED = re.compile(
     r"^(?:\S+: )?((?:\w+ ){1,3}failed\b.*|\w+ failed: .*|failed to \w+.*|server:.*|unable to .*|cannot .*|.*timed out.*"
     r"|bad test; try: qperf .*|must specify a test type.*)$"
@@ -107,6 +113,7 @@ def _reading(
         version = values.get("rem_qperf", ("", ""))[0] or None
         why = "what qperf found out about the machines; no measurement"
         return Reading(status="skipped", reason=why, test="conf", line=line, tool_version=version)
+    rest["conditions"] = _asked(test, values)
     if trouble:
         return checks.failed(trouble, **rest)
     samples: list[Sample] = []
@@ -129,13 +136,27 @@ def _reading(
     return checks.reading(samples, duration_s=duration, **rest)
 
 
+def _asked(test: str, values: dict[str, tuple[str, str]]) -> dict[str, conditions.Value]:
+    """Size of a message: of a stream's sends, of a datagram, or of a ping-pong's request and answer."""
+    protocol = test.partition("_")[0]
+    size = None
+    with suppress(ParseError):
+        size = _quantity(values["msg_size"], _SIZES) if "msg_size" in values else None
+    names = ("request_bytes", "response_bytes") if test.endswith("lat") else ("message_bytes",)
+    if test == "udp_bw":
+        names = ("datagram_bytes",)
+    return conditions.of(
+        protocol=protocol if protocol in ("tcp", "udp", "sctp") else None, **dict.fromkeys(names, size)
+    )
+
+
 def _quantity(found: tuple[str, str], table: dict[str, float]) -> float:
     """Read a number and its unit.
 
     qperf groups the digits of whole numbers by commas, and only in a base unit do numbers grow that long: in any
     other, ``1,234`` may be the decimal comma of another locale.
     """
-    amount, unit = found
+    amount, unit = found[0], _ANNOTATION.sub("", found[1])
     grouped = unit in _BASE and re.fullmatch(r"\d{1,3}(?:,\d{3})+", amount)
     return to_base(numbers.printed(amount.replace(",", "") if grouped else amount), unit, table)
 

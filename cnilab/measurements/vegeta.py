@@ -15,7 +15,7 @@ from datetime import datetime
 
 from cnilab.errors import ParseError
 from cnilab.measurements.base import Reading, Sample
-from cnilab.measurements.reading import go_time, margins, numbers, texts
+from cnilab.measurements.reading import clock, go_time, margins, numbers, texts
 from cnilab.measurements.reading import json_text as documents
 from cnilab.measurements.reading import plausible as checks
 from cnilab.measurements.reading.json_text import branch
@@ -74,7 +74,7 @@ def parse(raw: bytes) -> list[Reading]:
 
 def _report(document: dict, line: int) -> Reading:
     latencies = branch(document, "latencies")
-    rest: dict = {"test": "http_load", "line": line}
+    rest: dict = {"test": "http_load", "line": line, "started_at": clock.of_text(document.get("earliest"))}
     samples = []
     for key, metric in (("throughput", "request_rate_per_s"), ("rate", "offered_rate_per_s")):
         if (value := number(document.get(key))) is not None:

@@ -132,7 +132,7 @@ def _panel(
     ax.set_xticklabels([f"{100 * t:g} %" for t in ticks])
     for y, (mode, row) in enumerate(rows):
         if row["ratio"] is None:
-            text = names.short_verdict(row).partition(" ")[2]
+            text = names.verdict_words(row)[1]
             ax.text(
                 0.02,
                 y,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cnilab.modes import AA_SUFFIX
+from cnilab.stats.verdict import VERDICTS, absence_in
 
 
 @dataclass(frozen=True)
@@ -80,13 +81,16 @@ PLACEMENTS = {
 
 #: Verdict -> (sign, short words). The sign stands beside the words, never instead of them.
 VERDICT_WORDS: dict[str, tuple[str, str]] = {
-    "different_material": ("≠", "different"),
-    "different_size_unclear": ("≠", "different, size unclear"),
-    "different_negligible": ("≈", "practically the same"),
-    "equivalent": ("=", "the same"),
-    "inconclusive": ("?", "cannot tell yet"),
-    "insufficient_n": ("?", "too few blocks"),
-    "not_comparable": ("×", "not comparable"),
+    code: (VERDICTS[code].sign, words)
+    for code, words in {
+        "different_material": "different",
+        "different_size_unclear": "different, size unclear",
+        "different_negligible": "practically the same",
+        "equivalent": "the same",
+        "inconclusive": "cannot tell yet",
+        "insufficient_n": "too few blocks",
+        "not_comparable": "not comparable",
+    }.items()
 }
 
 #: kernel_path -> the mark a mode's name carries where a substitute moved the packets.
@@ -134,12 +138,16 @@ def placement(name: str | None) -> str:
 
 def short_verdict(row: Mapping[str, Any]) -> str:
     """Return sign and short words for a row, with what is known of why there is no comparison."""
+    return " ".join(verdict_words(row))
+
+
+def verdict_words(row: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the sign and the words of :func:`short_verdict` apart."""
     sign, words = VERDICT_WORDS[row["verdict"]]
-    if row["verdict"] in ("not_comparable", "insufficient_n"):
-        words = next((text for flag, text in ABSENCES.items() if flag in row["flags"]), words)
-        if words in ABSENCES.values():
-            sign = "×"
-    return f"{sign} {words}"
+    absent = absence_in(row["flags"])
+    if absent and row["verdict"] in ("not_comparable", "insufficient_n"):
+        return VERDICTS["not_comparable"].sign, ABSENCES[absent]
+    return sign, words
 
 
 __all__ = [

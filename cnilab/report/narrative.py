@@ -18,7 +18,9 @@ from cnilab.report import figures, names, tables, words
 from cnilab.report import path_drawing as trails
 from cnilab.report import segment_size as losses
 from cnilab.report import time_order as steadiness
+from cnilab.report.language import tell
 from cnilab.report.record import Record
+from cnilab.runs import schema1
 
 #: Names of modes in a sentence; not the word in the kernel's "no route to host".
 _IDS = re.compile(
@@ -214,7 +216,7 @@ def method(record: Record) -> Part:
     s, h = record.study, record.header
     tests = words.listing(
         f"{t.name} ({t.tool}, {t.duration_s:g} s{f', {t.streams} streams' if t.streams > 1 else ''})"
-        for t in s.tests
+        for t in s.measured
     )
     done = record.manifest.get("stopped")
     stop = (
@@ -226,7 +228,7 @@ def method(record: Record) -> Part:
     family = h["family"]["size"]
     steps = [
         f"Design: randomised complete blocks. Each of {words.count(s.blocks, 'block')} puts "
-        f"{words.count(len(s.treatments), 'deployment')} in place in an order drawn "
+        f"{words.count(len(s.labels), 'deployment')} in place in an order drawn "
         f"with the seed {s.seed} and recorded before the first trial; {s.baseline} is measured in every "
         f"block{' and once more under a blind label' if s.aa else ''}.{stop}",
         f"Trials: each deployment runs {tests}, "
@@ -281,9 +283,9 @@ def proof(record: Record) -> Part:
         )
     )
     why = {
-        (d["mode"], d["substitute"])
+        (d["mode"], tell(how))
         for d in record.manifest.get("deployments", {}).values()
-        if d.get("substitute")
+        if (how := schema1.read(d.get("substitute")))
     }
     out += [paragraph(f"{record.label(mode)}: {text}.") for mode, text in sorted(why)]
     out.append(tables.proofs(record)._repr_html_())

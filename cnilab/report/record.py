@@ -28,13 +28,19 @@ from cnilab.stats import Comparisons
 from cnilab.stats.cells import Cells, Table
 from cnilab.study import Study
 
-SCHEMA_VERSION = 1
+#: 2: reasons and warnings are facts; 1: they were sentences, and such a file is made anew.
+SCHEMA_VERSION = 2
 
 
 def save_comparisons(run: Run, found: Comparisons) -> tuple[Path, Path]:
     """Write ``comparisons.parquet`` and ``summary.json``, each in one step, and return their paths."""
     rows = [{k: list(v) if isinstance(v, tuple) else v for k, v in row.items()} for row in found.rows]
-    table = pa.Table.from_pylist([{**r, "warnings": [json.dumps(w) for w in r["warnings"]]} for r in rows])
+    table = pa.Table.from_pylist(
+        [
+            {**r, "warnings": [json.dumps(w) for w in r["warnings"]], "reason": _json(r["reason"])}
+            for r in rows
+        ]
+    )
     table = table.replace_schema_metadata({"schema_version": str(SCHEMA_VERSION)})
     path = run.path / "comparisons.parquet"
     with replacing(path) as part:
@@ -51,6 +57,18 @@ def save_comparisons(run: Run, found: Comparisons) -> tuple[Path, Path]:
         "header": found.header,
     }
     return path, RunWriter(run.path).write_json("summary.json", summary)
+
+
+def _json(value: Any) -> str | None:
+    return None if value is None else json.dumps(value, ensure_ascii=False)
+
+
+def _current(path: Path) -> bool:
+    """Whether a table is there and of this schema."""
+    if not path.exists():
+        return False
+    about = pq.read_schema(path).metadata or {}
+    return about.get(b"schema_version") == str(SCHEMA_VERSION).encode()
 
 
 def sort_rows(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -102,10 +120,15 @@ class Record:
     def rows(self) -> list[dict[str, Any]]:
         """The comparisons, in the order in which they are shown."""
         path = self.run.path / "comparisons.parquet"
-        if path.exists():
+        if _current(path):
             rows = pq.read_table(path).to_pylist()
             rows = [
-                {**r, "warnings": [json.loads(w) for w in r["warnings"] or ()], "flags": r["flags"] or []}
+                {
+                    **r,
+                    "warnings": [json.loads(w) for w in r["warnings"] or ()],
+                    "flags": r["flags"] or [],
+                    "reason": json.loads(r["reason"]) if r["reason"] else None,
+                }
                 for r in rows
             ]
         else:
@@ -153,7 +176,7 @@ class Record:
         """Return ``(metric, stat, test)`` of everything a picture is drawn of, the declared primary first."""
         seen = {(r["metric"], r["stat"], r["test"]) for r in self.rows if r["family"] != "aa" and r["n_used"]}
         order = {k: i for i, k in enumerate(names.QUANTITIES)}
-        tests = {t.name: i for i, t in enumerate(self.study.tests)}
+        tests = {t.name: i for i, t in enumerate(self.study.measured)}
         p = self.study.primary
         asked = [q for q in seen if q[:2] in order]
         return sorted(

@@ -18,11 +18,14 @@ from great_tables import GT
 from great_tables import html as raw
 
 from cnilab import digits as numbers
+from cnilab.facts import Fact
 from cnilab.modes import order
 from cnilab.report import names, words
-from cnilab.report.language import tell
+from cnilab.report.language import en_stats, tell
 from cnilab.report.record import Record
-from cnilab.stats import FLAGS
+from cnilab.stats.cells import BENCH_FAILED
+from cnilab.stats.subjects import NOT_CROSSING
+from cnilab.stats.verdict import VERDICTS
 from cnilab.testbeds.proof.base import Row
 
 
@@ -108,8 +111,8 @@ class Page:
 
 def verdict(row: Mapping[str, Any]) -> str:
     """Return a verdict as HTML: sign, words, and a class that colours what the words already say."""
-    sign, _, text = names.short_verdict(row).partition(" ")
-    kind = {"≠": "differs", "≈": "alike", "=": "alike", "?": "open", "×": "absent"}[sign]
+    sign, text = names.verdict_words(row)
+    kind = next(v.kind for v in VERDICTS.values() if v.sign == sign)
     return f'<span class="verdict {kind}"><span aria-hidden="true">{sign}</span> {escape(text)}</span>'
 
 
@@ -180,7 +183,7 @@ def everything(record: Record) -> Page:
             "blocks": f"{r['n_used']:.0f} of {r['n_blocks']:.0f}",
             "p (Holm)": numbers.p_value(r["p_holm"]),
             "verdict": verdict(r),
-            "notes": "; ".join(FLAGS[f] for f in r["flags"] if f not in _SAID),
+            "notes": "; ".join(en_stats.FLAGS[f] for f in r["flags"] if f not in _SAID),
         }
         for r in record.rows
     ]
@@ -260,7 +263,7 @@ def machine(record: Record) -> Page:
     for key in keys:
         value = given[key]
         if isinstance(value, Mapping):
-            text = "; ".join(f"{k}: {v}" for k, v in value.items() if v is not None)
+            text = "; ".join(f"{k}: {_part(v)}" for k, v in value.items() if v is not None)
             absent = [k for k, v in value.items() if v is None]
             text += f"{'; ' if text else ''}not there: {', '.join(absent)}" if absent else ""
         else:
@@ -292,6 +295,11 @@ def _settings(record: Record) -> str:
     told = "; ".join(f"{name}: {' or '.join(sorted(values))}" for name, values in sorted(seen.items()))
     n = sum("conditions" in (p.get("evidence") or {}) for p in record.proofs.values())
     return f"{told} (read in {n} of {len(record.proofs)} proved deployments)"
+
+
+def _part(value: Any) -> Any:
+    """Return a recorded value for a reader; a fact, as a kernel's shortcomings are, in words."""
+    return tell(Fact.from_dict(value)) if isinstance(value, Mapping) and "code" in value else value
 
 
 def _fact(key: str, value: Any) -> str:
@@ -363,16 +371,15 @@ def _values(values: Any) -> str:
     return " / ".join(text for text, _ in seen.most_common())
 
 
-NOT_CROSSING = "does not cross subnets"
-
-
 def trials(record: Record) -> Page:
     """Return how many trials ended how, a line a mode."""
     frame = record.samples.drop_duplicates("trial_id")
-    crossing = frame["reason"].fillna("").str.startswith(NOT_CROSSING)
-    ended = frame["status"].mask(crossing, NOT_CROSSING)
+    code = frame["reason_code"].fillna("")
+    bench = code.map(lambda c: Fact(c).within(BENCH_FAILED))
+    ended = frame["status"].mask(code == NOT_CROSSING, "does not cross subnets").mask(bench, "the bench failed")
     counts = pd.crosstab(frame["mode"], ended)
-    counts = counts[[c for c in ("ok", NOT_CROSSING, "failed", "timeout", "skipped") if c in counts]]
+    shown = ("ok", "does not cross subnets", "failed", "timeout", "the bench failed", "skipped")
+    counts = counts[[c for c in shown if c in counts]]
     lines = [
         {"mode": record.label(str(mode)), **{str(s): str(n) for s, n in counts.loc[mode].items()}}
         for mode in order(counts.index)

@@ -12,25 +12,21 @@ from typing import Any
 
 from cnilab import digits as numbers
 from cnilab.digits import margin
+from cnilab.facts import Fact
 from cnilab.report import names
-from cnilab.stats.verdict import FLAGS
+from cnilab.report.language import en_stats, tell
+from cnilab.stats.verdict import FLAGS, VERDICTS, absence_in
 
 Row = Mapping[str, Any]
 
 #: Order in which verdicts are told: what is known first.
-ORDER = (
-    "different_material", "different_size_unclear", "different_negligible", "equivalent",
-    "inconclusive", "insufficient_n", "not_comparable",
-)  # fmt: skip
+ORDER = tuple(VERDICTS)
 _SUBSTITUTE_PHRASE = {
     "ebpf": "its packets were carried by eBPF in place of the kernel's own device",
     "userspace": "its packets were carried in userspace in place of the kernel's own device",
 }
 #: Flags that change how a verdict is to be read, beyond what the sentence says already.
-_DOUBTS = (
-    "aa_differs", "depends_on_block", "depends_on_failures", "failures_not_assessed",
-    "kernel_path_varies", "mixed_versions", "tail_unreliable", "post_hoc_margin", "partial_cells",
-)  # fmt: skip
+_DOUBTS = tuple(flag.code for flag in FLAGS.values() if flag.kind == "doubt")
 
 
 def label(row: Row) -> str:
@@ -102,7 +98,7 @@ def doubts(row: Row) -> str:
     for flag in row["flags"]:
         if flag not in _DOUBTS:
             continue
-        text = FLAGS[flag]
+        text = en_stats.FLAGS[flag]
         if flag == "depends_on_block" and row.get("outlier_blocks"):
             text = f"{text} (block {listing(row['outlier_blocks'])})"
         out.append(f" {text[0].upper()}{text[1:]}.")
@@ -157,21 +153,25 @@ def _needed(row: Row) -> str:
 
 
 def _absence(row: Row) -> str | None:
-    return next((f for f in names.ABSENCES if f in row["flags"]), None)
+    return absence_in(row["flags"])
 
 
 def _why_not(row: Row, several: bool = False) -> str:
     """Return why there is no comparison, in the words of the trials themselves where there are some."""
-    reason = str(row.get("reason") or "").removeprefix(f"{row['mode']}: ")
+    fact = Fact.from_dict(row["reason"]) if row.get("reason") else None
+    why = fact.args.get("why") if fact else None
+    if fact and isinstance(why, Fact) and fact.args.get("mode") == row["mode"]:
+        fact = why  # the sentence names the mode already
     flag = _absence(row)
-    if flag == "does_not_cross_subnets":
-        detail = reason.removeprefix(names.ABSENCES[flag]).lstrip(": ")
+    if fact and flag == "does_not_cross_subnets":
+        detail = " by ".join(str(part) for part in (fact.quoted, fact.args.get("by")) if part)
         return f"{'do' if several else 'does'} not cross subnets{f' ({detail})' if detail else ''}"
+    reason = tell(fact) if fact else ""
     if flag:
         return f"{names.ABSENCES[flag]}{f': {reason}' if reason else ''}"
     if row["verdict"] == "insufficient_n":
         return f"too few blocks to tell: {row['n_used']}"
-    told = [FLAGS[f] for f in row["flags"] if f in ("identical_values", "unsteady", "nonpositive_value")]
+    told = [en_stats.FLAGS[f] for f in row["flags"] if FLAGS[f].bars and FLAGS[f].kind == "note"]
     return f"not comparable: {reason or listing(told) or 'the data allow none'}"
 
 
@@ -256,7 +256,7 @@ def bullets(rows: Sequence[Row], brief: bool = False) -> list[tuple[str, str]]:
     out: list[tuple[str, str]] = []
     for verdict, found in by_verdict(rows):
         if len(found) >= MANY and verdict in _LISTED:
-            out.append((names.short_verdict(found[0])[0], _listed(verdict, found, brief)))
+            out.append((names.verdict_words(found[0])[0], _listed(verdict, found, brief)))
             continue
         said: dict[tuple[str, str], list[Row]] = {}
         for row in found:
@@ -267,7 +267,7 @@ def bullets(rows: Sequence[Row], brief: bool = False) -> list[tuple[str, str]]:
             who = listing([label(r) for r in group])
             text = finding(first, several=len(group) > 1)
             out.append(
-                (names.short_verdict(first)[0], f"{who}: {text}{f'; {how}' if how else ''}.{doubts(first)}")
+                (names.verdict_words(first)[0], f"{who}: {text}{f'; {how}' if how else ''}.{doubts(first)}")
             )
     return out + [("!", doubts({"flags": [f]}).strip()) for f in common]
 

@@ -17,16 +17,18 @@ import pandas as pd
 
 from cnilab import measurements
 from cnilab.errors import ParseError
+from cnilab.facts import Fact
 from cnilab.measurements.base import Reading, Sample
 from cnilab.runs import samples as tables
-from cnilab.study import recorded
-from cnilab.study.factors import Treatment
+from cnilab.runs import schema1
 from cnilab.units import unit_of
 
 Trials = Sequence[tuple[Mapping[str, Any], Reading]]
 
+#: Columns that say why there is no value.
+REASON = ("reason_code", "reason_args", "reason")
 #: Columns that are the reading's own, under the same name.
-_SAID = ("tool_version", "status", "reason", "duration_s")
+_SAID = ("tool_version", "status", "duration_s")
 #: Columns of the samples table that a trial's meta holds under the same name.
 _FROM_META = (
     "trial_id", "block", "slot", "deployment_id", "kernel_path", "placement", "path", "test", "tool",
@@ -46,10 +48,13 @@ def samples(trials: Trials) -> pd.DataFrame:
         own["value"] += [s.value for s in each] or [np.nan]
     units = {metric: unit_of(metric) for metric in set(own["metric"]) if metric}
     own["unit"] = [units.get(metric) for metric in own["metric"]]
+    why = [tables.reason_columns(reading.fact) for _, reading in trials]
     columns = {}
     for name, dtype in tables.DTYPES.items():
         if name in own:
             columns[name] = pd.array(own[name], dtype=dtype)
+        elif name in REASON:
+            columns[name] = _column([each[name] for each in why], dtype).take(spread)
         elif name in _SAID:
             columns[name] = _column([getattr(reading, name) for _, reading in trials], dtype).take(spread)
         else:
@@ -83,31 +88,30 @@ def remarks(trials: Trials) -> pd.DataFrame:
     return tables.typed(rows, REMARK_COLUMNS)
 
 
-def identity_of(meta: Mapping[str, Any], run_id: str, varying: tuple[str, ...]) -> dict[str, Any]:
+def identity_of(meta: Mapping[str, Any], run_id: str) -> dict[str, Any]:
     """Return the columns that a trial's ``meta.json`` tells."""
     return {
         "run_id": run_id,
-        "mode": recorded.label(Treatment.from_dict(meta["treatment"])),
+        "mode": meta["label"],
         "raw_path": f"raw/{meta['trial_id']}/client.out" if meta.get("client_argv") else None,
         **{name: meta.get(name) for name in _FROM_META},
-        "test": recorded.test_name(meta["test"], meta["levels"], varying),
     }
 
 
 def reading_of(meta: Mapping[str, Any], folder: Path) -> Reading:
     """Return what a trial measured, read from the raw bytes in ``folder``, or why it has no value."""
     if meta["status"] != "ok":
-        return Reading(status=meta["status"], reason=meta["reason"])
+        return Reading(status=meta["status"], reason=schema1.read(meta["reason"]) or Fact("no_reason"))
     try:
         read = measurements.measurement(meta["tool"]).read(folder)
     except OSError as error:
-        return Reading(status="failed", reason=f"its raw output cannot be read: {error.strerror}")
+        return Reading(status="failed", reason=Fact("raw_output_unreadable", quoted=error.strerror))
     except ParseError as error:
-        return Reading(status="failed", reason=f"output not readable: {error}")
+        return Reading(status="failed", reason=Fact("output_not_understood", quoted=str(error)))
     if len(read) > 1:
-        return Reading(status="failed", reason=f"{len(read)} results in one trial's output")
+        return Reading(status="failed", reason=Fact("several_results", {"count": len(read)}))
     if not read or (read[0].status == "ok" and not read[0].samples):
-        return Reading(status="failed", reason="the output holds no result")
+        return Reading(status="failed", reason=Fact("no_result"))
     return read[0]
 
 

@@ -14,7 +14,8 @@ is asked: that is :mod:`cnilab.runs.writer`.
 
 Schema history, newest first
 ----------------------------
-2  samples have ``wall_s``; comparisons carry their header and what they were made of
+2  reasons, substitutes and notes are facts (:mod:`cnilab.facts`); samples have ``wall_s``;
+   comparisons carry their header and what they were made of
 1  first version; its tables are read as :mod:`cnilab.runs.samples` says, its comparisons are made anew
 """
 
@@ -31,7 +32,7 @@ import pandas as pd
 from cnilab import study as studies
 from cnilab.errors import RunDirError
 from cnilab.runs import samples as tables
-from cnilab.study import Study, recorded
+from cnilab.study import Study
 from cnilab.study.plan import Plan, Trial
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class Run:
 
     @cached_property
     def study(self) -> Study:
-        return studies.load(self.path / "study.yaml", recorded=True)
+        return studies.load(self.path / "study.yaml")
 
     @cached_property
     def plan(self) -> Plan:
@@ -87,7 +88,7 @@ class Run:
             If they differ: the study was edited after it was planned.
         """
         plan = self.study.plan()
-        if self.manifest["plan_hash"] not in (plan.hash, recorded.plan_hash(plan)):
+        if plan.hash != self.manifest["plan_hash"]:
             raise RunDirError(
                 f"{self.path}/study.yaml no longer gives the recorded plan; start a new run for a changed study"
             )
@@ -122,8 +123,7 @@ class Run:
     def metas(self) -> list[dict[str, Any]]:
         """How each trial was called and ended, in the plan's order."""
         folders = sorted((self.path / "raw").glob("*/meta.json"))
-        found = [json.loads(path.read_text(encoding="utf-8")) for path in folders]
-        return [recorded.meta(meta, self.study) for meta in found]
+        return [json.loads(path.read_text(encoding="utf-8")) for path in folders]
 
     @cached_property
     def proofs(self) -> dict[str, dict[str, Any]]:
@@ -141,10 +141,7 @@ class Run:
         from cnilab.runs.readings import identity_of, reading_of  # here: it loads every tool's reader
 
         return [
-            (
-                identity_of(meta, self.run_id, self.study.varying),
-                reading_of(meta, self.path / "raw" / meta["trial_id"]),
-            )
+            (identity_of(meta, self.run_id), reading_of(meta, self.path / "raw" / meta["trial_id"]))
             for meta in self.metas
         ]
 
@@ -153,8 +150,8 @@ class Run:
         """One row per trial, metric and stat (:mod:`cnilab.runs.samples`)."""
         from cnilab.runs import readings
 
-        there = (self.path / "samples.parquet").exists()
-        return tables.read(self.path) if there else readings.samples(self.readings)
+        recorded = (self.path / "samples.parquet").exists()
+        return tables.read(self.path) if recorded else readings.samples(self.readings)
 
     @cached_property
     def trials(self) -> pd.DataFrame:

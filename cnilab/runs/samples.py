@@ -6,7 +6,8 @@ judge values (:mod:`cnilab.findings`).
 
 Schema history, newest first
 ----------------------------
-2  ``wall_s`` is how long the tool's process ran; ``duration_s`` is the time the tool itself measured
+2  why a row has no value is a code (``reason_code``) with arguments (``reason_args``); ``reason`` holds quoted words
+   only; ``wall_s`` is how long the tool's process ran; ``duration_s`` is the time the tool itself measured
 1  first version; ``duration_s`` is the process's time in a run, and the tool's in a loaded table
 
 A file of an older schema is read: what it lacks is filled as :data:`COLUMNS` says, and what it holds stays.
@@ -14,7 +15,8 @@ A file of an older schema is read: what it lacks is filled as :data:`COLUMNS` sa
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,8 @@ import numpy as np
 import pandas as pd
 
 from cnilab.errors import DataError
+from cnilab.facts import Fact
+from cnilab.runs import schema1
 from cnilab.runs.files import replacing
 
 SCHEMA_VERSION = 2
@@ -80,6 +84,8 @@ COLUMNS: dict[str, Column] = {
     "value": Column("float64", nullable=True),
     "unit": Column("string", nullable=True),
     "status": Column("string"),
+    "reason_code": Column("string", nullable=True, since=2),
+    "reason_args": Column("string", nullable=True, since=2),
     "reason": Column("string", nullable=True),
     "started_at": Column("string", nullable=True),
     "duration_s": Column("float64", nullable=True),
@@ -132,6 +138,7 @@ def upgrade(frame: pd.DataFrame) -> pd.DataFrame:
         raise DataError(
             f"samples table of schema {version}; this cnilab reads up to {SCHEMA_VERSION}, install a newer one"
         )
+    frame = with_codes(frame)
     filled = {
         name: column.older(frame)
         for name, column in COLUMNS.items()
@@ -148,6 +155,39 @@ def from_rows(rows: list[dict]) -> pd.DataFrame:
 def intervals_from_rows(rows: list[dict]) -> pd.DataFrame:
     """Build the table of per-interval values; ``t`` is seconds since the trial's start."""
     return typed(rows, INTERVAL_COLUMNS)
+
+
+def reason_columns(fact: Fact | None) -> dict[str, str | None]:
+    """Return the columns that hold why a row has no value: code, arguments as JSON, and quoted words."""
+    if fact is None:
+        return {"reason_code": None, "reason_args": None, "reason": None}
+    args = json.dumps(fact.to_dict().get("args", {}), ensure_ascii=False, sort_keys=True) if fact.args else None
+    return {"reason_code": fact.code, "reason_args": args, "reason": fact.quoted}
+
+
+def reason_of(row: Mapping[str, Any]) -> Fact | None:
+    """Return why a row has no value.
+
+    >>> fact = Fact("timeout", {"tool": "iperf3", "limit_s": 16.0})
+    >>> reason_of(reason_columns(fact)) == fact
+    True
+    """
+    code, args, quoted = (
+        None if pd.isna(row[c]) else str(row[c]) for c in ("reason_code", "reason_args", "reason")
+    )
+    return None if code is None else Fact(code, json.loads(args) if args else {}, quoted)
+
+
+def with_codes(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a table in which each reason is a code; schema 1 and bare frames have sentences."""
+    if "reason_code" in frame:
+        return frame
+    if "reason" not in frame or not frame["reason"].notna().any():
+        return frame.assign(reason_code=None, reason_args=None, reason=None)
+    known = {text: reason_columns(schema1.fact_of(str(text))) for text in frame["reason"].dropna().unique()}
+    none = reason_columns(None)
+    columns = [known.get(text, none) if isinstance(text, str) else none for text in frame["reason"]]
+    return frame.assign(**{name: [c[name] for c in columns] for name in none})
 
 
 def validate(samples: pd.DataFrame) -> pd.DataFrame:
@@ -188,7 +228,7 @@ def validate(samples: pd.DataFrame) -> pd.DataFrame:
     if (ghost := ~ok & ~np.isnan(values)).any():
         row = samples[ghost].iloc[0]
         raise DataError(f"trial {row.trial_id}: status {row.status} must have no value, it has {row.value!r}")
-    if (mute := ~ok & samples["reason"].isna()).any():
+    if (mute := ~ok & samples["reason_code"].isna()).any():
         row = samples[mute].iloc[0]
         raise DataError(f"trial {row.trial_id}: status {row.status} without a reason")
     if (twice := samples.duplicated(list(KEY))).any():

@@ -19,12 +19,14 @@ import numpy as np
 import pandas as pd
 
 from cnilab.errors import DataError
+from cnilab.facts import Fact
+from cnilab.runs.samples import reason_of
 from cnilab.stats.frame import SCENARIO, Coded, block_codes, code, joint, read_values, refuse_twice, tidy
 from cnilab.stats.metrics import COMPARED_STATS, METRICS, describe
 from cnilab.units import unit_of
 
-#: A reason that begins so says the bench failed and not the mode; its block is run again, nothing is charged.
-INFRASTRUCTURE = "infrastructure"
+#: Family of reasons that say the bench failed and not the mode: nothing is charged.
+BENCH_FAILED = "bench_failed"
 #: The control's label is the mode's own with this behind it.
 AA_SUFFIX = "#aa"
 
@@ -49,7 +51,7 @@ class Table:
     runs: np.ndarray
     failed: np.ndarray
     skipped: np.ndarray
-    reasons: dict[str, Counter] = field(default_factory=dict)
+    reasons: dict[str, Counter[Fact]] = field(default_factory=dict)
     kernel_paths: dict[str, tuple[str, ...]] = field(default_factory=dict)
     versions: dict[str, tuple[str, ...]] = field(default_factory=dict)
     nonpositive: float | None = None
@@ -219,16 +221,17 @@ def _charges(frame: pd.DataFrame, status: pd.Series) -> tuple[np.ndarray, np.nda
     bad = status.isin(("failed", "timeout")).to_numpy(dtype=bool)
     bench = np.zeros(len(frame), dtype=bool)
     if bad.any():
-        reason = frame["reason"].where(bad).fillna("").astype("str")
-        bench = bad & reason.str.startswith(INFRASTRUCTURE).to_numpy(dtype=bool)
+        reason = code(frame["reason_code"].where(bad))
+        bench = bad & np.array([Fact(str(c)).within(BENCH_FAILED) for c in reason.names] + [False])[reason.codes]
     return bad & ~bench, (status == "skipped").to_numpy(dtype=bool) | bench
 
 
-def _reasons(frame: pd.DataFrame, bad: np.ndarray, scenario: np.ndarray, n: int) -> list[dict[str, Counter]]:
-    out: list[dict[str, Counter]] = [{} for _ in range(n)]
+def _reasons(frame: pd.DataFrame, bad: np.ndarray, scenario: np.ndarray, n: int) -> list[dict[str, Counter[Fact]]]:
+    out: list[dict[str, Counter[Fact]]] = [{} for _ in range(n)]
     at = np.flatnonzero(bad)
-    for c, m, why in zip(scenario[at], frame["mode"].iloc[at], frame["reason"].iloc[at]):
-        out[c].setdefault(str(m), Counter())["no reason recorded" if pd.isna(why) else str(why)] += 1
+    columns = frame[["reason_code", "reason_args", "reason"]].iloc[at].to_dict("records")
+    for c, m, row in zip(scenario[at], frame["mode"].iloc[at], columns):
+        out[c].setdefault(str(m), Counter())[reason_of(row) or Fact("no_reason")] += 1
     return out
 
 

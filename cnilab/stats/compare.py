@@ -35,8 +35,8 @@ from cnilab.stats.rows import centres, headline, report_rows
 from cnilab.stats.sensitivity import reliability, under_failures, without_outliers
 from cnilab.stats.steady import unsteady_share
 from cnilab.stats.stopping import SEQUENTIAL
-from cnilab.stats.subjects import ABSENT_FOR_A_REASON, Subject, subject
-from cnilab.stats.verdict import is_difference
+from cnilab.stats.subjects import Subject, subject
+from cnilab.stats.verdict import FLAGS, is_difference
 
 
 def compare(
@@ -142,7 +142,7 @@ def compare(
             subjects.append(subject(table, label, stem, own, bound, kernel_paths, shaky))
 
     outcomes = [
-        replace(o, verdict="not_comparable") if s.absent in ABSENT_FOR_A_REASON else o
+        replace(o, verdict="not_comparable") if s.absent and FLAGS[s.absent].settled else o
         for s, o in zip(subjects, analyse([s.pair for s in subjects], level))
     ]
     outcomes = under_failures(subjects, outcomes, level)

@@ -84,7 +84,7 @@ class Comparison(Mapping[str, Any]):
     n_failed_baseline: int
     n_runs: int
     outlier_blocks: tuple[str, ...] = ()
-    reason: str | None = None
+    reason: Mapping[str, Any] | None = None
 
     def __getitem__(self, key: str) -> Any:
         name, end = KEYS[key]

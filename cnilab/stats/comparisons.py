@@ -16,10 +16,10 @@ import pandas as pd
 
 from cnilab import digits
 from cnilab.errors import DataError
+from cnilab.facts import Fact
 from cnilab.layout import columns, html_table
 from cnilab.stats.cells import Cells
 from cnilab.stats.comparison import Comparison
-from cnilab.stats.verdict import FLAGS, VERDICTS
 
 SCHEMA_VERSION = 1
 _TABLE = ("family", "test", "metric", "stat", "placement", "path", "baseline")
@@ -213,15 +213,17 @@ def _body(rows: Sequence[Comparison], notes: list[str]) -> list[list[str]]:
 
 
 def _remarks(row: Comparison) -> Iterable[str]:
+    from cnilab.report.language import en_facts, en_stats  # here: words are for a person who looks
+
     for flag in row["flags"]:
         if flag == "depends_on_block":
-            yield f"{FLAGS[flag]} (block {', '.join(row['outlier_blocks'])})"
+            yield f"{en_stats.FLAGS[flag]} (block {', '.join(row['outlier_blocks'])})"
         elif flag not in ("blocks_missing", "difference_scale"):
-            yield FLAGS[flag]
+            yield en_stats.FLAGS[flag]
     if row["reason"]:
-        yield row["reason"]
+        yield en_facts.tell(Fact.from_dict(row["reason"]))
     if row["blocks_needed"]:
-        yield f"{VERDICTS['inconclusive']}: about {row['blocks_needed']} blocks would settle it"
+        yield f"{en_stats.VERDICTS['inconclusive']}: about {row['blocks_needed']} blocks would settle it"
 
 
 def _number(text: str, notes: list[str]) -> int:

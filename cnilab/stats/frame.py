@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from cnilab.errors import DataError
+from cnilab.runs.samples import with_codes
 
 SCENARIO = ("test", "placement", "path")
 #: Columns that ought not to vary within a comparison.
@@ -64,7 +65,7 @@ def tidy(samples: pd.DataFrame) -> pd.DataFrame:
         raise DataError(
             "the table has no rows; `cnilab run STUDY.yaml` makes one, `cnilab load PATH` reads one"
         )
-    frame = samples.reset_index(drop=True)
+    frame = with_codes(samples.reset_index(drop=True))
     extra: dict[str, object] = {}
     if "metric" not in frame:
         extra["metric"] = "value"
@@ -74,7 +75,7 @@ def tidy(samples: pd.DataFrame) -> pd.DataFrame:
     if "status" not in frame:
         extra["status"] = "ok"
     extra |= {
-        c: None for c in ("reason", "unit", "kernel_path", "run_id", "duration_s", *VARYING) if c not in frame
+        c: None for c in ("unit", "kernel_path", "run_id", "duration_s", *VARYING) if c not in frame
     }
     if "trial_id" not in frame:
         extra["trial_id"] = frame.get("run", "")

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from cnilab.errors import DataError, UnknownKey
+from cnilab.facts import Fact
 from cnilab.layout import columns, html_table
 from cnilab.stats.cells import Table, collect
 from cnilab.stats.equivalence import log_margin
@@ -28,8 +29,8 @@ from cnilab.stats.pairs import Family, analyse
 from cnilab.stats.ratio import check_alpha
 from cnilab.stats.rows import centres, number
 from cnilab.stats.sensitivity import under_failures
-from cnilab.stats.subjects import ABSENT_FOR_A_REASON, subject
-from cnilab.stats.verdict import is_difference
+from cnilab.stats.subjects import subject
+from cnilab.stats.verdict import FLAGS, is_difference
 
 SCHEMA_VERSION = 1
 
@@ -84,6 +85,8 @@ class Ranking:
         return out
 
     def _table(self) -> list[list[str]]:
+        from cnilab.report.language import tell  # here: words are for a person who looks
+
         out = [["mode", "rank", "letters", "ratio to the first", "note"]]
         for r in self.rows:
             span = "–"
@@ -91,7 +94,8 @@ class Ranking:
                 low, high = r["rank_low"], r["rank_high"]
                 span = str(low) if low == high else f"{low}–{high}"
             ratio = "–" if r["ratio_to_best"] is None else f"{r['ratio_to_best']:.3f}"
-            out.append([r["mode"], span, r["letters"] or "–", ratio, r["reason"] or ""])
+            why = tell(Fact.from_dict(r["reason"])) if r["reason"] else ""
+            out.append([r["mode"], span, r["letters"] or "–", ratio, why])
         return out
 
     def __repr__(self) -> str:
@@ -155,14 +159,14 @@ def rank(
     about = describe(table.metric)
     bound = lam if about.scale == "log" else about.margin
     modes = [m for m in table.modes if m not in skip]
-    out_of_it: dict[str, str] = {}
+    out_of_it: dict[str, Fact | None] = {}
     for mode in modes:
         paths = table.kernel_paths.get(mode) or tuple(filter(None, [(kernel_paths or {}).get(mode)]))
         one = subject(table, mode, mode, Family(("rank",), 1), bound, kernel_paths)
         if one.absent:
-            out_of_it[mode] = one.reason or one.absent
+            out_of_it[mode] = one.reason
         elif "userspace" in paths:
-            out_of_it[mode] = "carried by a userspace substitute; not ranked among kernel modes"
+            out_of_it[mode] = Fact("not_ranked_userspace")
     planned = len(modes)
     ranked = [m for m in modes if m not in out_of_it]
     if len(ranked) < 2:
@@ -178,7 +182,7 @@ def rank(
     pairs = []
     for s, o in zip(subjects, outcomes):
         i, j = ranked.index(s.mode), ranked.index(s.baseline)
-        verdict = "not_comparable" if s.absent in ABSENT_FOR_A_REASON else o.verdict
+        verdict = "not_comparable" if s.absent and FLAGS[s.absent].settled else o.verdict
         matrix.iloc[i, j] = matrix.iloc[j, i] = verdict
         if is_difference(verdict) and o.estimate:
             better[(i, j) if sign * o.estimate > 0 else (j, i)] = True
@@ -201,13 +205,13 @@ def rank(
             "centre": number(c[0]), "centre_low": number(c[1]), "centre_high": number(c[2]),
             "ratio_to_best": c[0] / best if about.scale == "log" else None,
             "n": int((table.runs[table.row(m)] > 0).sum()), "ranked": True,
-            "reason": _carried(table, m, kernel_paths),
+            "reason": fact.to_dict() if (fact := _carried(table, m, kernel_paths)) else None,
             "kernel_path": _path(table, m, kernel_paths),
         })  # fmt: skip
     rows += [
         {"mode": m, "rank_low": None, "rank_high": None, "letters": None, "centre": None, "centre_low": None,
          "centre_high": None, "ratio_to_best": None, "n": int((table.runs[table.row(m)] > 0).sum()),
-         "ranked": False, "reason": why, "kernel_path": _path(table, m, kernel_paths)}
+         "ranked": False, "reason": why.to_dict() if why else None, "kernel_path": _path(table, m, kernel_paths)}
         for m, why in out_of_it.items()
     ]  # fmt: skip
     values = table.values[[table.row(m) for m in ranked]]
@@ -227,9 +231,9 @@ def _path(table: Table, mode: str, kernel_paths: Mapping[str, str] | None) -> st
     return "+".join(table.kernel_paths.get(mode, ())) or (kernel_paths or {}).get(mode)
 
 
-def _carried(table: Table, mode: str, kernel_paths: Mapping[str, str] | None) -> str | None:
+def _carried(table: Table, mode: str, kernel_paths: Mapping[str, str] | None) -> Fact | None:
     path = _path(table, mode, kernel_paths)
-    return None if path in (None, "native") else f"carried by a substitute ({path})"
+    return None if path in (None, "native") else Fact("carried_by_substitute", {"path": path})
 
 
 def _one_table(samples, metric, test, placement, path, stat, planned) -> tuple[Table, list[str]]:

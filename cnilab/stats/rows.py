@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
+from cnilab.facts import Fact
 from cnilab.stats.blocks_needed import blocks_for_half_width, upper_sd
 from cnilab.stats.cells import Cells, Table
 from cnilab.stats.comparison import Comparison, Interval
 from cnilab.stats.metrics import TAIL, describe
 from cnilab.stats.pairs import Outcome
 from cnilab.stats.ratio import hl_intervals, median_ranks
+from cnilab.stats.sensitivity import Reliability
 from cnilab.stats.subjects import Subject
-from cnilab.stats.verdict import FLAGS, VERDICTS
+from cnilab.stats.verdict import FLAGS, VERDICTS, is_difference
 
 #: Requests behind a percentile, as a multiple of 1/(1 - q), below which it is not reliable.
 REQUESTS_PER_TAIL = 100
@@ -107,12 +108,17 @@ def _row(s: Subject, o: Outcome, middle, margin: float, alpha: float, margin_dec
         baseline_kernel_path="+".join(s.kernel_paths[1]) or None,
         n_failed=int(failed[table.row(s.mode)].sum()),
         n_failed_baseline=int(failed[table.row(s.baseline)].sum()),
-        n_runs=int(table.runs[table.row(s.mode)].sum()), outlier_blocks=s.outliers, reason=s.reason or _why(o),
+        n_runs=int(table.runs[table.row(s.mode)].sum()), outlier_blocks=s.outliers,
+        reason=reason.to_dict() if (reason := s.reason or _why(o)) else None,
     )  # fmt: skip
 
 
 def _ends(centre: tuple[float, float, float] | None) -> Interval:
     return Interval(number(centre[1]), number(centre[2])) if centre else Interval()
+
+
+def _reliability(r: Reliability) -> dict[str, Any]:
+    return {**vars(r), "reason": r.reason.to_dict() if r.reason else None}
 
 
 def _exp(value: float | None) -> float | None:
@@ -121,12 +127,10 @@ def _exp(value: float | None) -> float | None:
     return number(math.exp(value)) if value < 700 else None
 
 
-def _why(o: Outcome) -> str | None:
+def _why(o: Outcome) -> Fact | None:
     if o.verdict == "insufficient_n":
-        return f"{o.n} blocks; this family needs {o.n_min} before any data could be significant"
-    if "identical_values" in o.flags:
-        return FLAGS["identical_values"]
-    return None
+        return Fact("few_blocks", {"blocks": o.n, "needed": o.n_min})
+    return Fact("identical_values") if "identical_values" in o.flags else None
 
 
 def _qualities(s: Subject, margin_declared: bool) -> list[str]:
@@ -145,34 +149,27 @@ def _qualities(s: Subject, margin_declared: bool) -> list[str]:
     return flags
 
 
-def _warnings(s: Subject, o: Outcome) -> tuple[dict[str, str], ...]:
-    """Return what the reader should do, as coded values: more blocks, another look, a margin."""
+def _warnings(s: Subject, o: Outcome) -> tuple[dict[str, Any], ...]:
+    """Return what the reader should do, as facts: more blocks, another look, a margin."""
     out = []
-
-    def warn(code: str, text: str) -> None:
-        out.append({"code": code, "text": text})
-
     if o.verdict == "insufficient_n" and s.absent is None:
-        warn("need_blocks", f"need >= {o.n_min} blocks in a family of {s.pair.family.m}, have {o.n}")
+        out.append(Fact("need_blocks", {"needed": o.n_min, "family": s.pair.family.m, "blocks": o.n}))
     if "ci_unbounded" in o.flags:
-        warn("ci_unbounded", f"need >= {o.n_min} blocks for a finite simultaneous interval, have {o.n}")
+        out.append(Fact("interval_unbounded", {"needed": o.n_min, "blocks": o.n}))
     if missing := len(s.table.blocks) - o.n:
-        warn(
-            "blocks_missing",
-            f"{missing} of {len(s.table.blocks)} blocks lack a value of one of the two modes",
-        )
+        out.append(Fact("blocks_missing", {"missing": missing, "blocks": len(s.table.blocks)}))
     if s.outliers:
-        hangs = "does not depend on it"
+        hangs = "independent"
         if "depends_on_block" in s.flags:
-            hangs = "depends on it"
+            hangs = "depends"
         elif "outlier_unchecked" in s.flags:
-            hangs = "could not be checked without it"
-        warn("outlier", f"outlying in block {', '.join(s.outliers)}; kept, and the verdict {hangs}")
+            hangs = "unchecked"
+        out.append(Fact("outlier", {"blocks": s.outliers, "verdict": hangs}))
     if "aa_differs" in s.flags:
-        warn("aa_differs", FLAGS["aa_differs"])
+        out.append(Fact("aa_differs"))
     if "margin_below_noise" in s.flags:
-        warn("margin_below_noise", FLAGS["margin_below_noise"])
-    return tuple(out)
+        out.append(Fact("margin_below_noise"))
+    return tuple(fact.to_dict() for fact in out)
 
 
 def headline(
@@ -188,7 +185,7 @@ def headline(
     margin_declared: bool,
     sequential: bool,
     compared: Sequence[str],
-    unreliable: Sequence[Any],
+    unreliable: Sequence[Reliability],
     provenance: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
     """Return what holds for all rows: design, families, control, where the input's rows went, versions."""
@@ -196,12 +193,12 @@ def headline(
 
     controls = [row for row in rows if row["family"] == "aa"]
     judged = [row for row in controls if row["verdict"] not in ("insufficient_n", "not_comparable")]
-    off = sum(row["verdict"].startswith("different_") for row in judged)
+    off = sum(is_difference(row["verdict"]) for row in judged)
     first = [row for row in rows if row["family"] == "primary"]
     blocks = sorted({len(t.blocks) for t in cells.tables})
     return {
         "baseline": baseline, "modes": list(compared),
-        "design": "randomised complete blocks; the sample is the (block, mode) cell",
+        "design": "complete_blocks",
         "n_blocks": blocks[0] if len(blocks) == 1 else blocks,
         "margin": margin, "margin_declared": margin_declared,
         "alpha": alpha, "alpha_used": level, "sequential": sequential,
@@ -215,9 +212,8 @@ def headline(
         "aa": {"tables": len(controls), "judged": len(judged), "different": off,
                "expected_by_chance": level * len(judged)},
         "rows": {"total": cells.n_rows, **cells.counts}, "not_compared": list(cells.not_compared),
-        "reliability": [asdict(r) for r in unreliable],
+        "reliability": [_reliability(r) for r in unreliable],
         "verdicts": {v: sum(row["verdict"] == v for row in rows) for v in VERDICTS},
-        "population": "the node pairs, kernels and versions measured, and no others",
         "versions": {"numpy": np.__version__, "scipy": scipy.__version__},
         **(dict(provenance) if provenance else {}),
     }  # fmt: skip

@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.stats import binomtest
 
+from cnilab.facts import Fact
 from cnilab.stats.cells import Table
 from cnilab.stats.metrics import describe
 from cnilab.stats.pairs import Outcome, Pair, analyse
 from cnilab.stats.signed_rank import DECIMALS
-from cnilab.stats.subjects import Subject
+from cnilab.stats.subjects import Subject, commonest
 
 #: Iglewicz and Hoaglin's limit for the modified z-score.
 MODIFIED_Z = 3.5
@@ -90,7 +91,7 @@ class Reliability:
     only_mode_failed: int
     only_baseline_failed: int
     p: float | None
-    reason: str | None
+    reason: Fact | None
 
 
 def reliability(table: Table, mode: str, baseline: str) -> Reliability | None:
@@ -105,7 +106,7 @@ def reliability(table: Table, mode: str, baseline: str) -> Reliability | None:
     why = table.reasons.get(mode)
     return Reliability(
         table.test, table.placement, table.path, mode, n, int(a.sum()), only_a, only_b, p,
-        max(why.items(), key=lambda item: (item[1], item[0]))[0] if why else None,
+        commonest(why) if why else None,
     )  # fmt: skip
 
 
@@ -128,9 +129,7 @@ def under_failures(subjects: list[Subject], outcomes: list[Outcome], level: floa
         if outcomes[i].verdict != again[i].verdict and outcomes[i].verdict != "insufficient_n":
             subjects[i].flags.append("depends_on_failures")
             survivors, all_of_them = outcomes[i].verdict, again[i].verdict
-            subjects[
-                i
-            ].reason = f"{survivors} among surviving blocks, {all_of_them} with failures as worst result"
+            subjects[i].reason = Fact("verdicts_differ", {"survivors": survivors, "with_failures": all_of_them})
             out[i] = replace(outcomes[i], verdict="not_comparable")
     return out
 

@@ -6,17 +6,19 @@ A :class:`Subject` grows flags while checks are done; what the flags mean is wri
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from cnilab.facts import Fact
 from cnilab.stats.cells import Table
 from cnilab.stats.pairs import Family, Pair, differences
 from cnilab.stats.steady import UNSTEADY_SHARE
 
-#: Why a mode has no value at all, where more blocks would not give it one.
-ABSENT_FOR_A_REASON = ("does_not_cross_subnets", "all_failed", "all_skipped")
+#: The reason of a trial whose mode has, by design, no way for its packets.
+NOT_CROSSING = "not_crossing"
 
 
 @dataclass
@@ -29,7 +31,7 @@ class Subject:
     pair: Pair
     used: np.ndarray
     flags: list[str]
-    reason: str | None
+    reason: Fact | None
     absent: str | None
     kernel_paths: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
     outliers: tuple[str, ...] = field(default=())
@@ -52,7 +54,7 @@ def subject(
     a, b = table.row(mode), table.row(base)
     d, used = differences(table.values, a, b)
     flags: list[str] = []
-    reason = None
+    reason: Fact | None = None
     carried: list[tuple[str, ...]] = []
     for name, row in ((mode, a), (base, b)):
         paths = table.kernel_paths.get(name) or tuple(
@@ -70,12 +72,12 @@ def subject(
         share = (shaky or {}).get((table.test, table.placement, table.path, name, table.metric))
         if share is not None and share > UNSTEADY_SHARE and table.stat in ("value", "mean"):
             flags.append("unsteady")
-            reason = f"{name}: level changes within the run in {share:.0%} of runs"
+            reason = Fact("level_changes", {"mode": name, "share": share})
     if table.versions.get(mode, ()) != table.versions.get(base, ()) and table.versions.get(mode):
         flags.append("mixed_versions")
     if table.nonpositive is not None:
         flags.append("nonpositive_value")
-        reason = f"a value of {table.nonpositive!r} has no ratio"
+        reason = Fact("no_ratio", {"value": table.nonpositive})
     if len(used) < len(table.blocks):
         flags.append("blocks_missing")
     absent = None
@@ -90,14 +92,19 @@ def subject(
     return Subject(table, mode, base, pair, used, flags, reason, absent_for, (carried[0], carried[1]))
 
 
-def absence(table: Table, mode: str, row: int) -> tuple[str, str] | None:
-    """Say why a mode has no value at all in this table, or None if it has one."""
+def absence(table: Table, mode: str, row: int) -> tuple[str, Fact] | None:
+    """Say why a mode has no value at all in this table, as a flag and a reason, or None if it has one."""
     if table.runs[row].any():
         return None
     why = table.reasons.get(mode)
     if not why:
-        return "no_rows", f"{mode}: no value of {table.metric} ({table.stat})"
-    most = max(why.items(), key=lambda item: (item[1], item[0]))[0]
-    if all(text.startswith("does not cross subnets") for text in why):
-        return "does_not_cross_subnets", f"{mode}: {most}"
-    return ("all_failed" if table.failed[row].any() else "all_skipped"), f"{mode}: {most}"
+        return "no_rows", Fact("no_value", {"mode": mode, "metric": table.metric, "stat": table.stat})
+    reason = Fact("mode_absent", {"mode": mode, "why": commonest(why)})
+    if all(fact.code == NOT_CROSSING for fact in why):
+        return "does_not_cross_subnets", reason
+    return ("all_failed" if table.failed[row].any() else "all_skipped"), reason
+
+
+def commonest(reasons: Counter[Fact]) -> Fact:
+    """Return the reason given most often; of several, always the same one."""
+    return max(reasons.items(), key=lambda item: (item[1], item[0].to_json()))[0]

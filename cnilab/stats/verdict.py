@@ -1,4 +1,4 @@
-"""The seven verdicts, and the words for everything that qualifies one.
+"""The seven verdicts, and the flags that qualify one. Codes only: what they mean in words is the report's language's.
 
 "The same", "different" and "cannot tell yet" are three answers and are never mixed. A verdict is decided
 from adjusted p-values and simultaneous intervals alone; nothing here looks at raw p.
@@ -6,52 +6,110 @@ from adjusted p-values and simultaneous intervals alone; nothing here looks at r
 
 from __future__ import annotations
 
-#: Verdict -> what it means, in the words a reader gets.
-VERDICTS: dict[str, str] = {
-    "different_material": "different, and by more than the margin",
-    "different_size_unclear": "different; whether by more than the margin is not yet clear",
-    "different_negligible": "distinguishable, practically the same: within the margin",
-    "equivalent": "the same within the margin",
-    "inconclusive": "cannot tell yet",
-    "insufficient_n": "too few blocks for any data to be significant",
-    "not_comparable": "not comparable",
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One of the seven answers.
+
+    Parameters
+    ----------
+    code
+        As rows have it.
+    sign
+        The one character that stands beside its words.
+    kind
+        Which of the three answers it is, or that there is none: ``differs``, ``alike``, ``open``, ``absent``.
+    """
+
+    code: str
+    sign: str
+    kind: Literal["differs", "alike", "open", "absent"]
+
+
+@dataclass(frozen=True)
+class Flag:
+    """What qualifies a verdict; no flag deletes data.
+
+    Parameters
+    ----------
+    code
+        As rows have it.
+    kind
+        ``absence``: the mode has no value here. ``doubt``: changes how the verdict is to be read. ``note``: all else.
+    bars
+        Whether it rules a comparison out: the verdict is ``not_comparable`` once there are blocks enough.
+    settled
+        Of an absence: more blocks would not give the mode a value.
+    """
+
+    code: str
+    kind: Literal["absence", "doubt", "note"]
+    bars: bool = False
+    settled: bool = False
+
+
+#: Code -> verdict, in the order in which they are told: what is known first.
+VERDICTS: dict[str, Verdict] = {
+    v.code: v
+    for v in (
+        Verdict("different_material", "≠", "differs"),
+        Verdict("different_size_unclear", "≠", "differs"),
+        Verdict("different_negligible", "≈", "alike"),
+        Verdict("equivalent", "=", "alike"),
+        Verdict("inconclusive", "?", "open"),
+        Verdict("insufficient_n", "?", "open"),
+        Verdict("not_comparable", "×", "absent"),
+    )
 }
 
-#: Flag -> what it means. Flags qualify a verdict; they never delete data.
-FLAGS: dict[str, str] = {
-    "substitute": "packets were carried by a substitute for the real implementation (kernel_path)",
-    "kernel_path_varies": "a mode's packets were carried by different implementations in this table",
-    "aa_differs": "the A/A control of this table differs: the bench sees differences that are not there",
-    "identical_values": "both modes have exactly the same values in every block: was a file copied?",
-    "resolution_limited": "the values do not vary; the instrument's resolution limits this comparison",
-    "depends_on_failures": "the verdict changes if failed blocks count as the worst result",
-    "failures_not_assessed": "blocks failed, and nobody has said which way this metric is better",
-    "depends_on_block": "the verdict changes without the blocks that hold an outlier",
-    "outlier_unchecked": "without the blocks that hold an outlier too few remain to check the verdict",
-    "tail_unreliable": "too few requests stand behind this percentile",
-    "tail_count_unknown": "how many requests stand behind this percentile is not recorded",
-    "post_hoc_margin": "the margin was chosen or changed after the data existed",
-    "does_not_cross_subnets": "the mode does not cross subnets, by design",
-    "all_failed": "every trial of the mode failed here",
-    "all_skipped": "the mode could not be measured here",
-    "no_rows": "there is no row of the mode here",
-    "unsteady": "more than a fifth of a mode's runs changed level while they ran",
-    "nonpositive_value": "a value of zero or less on a metric compared as a ratio",
-    "bh_not_rejected": "significant in its own table, not among all tables explored",
-    "ci_unbounded": "so few blocks allow no finite interval",
-    "blocks_missing": "some blocks have no value for one of the two modes",
-    "partial_cells": "some runs of a deployment failed; its cell uses the others",
-    "difference_scale": "compared as a difference in the metric's own unit; there is no ratio",
-    "no_margin": "no margin was declared for this metric, so equivalence cannot be claimed",
-    "margin_below_noise": "the margin is narrower than the A/A interval: equivalence is out of reach",
-    "mixed_versions": "tool versions vary inside this comparison",
+#: Code -> flag, in the order in which rows have them.
+FLAGS: dict[str, Flag] = {
+    f.code: f
+    for f in (
+        Flag("substitute", "note"),
+        Flag("kernel_path_varies", "doubt"),
+        Flag("aa_differs", "doubt"),
+        Flag("identical_values", "note", bars=True),
+        Flag("resolution_limited", "note"),
+        Flag("depends_on_failures", "doubt", bars=True),
+        Flag("failures_not_assessed", "doubt"),
+        Flag("depends_on_block", "doubt"),
+        Flag("outlier_unchecked", "note"),
+        Flag("tail_unreliable", "doubt"),
+        Flag("tail_count_unknown", "note"),
+        Flag("post_hoc_margin", "doubt"),
+        Flag("does_not_cross_subnets", "absence", settled=True),
+        Flag("all_failed", "absence", settled=True),
+        Flag("all_skipped", "absence", settled=True),
+        Flag("no_rows", "absence"),
+        Flag("unsteady", "note", bars=True),
+        Flag("nonpositive_value", "note", bars=True),
+        Flag("bh_not_rejected", "note"),
+        Flag("ci_unbounded", "note"),
+        Flag("blocks_missing", "note"),
+        Flag("partial_cells", "doubt"),
+        Flag("difference_scale", "note"),
+        Flag("no_margin", "note"),
+        Flag("margin_below_noise", "note"),
+        Flag("mixed_versions", "doubt"),
+    )
 }
 
 #: An end this close to the margin is on it: the last bits of a logarithm decide no verdict.
 TOLERANCE = 1e-12
 
-#: Flags that bar a comparison: the verdict is ``not_comparable`` once there are blocks enough.
-BARRING = ("identical_values", "unsteady", "nonpositive_value", "depends_on_failures")
+
+def absence_in(flags: Iterable[str]) -> str | None:
+    """Return the flag that says why the mode has no value here, if one does.
+
+    >>> absence_in(["blocks_missing", "all_failed"])
+    'all_failed'
+    """
+    return next((f for f in flags if FLAGS[f].kind == "absence"), None)
 
 
 def decide(
@@ -81,7 +139,7 @@ def decide(
     alpha
         Level of the family.
     barred
-        Whether something rules a comparison out (:data:`BARRING`).
+        Whether something rules the comparison out (a flag that ``bars``).
 
     Returns
     -------
@@ -102,4 +160,4 @@ def decide(
 
 def is_difference(verdict: str) -> bool:
     """Whether the verdict claims a difference of any size."""
-    return verdict.startswith("different_")
+    return verdict in ("different_material", "different_size_unclear", "different_negligible")

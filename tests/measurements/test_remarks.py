@@ -10,7 +10,14 @@ from cnilab.measurements.remarks import REMARKS, in_words
 
 
 def test_each_meaning_is_of_a_remark_that_a_reader_makes():
-    code = [p for p in Path(measurements.__file__).parent.rglob("*.py") if p.name != "remarks.py"]
+    code = [
+        p
+        for p in (
+            *Path(measurements.__file__).parent.rglob("*.py"),
+            *Path(loading.__file__).parent.rglob("*.py"),
+        )
+        if p.name != "remarks.py"
+    ]
     words = {
         str(node.value).partition(":")[0]
         for path in code

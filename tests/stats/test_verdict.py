@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from cnilab.stats.verdict import BARRING, FLAGS, VERDICTS, decide, is_difference
+from cnilab.stats.verdict import FLAGS, VERDICTS, decide, is_difference
 
 LAM = 0.05
 BASE = {
@@ -60,4 +60,10 @@ def test_every_input_has_one_of_seven():
 def test_words():
     assert len(VERDICTS) == 7
     assert {v for v in VERDICTS if is_difference(v)} == {v for v in VERDICTS if v.startswith("different")}
-    assert set(BARRING) <= set(FLAGS)
+    assert {f.code for f in FLAGS.values() if f.bars} == {
+        "identical_values",
+        "unsteady",
+        "nonpositive_value",
+        "depends_on_failures",
+    }
+    assert {f.code for f in FLAGS.values() if f.settled} <= {f.code for f in FLAGS.values() if f.kind == "absence"}

@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from cnilab.measurements import conditions
 from cnilab.measurements.base import Interval, Reading, Sample
 from cnilab.measurements.reading import plausible as checks
 
 #: In the order in which iperf2 prints them.
 STATS = ("mean", "min", "max", "stddev")
+#: Fewer bytes than these are no test's, and do not tell its rate.
+_TELLING = 10_000
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,7 @@ class Row:
     end: float
     bps: float
     line: int
+    bytes: float | None = None
     report: bool = False
     jitter_s: float | None = None
     lost: float | None = None
@@ -67,7 +71,27 @@ class Group:
     error: str | None = None
     version: str | None = None
     expected: set[str] = field(default_factory=set)
+    asked: dict[str, object] = field(default_factory=dict)
+    started_at: str | None = None
     bounced: bool = False
+
+
+def decided(row: Row, notes: list[str], seconds_slack: float) -> Row:
+    """Take a row's rate from its bytes and seconds where the printed one is not theirs.
+
+    Parameters
+    ----------
+    seconds_slack
+        By how much the printed interval may differ from the measured one.
+    """
+    seconds = row.end - row.start
+    # A short interval is printed in too few digits to tell.
+    if row.bytes is None or row.bytes < _TELLING or row.bps < 0 or seconds < 5 * seconds_slack:
+        return row
+    if not checks.agree(row.bps, row.bytes, seconds, slack=0.02 + seconds_slack / seconds):
+        notes.append("rate_and_bytes_disagree")
+        row.bps = row.bytes * 8 / seconds
+    return row
 
 
 def totals(rows: list[Row]) -> dict[str, Row]:
@@ -86,6 +110,7 @@ def reading(group: Group) -> Reading:
     """Turn one group into a Reading."""
     rest: dict = {"test": f"{group.protocol}_stream", "line": group.line, "tool_version": group.version}
     own = [r for r in group.rows if not r.report]
+    rest |= {"conditions": _conditions(group, own), "started_at": group.started_at}
     if any(r.bounce for r in own) or group.bounced:
         return _bounced(group, own)
     series = _series(own, group.served)
@@ -102,6 +127,14 @@ def reading(group: Group) -> Reading:
         why = f"{'goodput' if group.served else 'sent'}_bps was printed as 0: nothing ran or nothing was sent"
         return Reading(status="failed", reason=why, intervals=series, **rest)
     notes = list(group.notes)
+    together = sum(r.bps for stream, r in found.items() if stream != "SUM")
+    if (
+        len(found) > 2
+        and "SUM" in found
+        and best[0].stream == "SUM"
+        and abs(bps - together) > 0.05 * together
+    ):
+        notes.append("sum_and_streams_disagree")
     samples = [Sample("goodput_bps" if group.served else "sent_bps", bps)]
     reports = list({r.stream: r for r in group.rows if r.report}.values())
     streams = {r.stream for r in own if r.stream != "SUM"}
@@ -128,9 +161,19 @@ def reading(group: Group) -> Reading:
     )
 
 
+def _conditions(group: Group, own: list[Row]) -> dict[str, conditions.Value]:
+    """What was asked for; how many streams there were is told by the rows."""
+    streams = {r.stream for r in own} - {"SUM"}
+    told: dict[str, object] = {"streams": len(streams) or None, "protocol": group.protocol, **group.asked}
+    if "role_from_ports" not in group.notes:
+        told["direction"] = "reverse" if "reverse" in group.notes else "forward"
+    return conditions.of(**told)
+
+
 def _bounced(group: Group, own: list[Row]) -> Reading:
     """Reading of a bounceback test: its transactions; the rate of its bytes says nothing."""
     rest: dict = {"test": "tcp_rr", "line": group.line, "tool_version": group.version}
+    rest |= {"conditions": conditions.of(protocol="tcp", **group.asked), "started_at": group.started_at}
     if group.error:
         return Reading(status="failed", reason=group.error, **rest)
     if group.served and not any(r.bounce for r in own):

@@ -13,10 +13,11 @@ import re
 from datetime import datetime
 
 from cnilab.errors import ParseError
+from cnilab.measurements import conditions
 from cnilab.measurements.base import Reading
-from cnilab.measurements.iperf2.csv_rows import Bounce, Group, Row, reading, totals
+from cnilab.measurements.iperf2.csv_rows import Bounce, Group, Row, decided, reading, totals
+from cnilab.measurements.reading import clock, texts
 from cnilab.measurements.reading import plausible as checks
-from cnilab.measurements.reading import texts
 from cnilab.measurements.reading.numbers import number
 
 _LINE = re.compile(
@@ -114,7 +115,10 @@ class _Walk:
             group.notes.append("role_from_ports")
         if len(cells) == 14 or "datagrams" in (self.titles or ()):
             group.protocol = "udp"
-        group.rows.append(row)
+        group.started_at = group.started_at or clock.of_text(_TIME.sub(r"\1", cells[0].partition("+")[0]))
+        near_address, far_address = cells[1], cells[3]
+        group.asked.setdefault("family", conditions.family(near_address, far_address))
+        group.rows.append(decided(row, group.notes, seconds_slack=0.1))
 
     def _another(self, row: Row, ports: tuple[int, int], when: float | None) -> bool:
         """Whether a row is of another test than those before it."""
@@ -168,7 +172,7 @@ def _row(cells: list[str], at: int, titles: list[str] | None) -> Row | None:
     if stream is None or start is None or end is None or size is None or bps is None:
         return None
     # The sum of n streams has the number -1, since 2.2 at times -n.
-    row = Row("SUM" if stream.startswith("-") else stream, start, end, bps, at)
+    row = Row("SUM" if stream.startswith("-") else stream, start, end, bps, at, size)
     jitter, lost, total = (number(values.get(key)) for key in ("jitter", "errors", "datagrams"))
     row.jitter_s = None if jitter is None else jitter * 1e-3
     if total is not None and total > 0:  # a client writes -1 for what it does not know

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 
 from cnilab.errors import ParseError
+from cnilab.measurements import conditions
 from cnilab.measurements.base import Reading
-from cnilab.measurements.iperf2.csv_rows import Bounce, Group, Row, reading
+from cnilab.measurements.iperf2.csv_rows import Bounce, Group, Row, decided, reading
 from cnilab.measurements.reading import plausible as checks
 from cnilab.measurements.reading import texts
 from cnilab.measurements.reading.numbers import number
@@ -49,6 +51,9 @@ _CONNECTION = re.compile(
 _BEGINS = re.compile(
     r"(?P<role>Client connecting to|Server listening on) (?:\S+, )?(?P<protocol>TCP|UDP) port (?P<port>\d+)"
 )
+_SENDING = re.compile(r"^Sending (\d{1,6}) byte datagrams")
+#: What is said behind the size is whose it is: the machine's default, or what was asked for.
+_WINDOW = re.compile(r"^(?:TCP window|UDP buffer) size: .*\((?:WARNING: )?requested +([\d.]+) ([KMG]?)Byte\)")
 _SENT = re.compile(r"^\[ *\*?(\d+|SUM)(?:-\d+)?\] Sent \d+ datagrams")
 _ERROR = re.compile(
     r"^(?:\[ *\d+\] )?("
@@ -73,6 +78,7 @@ class _Test:
         self.bounced = self.guessed = False
         self.seen: set[str] = set()
         self.total: dict[str, float] = {}
+        self.asked: dict[str, object] = {}
 
     def group(self, served: bool, at: int) -> Group:
         return self.groups.setdefault(served, Group(self.begun or at, served, self.protocol))
@@ -90,6 +96,7 @@ class _Test:
         for served, group in self.groups.items():
             group.expected = {s for s, ways in self.direction.items() if ways == served and s in self.named}
             group.bounced = self.bounced
+            group.asked |= self.asked
             group.notes += ["role_from_ports"] if self.guessed else []
         return [reading(group) for group in self.groups.values() if group.rows or group.error]
 
@@ -165,6 +172,10 @@ def _take(walk: _Walk, at: int, line: str) -> None:
         _connect(walk, at, found)
     elif found := _ROW.match(line):
         _row(walk, at, found)
+    elif found := _SENDING.match(line):
+        walk.tests[-1].asked |= {"datagram_bytes": found[1]}
+    elif found := _WINDOW.match(line):
+        walk.tests[-1].asked |= {"window_bytes": _bytes(found[1], found[2])}
     elif found := _SENT.match(line):
         test = walk.of(found[1])
         test.protocol = "udp"
@@ -185,12 +196,18 @@ def _take(walk: _Walk, at: int, line: str) -> None:
         group.error = group.error or found[1][:300]
 
 
+def _bytes(amount: str, prefix: str) -> float | None:
+    value = number(amount)
+    return None if value is None else value * 1024 ** " KMG".index(prefix or " ")
+
+
 def _connect(walk: _Walk, at: int, found: re.Match[str]) -> None:
     stream, ways = found["id"], found["ways"]
     test = walk.tests[-1]
     if walk.another(stream, found["peer"]):
         test = walk.renew(at, test.protocol)
     walk.owner[stream.removeprefix("*")] = test
+    test.asked["family"] = conditions.family(found["peer"])
     # Of a test both ways (-d, -r) only the port tells which of the streams came in.
     served = found["near"] == walk.listening
     if not walk.named:  # the file begins behind the banner
@@ -234,7 +251,12 @@ def _row(walk: _Walk, at: int, found: re.Match[str]) -> None:
     except ParseError as problem:
         group.error = f"line {at}: {problem.what}"
         return
+    size = to_base(amount, f"{found['kind']}/sec", BITS_PER_SECOND) / 8
     row = Row(stream, start, end, bps, at)
+    if test.reported != stream and not _LOSS.search(rest):
+        # Amounts have three digits here, so that the printed rate stays.
+        slack = 0.1 if len(found["end"].partition(".")[2]) < 2 else 0.02
+        decided(replace(row, bytes=size), group.notes, slack)
     if loss := _LOSS.search(rest):
         group.protocol = "udp"
         row.jitter_s = float(loss["jitter"]) * 1e-3 if loss["jitter"] else None

@@ -6,9 +6,10 @@ The unit row is the one line that names a table's layout; column titles above it
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cnilab.errors import ParseError
+from cnilab.measurements import conditions
 from cnilab.measurements.base import Reading, Sample
 from cnilab.measurements.netperf import omni
 from cnilab.measurements.reading import plausible as checks
@@ -18,6 +19,8 @@ _STREAM = re.compile(r"bytes\s+bytes\s+bytes\s+secs\.\s+(\S+(?: +/s)?)(.*)", re.
 _DATAGRAMS = re.compile(r"bytes\s+bytes\s+secs\.?\s+#\s+#\s+(\S+)(.*)", re.IGNORECASE)
 _TRANSACTIONS = re.compile(r"bytes\s+bytes\s+bytes\s+bytes\s+secs\.\s+(per sec|\S+)(.*)", re.IGNORECASE)
 _CPU_UNITS = re.compile(r"\b(us/(?:KB|Tr)\w*)", re.IGNORECASE)
+#: Second title row of what ``-v 2`` tells of a transaction test.
+ROUND_TRIP = re.compile(r"Send +Recv +Send +Recv +usec/Tran +per sec\b", re.IGNORECASE)
 _TPUT = re.compile(r"\bTime +(10\^\d+bits|[KMG]?Bytes)\b")
 #: Numbers in a receiver's row: without CPU columns and with them.
 RECEIVER = (4, 6)
@@ -116,7 +119,38 @@ def reading(
             noted.append("both_directions")
     except ParseError as problem:
         return checks.failed(problem.what, test=test, line=line, **rest)
-    return checks.reading(samples, test=test, line=line, duration_s=elapsed, notes=tuple(noted), **rest)
+    told = _asked(table, values, test, noted)
+    return checks.reading(
+        samples, test=test, line=line, duration_s=elapsed, notes=tuple(noted), conditions=told, **rest
+    )
+
+
+def _asked(table: Layout, values: list, test: str, notes: list[str]) -> dict[str, conditions.Value]:
+    """Sizes of a table's row; those of the sockets are the machine's own where nobody asked for others."""
+    sizes: dict[str, float] = {}
+    if table.kind == "stream":
+        sizes = {"message_bytes": values[2]}
+    elif table.kind == "datagrams":
+        sizes = {"datagram_bytes": values[1]}
+    elif table.kind == "rr":
+        sizes = {"request_bytes": values[2], "response_bytes": values[3]}
+    return omni.conditions_of(test, notes, **sizes)
+
+
+def with_round_trip(found: Reading, numbers: list[str]) -> Reading:
+    """Add what ``-v 2`` tells of a transaction test below its table: the round trip, and the rate that ``-f`` hid."""
+    values = [number(word) for word in numbers]
+    test = found.test or ""
+    if found.status != "ok" or len(values) < 8 or None in values or not test.endswith(("rr", "cc")):
+        return found
+    latency, per_s = values[4], values[5]
+    metrics = {sample.metric for sample in found.samples}
+    more = []
+    if (rate := omni.transactions_metric(test)) not in metrics and per_s:
+        more.append(Sample(rate, per_s))
+    if (time := "latency_s" if test.endswith(omni.CONNECTS) else "rtt_s") not in metrics and latency:
+        more.append(Sample(time, latency * 1e-6, "mean"))
+    return replace(found, samples=(*found.samples, *more)) if checks.fault(more) is None else found
 
 
 def _need(values: list, *counts: int) -> None:

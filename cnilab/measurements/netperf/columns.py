@@ -11,7 +11,15 @@ from cnilab.measurements.netperf import omni
 from cnilab.measurements.reading.numbers import number
 
 #: Keys whose value is a word; under any other a number must stand.
-_WORDS = ("THROUGHPUT_UNITS", "PROTOCOL", "DIRECTION", "SD_UNITS", "COMMAND_LINE")
+_WORDS = (
+    "THROUGHPUT_UNITS",
+    "PROTOCOL",
+    "DIRECTION",
+    "SD_UNITS",
+    "COMMAND_LINE",
+    "LOCAL_CONG_CONTROL",
+    "REMOTE_CONG_CONTROL",
+)
 _MOST = 500
 _UNIT = re.compile(r"Trans/s|10\^\d+bits/s|[KMG]?Bytes/s")
 _SPOKEN = {"DIRECTION": ("Send", "Receive", "Send|Recv"), "PROTOCOL": ("TCP", "UDP", "SCTP", "DCCP")}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from cnilab.errors import ParseError
+from cnilab.measurements import conditions
 from cnilab.measurements.base import Interval, Reading, Sample
 from cnilab.measurements.reading import plausible as checks
 from cnilab.measurements.reading.numbers import number
@@ -58,9 +59,20 @@ TITLES = {
     "Remote Recv Throughput": "REMOTE_RECV_THROUGHPUT",
     "Command Line": "COMMAND_LINE",
 }
+#: Titles of what was asked for -> their key. A script's own log may have lines of these names.
+ASKED = {
+    "Request Size Bytes": "REQUEST_SIZE",
+    "Response Size Bytes": "RESPONSE_SIZE",
+    "Local Send Size": "LOCAL_SEND_SIZE",
+    "Remote Send Size": "REMOTE_SEND_SIZE",
+    "Initial Burst Requests": "BURST_SIZE",
+    "Local Congestion Control Algorithm": "LOCAL_CONG_CONTROL",
+    "Remote Congestion Control Algorithm": "REMOTE_CONG_CONTROL",
+}
 
 #: Keys that are read; a script's log may hold lines of the same form that are its own settings.
 KEYS = frozenset(TITLES.values())
+TITLES |= ASKED
 _LATENCY = {
     "MIN": "min", "MEAN": "mean", "P50": "p50", "P90": "p90", "P99": "p99", "MAX": "max", "STDDEV": "stddev",
 }  # fmt: skip
@@ -79,6 +91,29 @@ def rate(value: float, unit: str) -> float:
 def transactions_metric(test: str | None) -> str:
     """Return what a transaction of this kind of test counts: connections, or requests on one of them."""
     return "connection_rate_per_s" if test and test.endswith(CONNECTS) else "transaction_rate_per_s"
+
+
+def conditions_of(test: str | None, notes: list[str], **told: object) -> dict[str, conditions.Value]:
+    """Return what was asked for of a test of this kind."""
+    protocol = (test or "").partition("_")[0]
+    stream = (test or "").endswith("stream")
+    return conditions.of(
+        protocol=protocol if protocol in ("tcp", "udp", "sctp") else None,
+        direction=("reverse" if "reverse" in notes else "forward") if stream else None,
+        **told,
+    )
+
+
+def _asked(values: dict[str, str], test: str | None, notes: list[str], sender: str) -> dict:
+    """What the named values tell of what was asked for."""
+    told: dict[str, object] = {"congestion_control": values.get(f"{sender}_CONG_CONTROL", "").strip('" ')}
+    if test and test.endswith("stream"):
+        size = positive(values.get(f"{sender}_SEND_SIZE"))
+        told["datagram_bytes" if test.startswith("udp") else "message_bytes"] = size
+    else:
+        for key, name in (("REQUEST", "request_bytes"), ("RESPONSE", "response_bytes"), ("BURST", "burst")):
+            told[name] = positive(values.get(f"{key}_SIZE"))
+    return conditions_of(test, notes, **told)
 
 
 def positive(text: str | None) -> float | None:
@@ -166,6 +201,7 @@ def reading(values: dict[str, str], test: str | None, line: int, **rest) -> Read
     if width is not None and wanted is not None and width > 2 * wanted:
         notes.append(f"confidence_not_met: throughput {width:g}%")
     elapsed = positive(values.get("ELAPSED_TIME"))
+    rest["conditions"] = _asked(values, test, notes, sender)
     return checks.reading(samples, test=test, line=line, duration_s=elapsed, notes=tuple(notes), **rest)
 
 

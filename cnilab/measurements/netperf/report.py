@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass, field, replace
 
 from cnilab.errors import ParseError
+from cnilab.measurements import conditions
 from cnilab.measurements.base import Interval, Reading, Sample
 from cnilab.measurements.netperf import classic, columns, omni
 from cnilab.measurements.reading import margins, numbers, texts
@@ -20,6 +21,8 @@ from cnilab.measurements.reading import plausible as checks
 _BANNER = re.compile(
     r"^(?:MIGRATED )?(?P<what>[A-Z][\w/|()\- ]{0,60}?) TEST (?:from|to) (?P<ends>\S.*)", re.IGNORECASE
 )
+_BURST = re.compile(r": first burst (\d{1,9})\b")
+_FAMILIES = {"INET": "ipv4", "INET6": "ipv6"}
 _PORT = re.compile(r"\bport -?\d+")
 _KEYVAL = re.compile(r"^([A-Z][A-Z0-9_]{1,40})(?:\[(\d{1,7})\])?=(.*)$")
 _INTERIM = re.compile(r"^(?:\^C)?Interim result:\s*(\S+)\s+(\S+) over (\S+) seconds")
@@ -60,6 +63,7 @@ class _Pending:
     line: int = 1
     test: str | None = None
     notes: list[str] = field(default_factory=list)
+    asked: dict[str, conditions.Value] = field(default_factory=dict)
     wanted: float | None = None
     announced: bool = False
     overtaken: bool = False
@@ -102,6 +106,8 @@ class _Walk:
         self.cut: _Pending | None = None
         self.shaped = False
         self.appended = False
+        #: Whether the titles of what ``-v 2`` tells of the last result have been read.
+        self.round_trip = False
         self.above = ""
 
     def take(self, at: int, line: str, placed: str) -> None:
@@ -141,6 +147,11 @@ class _Walk:
             self._unnamed(at, unnamed)
         elif self.table is None and (values := columns.row(placed, self.pending.words)):
             self._aligned(at, values)
+        elif classic.ROUND_TRIP.match(line):
+            self.round_trip = True
+        elif self.round_trip and _NUMBERS.match(line) and self.found:
+            self.found[-1] = classic.with_round_trip(self.found[-1], line.split())
+            self.round_trip = False
         elif _NUMBERS.match(line):
             self._numbers(at, line)
         elif (self.table or not self.shaped) and (branded := _BRANDED.match(line)):
@@ -166,6 +177,8 @@ class _Walk:
 
     def _announce(self, at: int, line: str, what: str) -> None:
         self.table = self.titles = None
+        self.round_trip = False
+        burst = _BURST.search(line)
         lowered, kind = what.lower(), _kind(what)
         protocol = next((p for p in ("tcp", "udp", "sctp", "dccp") if p in lowered.split()), None)
         wanted = _WANTED.search(line)
@@ -174,6 +187,10 @@ class _Walk:
             test=f"{protocol}_{kind}" if protocol and kind else kind if lowered.startswith("omni") else None,
             notes=["reverse"] if "maerts" in lowered or lowered == "omni receive" else [],
             wanted=numbers.number(wanted[1]) if wanted else None,
+            asked=conditions.of(
+                family=_FAMILIES.get(line.rpartition(" AF_")[2].partition(" ")[0]),
+                burst=burst[1] if burst and kind == "rr" else None,
+            ),
             announced=True,
         )
 
@@ -195,6 +212,7 @@ class _Walk:
     def _add(self, reading: Reading) -> None:
         if reading.status == "ok" and self.pending.intervals:
             reading = replace(reading, intervals=checks.series(self.pending.intervals))
+        reading = replace(reading, conditions={**self.pending.asked, **reading.conditions})
         self.found.append(self._with_retransmissions(reading))
         self.pending = self.waiting.pop(0) if self.waiting else _Pending()
         self.table = self.titles = None

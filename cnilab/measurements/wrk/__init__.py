@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 
 from cnilab.errors import ParseError
-from cnilab.measurements import client_server
+from cnilab.measurements import client_server, conditions
 from cnilab.measurements.base import Argv, Call, Kind, Program, Reading, Sample
 from cnilab.measurements.reading import margins, texts
 from cnilab.measurements.reading import plausible as checks
@@ -33,6 +33,8 @@ KINDS = {
 _TIME = r"(\d+(?:\.\d+)?)(us|ms|s|m|h)\b"
 
 _BEGINS = re.compile(r"^Running \S+ test @ (\S+)")
+_LENGTH = re.compile(rf"^Running {_TIME} test @ ")
+_CONNECTIONS = re.compile(r"^\d{1,9} threads and (\d{1,9}) connections$")
 _TABLE = re.compile(r"^Thread Stats +Avg ")
 _LATENCY = re.compile(rf"^Latency\s+{_TIME}\s+{_TIME}\s+{_TIME}\s+\S+%\s*$")
 _PERCENTILE = re.compile(rf"^(\d{{1,3}}(?:\.\d+)?)%\s+{_TIME}\s*$")
@@ -118,6 +120,7 @@ class _Run:
         self.line = line
         self.done = False
         self.error: str | None = None
+        self.asked: dict[str, object] = {}
         self.latency: dict[str, float] = {}
         self.samples: list[Sample] = []
         self.requests: int | None = None
@@ -132,6 +135,10 @@ class _Run:
         if found := _LATENCY.match(line):
             for stat, at in (("mean", 1), ("stddev", 3), ("max", 5)):
                 self.latency[stat] = to_base(float(found[at]), found[at + 1], SECONDS)
+        elif found := _CONNECTIONS.match(line):
+            self.asked["streams"] = found[1]
+        elif found := _LENGTH.match(line):
+            self.asked["duration_s"] = to_base(float(found[1]), found[2], SECONDS)
         elif line.startswith("Latency  "):
             self.unread = line
         elif "Uncorrected Latency" in line:
@@ -160,7 +167,7 @@ class _Run:
             self.lost, self.errors = sum(int(n) for n in found.groups()), line
 
     def reading(self) -> Reading:
-        rest: dict = {"test": "http_load", "line": self.line}
+        rest: dict = {"test": "http_load", "line": self.line, "conditions": conditions.of(**self.asked)}
         if self.error:
             return checks.failed(self.error, **rest)
         if not self.done:

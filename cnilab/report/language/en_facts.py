@@ -1,95 +1,80 @@
-"""What each fact says in English. One entry per code; a sentence starts small and ends without a stop."""
+"""What facts say, in English: why a trial has no value, what stood in for what, what could not be had.
+
+The codes are made where the facts are found; a test walks the code for them and holds them against this catalogue.
+Findings about a whole run are in :mod:`.en_findings`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
+from functools import partial
+from inspect import signature
 from typing import Any
 
 from cnilab.facts import Fact
+from cnilab.report.language.en_proof import check as expectation
+from cnilab.report.language.en_proof import value
+from cnilab.report.language.en_stats import FLAGS
 
-Args = Mapping[str, Any]
-
-
-def value(given: Any) -> str:
-    """Return a check's value as a reader meets it; what is not there is nothing, an empty list none."""
-    if given is None:
-        return "nothing"
-    if isinstance(given, bool):
-        return "yes" if given else "no"
-    if isinstance(given, tuple | list):
-        return ", ".join(value(v) for v in given) if given else "none"
-    return str(given)
+#: A template with the fact's arguments in braces, or a function of them where grammar asks for one. A function that
+#: takes ``quoted`` puts the quoted words where they belong; behind all others they follow a colon.
+Words = str | Callable[..., str]
 
 
-_WAYS = {"there": "to the server", "back": "back to the client"}
-
-#: Check of a proof -> its expectation in words.
-CHECKS: dict[str, Callable[[Args], str]] = {
-    "bgp_established": lambda a: f"{a['node']}: BGP sessions that are not established",
-    "bgp_readable": lambda a: f"{a['node']}: birdc answers",
-    "bgp_sessions": lambda a: f"{a['node']}: number of BGP sessions",
-    "bridge_netfilter": lambda a: f"{a['node']}: bridged packets pass netfilter (bridge-nf-call-iptables)",
-    "carried_by": lambda a: f"{a['protocol'].upper()} {_WAYS[a['way']]} is carried by"
-    if a["protocol"] != "any"
-    else f"packets {_WAYS[a['way']]} are carried by",
-    "destination_address": lambda a: f"{a['protocol'].upper()} reaches the server at",
-    "device_kind": lambda a: f"{a['node']}: kind of {a['device']}",
-    "device_mtu": lambda a: f"{a['node']}: MTU of {a['device']}",
-    "end_mtu": lambda a: f"{a['end']}: MTU of eth0",
-    "fits_underlay": lambda a: "longest packet on the underlay, at most",
-    "forwarding_entry": lambda a: f"{a['node']}: forwarding entry of {value(a['mac'])} leads to",
-    "header_bytes": lambda a: "header bytes on the wire",
-    "longer_is_refused": lambda a: f"a packet of {a['bytes']} B with DF set",
-    "neighbour": lambda a: f"{a['node']}: neighbour {value(a['address'])} on {a['device']} is",
-    "no_earlier_rule": lambda a: f"{a['node']}: routing rules before the mode's own",
-    "no_foreign_rules": lambda a: f"{a['node']}: netfilter rules that are not the plugin's"
-    + (f" (first: {a['first']})" if a.get("first") else ""),
-    "no_other_tunnel": lambda a: f"{a['node']}: other modes' tunnels that are up",
-    "no_rate_limit": lambda a: f"{a['where']}: queues that limit or lose packets",
-    "nothing_on_underlay": lambda a: "packets of one node seen on the underlay",
-    "outer_copies_inner": lambda a: "outer DF and TTL are the inner packet's",
-    "packet_arrives": lambda a: "a packet arrives",
-    "packet_does_not_arrive": lambda a: "a packet does not arrive",
-    "passes_the_node": lambda a: f"packets {_WAYS[a['way']]} pass the node's end of the pod's link",
-    "recorded": lambda a: str(a["text"]),
-    "route_device": lambda a: f"{a['node']}: route to {a['address']} leaves by",
-    "route_from_bgp": lambda a: f"{a['node']}: BIRD has the route to {a['prefix']} from a BGP session",
-    "route_gateway": lambda a: f"{a['node']}: gateway of the route to {a['address']}",
-    "route_present": lambda a: f"{a['node']}: route to {a['address']}",
-    "route_protocol": lambda a: f"{a['node']}: protocol of the route to {a['address']}",
-    "routes_readable": lambda a: f"{a['node']}: routes can be read",
-    "segment_size": lambda a: f"TCP segment of the {a['end']}, B",
-    "source_address": lambda a: f"{a['protocol'].upper()} reaches the server from",
-    "stream_completes": lambda a: "a TCP exchange of whole segments"
-    + (f" ({a['step']}: {a['error']})" if a.get("error") else ""),
-    "ttl": lambda a: "TTL at the receiver",
-    "udp_port": lambda a: f"UDP port of packets {_WAYS[a['way']]}",
-    "underlay_hops": lambda a: f"TTL on the underlay after the way {_WAYS[a['way']]}",
-    "vni": lambda a: f"VNI of packets {_WAYS[a['way']]}",
-    "vxlan_settings": lambda a: f"{a['node']}: VNI, port and local address",
-    "whole_mtu_arrives": lambda a: f"a packet of {a['bytes']} B with DF set",
-    "whole_segments": lambda a: f"{a['where']}: devices that cut segments below 64 KiB",
-    "wireguard_lengths": lambda a: "lengths on the wire (padded, and 60)",
-    "wireguard_rule": lambda a: f"{a['node']}: table of routing rule 99, and that it excludes by mark",
-}
+def _with(words: str, remedy: str | None) -> str:
+    return f"{words}; try: {remedy}" if remedy else words
 
 
-def check(code: str, args: Args) -> str:
-    """Return the expectation of a proof's check; a code that is not known stands for itself."""
-    return CHECKS[code](args) if code in CHECKS else code
+def _not_crossing(by: str | None = None, *, quoted: str | None) -> str:
+    return "does not cross subnets" + (f": {quoted}" if quoted else "") + (f" by {by}" if by else "")
 
 
-def _not_in_effect(fact: Fact) -> str:
-    args = dict(fact.args)
-    if fact.quoted is not None:
-        return f"mode not in effect: {fact.quoted}"
-    expected, found = value(args["expected"]), value(args["found"])
-    return f"mode not in effect: {check(str(args['check']), args)}: expected {expected}, found {found}"
+def _not_in_effect(check: str, expected: Any, found: Any, **about: Any) -> str:
+    return f"mode not in effect: {expectation(check, about)}: expected {value(expected)}, found {value(found)}"
 
 
-def _not_crossing(fact: Fact) -> str:
-    by = f" by {fact.args['by']}" if fact.args.get("by") else ""
-    return f"does not cross subnets: {fact.quoted}{by}"
+def _tool_failed(tool: str, status: int, *, quoted: str | None) -> str:
+    return f"{tool} ended with status {status}: {quoted or 'it printed nothing'}"
+
+
+def _refused(what: str, *, quoted: str | None) -> str:
+    return f"{what}: {quoted or 'not there'}"
+
+
+def _no_namespaces(root: bool, remedy: str | None = None, *, quoted: str | None) -> str:
+    words = f"the lab's namespaces cannot be made: {quoted}"
+    return (
+        f"{words}; this root may not unshare them (a container without CAP_SYS_ADMIN?)"
+        if root
+        else _with(words, remedy)
+    )
+
+
+def _unavailable(remedy: str | None = None, *, quoted: str | None) -> str:
+    return _with(quoted or "not available", remedy)
+
+
+def _carried(by: str, device: str, quoted: str | None) -> str:
+    return f"the kernel has no {device} device{f' ({quoted})' if quoted else ''}; {by} instead"
+
+
+def _nodes(usable: Sequence[str], left_out: Sequence[str]) -> str:
+    shown_ = ", ".join(usable[:5]) + (", …" if len(usable) > 5 else "")
+    left = f"; left out: {', '.join(left_out[:3])}{', …' if len(left_out) > 3 else ''}" if left_out else ""
+    return shown_ + left
+
+
+def _setting(where: str, *, quoted: str | None) -> str:
+    return f"in {where or 'the fabric'}: {quoted}"
+
+
+def _outlier(blocks: Sequence[str], verdict: str) -> str:
+    hangs = {
+        "independent": "does not depend on it",
+        "depends": "depends on it",
+        "unchecked": "could not be checked without it",
+    }
+    return f"outlying in block {', '.join(blocks)}; kept, and the verdict {hangs[verdict]}"
 
 
 _WHY_NO_PATH: dict[str, str] = {
@@ -97,13 +82,118 @@ _WHY_NO_PATH: dict[str, str] = {
     "host_to_host": "a published port leads into the container, not to the host",
 }
 
-#: Code -> the sentence's function.
-FACTS: dict[str, Callable[[Fact], str]] = {
-    "bench_failed.lab": lambda f: f"the lab failed: {f.quoted}",
-    "cannot_run_here": lambda f: str(f.quoted),
-    "mode_not_in_effect": _not_in_effect,
+CATALOGUE: dict[str, Words] = {
+    # why a trial has no value
+    "timeout": "{tool} was still running after {limit_s:g} s",
+    "tool_failed": _tool_failed,
+    "tool_reported": lambda quoted: quoted or "the tool reported a failure and gave no reason",
+    "raw_output_unreadable": "its raw output cannot be read",
+    "output_not_understood": "output not readable",
+    "several_results": "{count} results in one trial's output",
+    "no_result": "the output holds no result",
+    "no_reason": "no reason recorded",
+    "recorded": lambda quoted: quoted or "no reason recorded",
     "not_crossing": _not_crossing,
-    "placement_missing": lambda f: str(f.args["detail"]),
-    "placed_elsewhere": lambda f: f"not placed as asked: {f.args['detail']}",
-    "path_not_offered": lambda f: f"{f.args['mode']} has no {f.args['path']}: {_WHY_NO_PATH[str(f.args['path'])]}",
+    "mode_not_in_effect": _not_in_effect,
+    "not_in_effect_recorded": "mode not in effect",
+    "no_routes_from_bgp": "no routes from BGP after {seconds:g} s; sessions",
+    "pod_not_ready": "pod {pod} does not run after {seconds:g} s",
+    "not_switched": "the cluster could not be switched to {mode}",
+    # the bench's own failures
+    "bench_failed.api": "the cluster's API failed ({verb} {path}, status {status})",
+    "bench_failed.daemon_ended": lambda daemon, quoted: (
+        f"{daemon} has ended: {quoted or 'it printed nothing'}"
+    ),
+    "bench_failed.lab_ended": "the lab's first process ended with status {status}",
+    "bench_failed.lab_lost": "the lab is gone ({op})",
+    "bench_failed.lab_silent": "the lab has not answered for {seconds:g} s",
+    "bench_failed.not_built": "could not be built",
+    "bench_failed.order_refused": "the lab could not do what it was told",
+    "bench_failed.pod_ended": "pod {pod}",
+    "bench_failed.pod_lost": "a pod was lost",
+    "bench_failed.server_not_started": lambda program, quoted: (
+        f"{program} does not start: {quoted or 'no answer'}"
+    ),
+    "bench_failed.testbed": "the bench failed",
+    "bench_failed.defect": "a defect of the testbed ({error})",
+    "bench_failed.not_recorded": "the recording has no {test} of {mode} in {placement}",
+    "bench_failed.recording_ends": (
+        "the recording holds {deployments} deployments of {mode}; the study asks for more"
+    ),
+    # what cannot be had here
+    "unavailable": _unavailable,
+    "program_missing": lambda program, remedy=None: _with(f"{program} is not installed", remedy),
+    "refused": _refused,
+    "root_needed": lambda what, remedy=None: _with(f"{what}: only root may do that", remedy),
+    "no_namespaces": _no_namespaces,
+    "no_substitute": "no {device} device, and no substitute ({why})",
+    "no_mode_of_a_cluster": "{mode} is no mode of a cluster; measure it in the lab",
+    "may_not_switch": lambda runs=None: (
+        f"this cluster runs {runs or 'an unknown CNI'} and may not be switched; "
+        "allow it with: cnilab cluster run --switch, or cluster: {may_switch: true}"
+    ),
+    "cannot_switch": lambda mode, quoted: quoted or f"the cluster cannot be switched to {mode}",
+    "image_lacks": "the image {image} has no {program}; use another with --image",
+    "no_two_nodes_share_a_subnet": lambda usable=(), left_out=(): (
+        f"no two usable nodes share a subnet ({_nodes(usable, left_out)})"
+    ),
+    "one_subnet_only": lambda subnet, usable=(), left_out=(): (
+        f"all usable nodes are in {subnet} ({_nodes(usable, left_out)})"
+    ),
+    "not_placed_as_asked": (
+        "not placed as asked: {client} is in {client_subnet}, {server} in {server_subnet}"
+    ),
+    "recording_lacks_mode": "the recording has no {mode}",
+    "path_not_offered": lambda mode, path: f"{mode} has no {path}: {_WHY_NO_PATH[path]}",
+    # what stood in, and what could not be set or looked at
+    "carried_by_ebpf": lambda device, quoted: _carried("eBPF encapsulates", device, quoted),
+    "carried_by_wireguard_go": lambda device, quoted: _carried("wireguard-go encrypts", device, quoted),
+    "setting_not_made": _setting,
+    "congestion_control_not_allowed": lambda wanted, default, allowed=(): (
+        f"congestion control {wanted} is not allowed to pods here (allowed: {', '.join(allowed) or 'none'}); "
+        f"both ends keep their network's own, {default}"
+    ),
+    "host_pods_off": "pods on the host's network are switched off (cluster.host_network)",
+    "host_pods_refused": "no pods on the host's network",
+    "nodes_not_read": (
+        "devices, routes and packets of the nodes were not read ({why}); the proof rests on MTU and TTL"
+    ),
+    "packets_not_captured": "packets were not captured: the image {image} has no tcpdump",
+    # why there is no comparison, and what would help
+    "mode_absent": "{mode}: {why}",
+    "no_value": "{mode}: no value of {metric} ({stat})",
+    "level_changes": "{mode}: level changes within the run in {share:.0%} of runs",
+    "no_ratio": "a value of {value!r} has no ratio",
+    "verdicts_differ": "{survivors} among surviving blocks, {with_failures} with failures as worst result",
+    "few_blocks": "{blocks} blocks; this family needs {needed} before any data could be significant",
+    "identical_values": FLAGS["identical_values"],
+    "not_ranked_userspace": "carried by a userspace substitute; not ranked among kernel modes",
+    "carried_by_substitute": "carried by a substitute ({path})",
+    "need_blocks": "need >= {needed} blocks in a family of {family}, have {blocks}",
+    "interval_unbounded": "need >= {needed} blocks for a finite simultaneous interval, have {blocks}",
+    "blocks_missing": "{missing} of {blocks} blocks lack a value of one of the two modes",
+    "outlier": _outlier,
+    "aa_differs": FLAGS["aa_differs"],
+    "margin_below_noise": FLAGS["margin_below_noise"],
 }
+
+
+def _told(words: Words, fact: Fact) -> str:
+    args = {key: tell(arg) if isinstance(arg, Fact) else arg for key, arg in fact.args.items()}
+    if not isinstance(words, str) and "quoted" in signature(words).parameters:
+        return words(**args, quoted=fact.quoted)
+    text = words.format(**args) if isinstance(words, str) else words(**args)
+    return text if fact.quoted is None else f"{text}: {fact.quoted}"
+
+
+#: Code -> the function that tells a fact of that code.
+FACTS: dict[str, Callable[[Fact], str]] = {code: partial(_told, words) for code, words in CATALOGUE.items()}
+
+
+def tell(fact: Fact) -> str:
+    """Return a fact in words; one whose code is not known stands for itself.
+
+    >>> tell(Fact("not_crossing", {"by": "192.0.2.1"}, "network is unreachable"))
+    'does not cross subnets: network is unreachable by 192.0.2.1'
+    """
+    return FACTS[fact.code](fact) if fact.code in FACTS else str(fact)

@@ -23,6 +23,7 @@ from kubernetes.client.exceptions import ApiException
 from kubernetes.config import ConfigException
 
 from cnilab.errors import ClusterError, Unavailable
+from cnilab.facts import Fact
 
 #: Seconds to connect, and to wait for an answer once connected.
 CONNECT_S, READ_S = 5.0, 30.0
@@ -58,7 +59,10 @@ class ApiError(ClusterError):
     def __init__(self, status: int, reason: str, message: str, verb: str, path: str) -> None:
         self.status, self.reason, self.message, self.verb, self.path = status, reason, message, verb, path
         answer = f"{status} {reason}".strip() if status else "no answer"
-        super().__init__(f"{verb} {path}: {answer}: {message}".rstrip(": "))
+        super().__init__(
+            f"{verb} {path}: {answer}: {message}".rstrip(": "),
+            Fact("bench_failed.api", {"status": status, "verb": verb, "path": path}, message or reason or None),
+        )
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from cnilab.errors import ClusterError
+from cnilab.facts import Fact
 from cnilab.measurements.base import Argv, End, Ended, Served, spelled
 from cnilab.testbeds.kubernetes import executing
 from cnilab.testbeds.kubernetes.api import Api
@@ -75,7 +76,10 @@ class KubernetesBench:
         if failed or why:
             self.trouble = why or failed
         if why:
-            raise ClusterError(f"{why}; {failed or 'it was in the middle of a trial'}") from None
+            raise ClusterError(
+                f"{why}; {failed or 'it was in the middle of a trial'}",
+                Fact("bench_failed.pod_lost", quoted=why),
+            ) from None
 
     def client(self) -> End:
         return End(self._client.name, self._client.ip)

@@ -10,8 +10,10 @@ import ipaddress
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from cnilab.errors import ClusterError
+from cnilab.facts import Fact
 
 #: Prefix length assumed where nothing tells it; checked on the node itself once a pod runs there.
 ASSUMED_PREFIX = 24
@@ -46,7 +48,7 @@ class Placing:
 
     client: Node
     servers: Mapping[str, Node]
-    missing: Mapping[str, str]
+    missing: Mapping[str, Fact]
 
     @property
     def nodes(self) -> tuple[Node, ...]:
@@ -133,7 +135,8 @@ def place(nodes: Sequence[Node], placements: Sequence[str]) -> Placing:
     for node in usable:
         groups.setdefault(node.subnet, []).append(node)
     home = max(groups.values(), key=len)  # the first of the largest: max keeps the earliest
-    servers, missing = {}, {}
+    servers: dict[str, Node] = {}
+    missing: dict[str, Fact] = {}
     for placement in placements:
         if placement == "same_node":
             servers[placement] = home[0]
@@ -141,17 +144,21 @@ def place(nodes: Sequence[Node], placements: Sequence[str]) -> Placing:
             if len(home) > 1:
                 servers[placement] = home[1]
             else:
-                missing[placement] = f"no two usable nodes share a subnet ({_told(usable, nodes)})"
+                missing[placement] = Fact("no_two_nodes_share_a_subnet", _nodes(usable, nodes))
         else:
             other = next((g[0] for s, g in groups.items() if s != home[0].subnet), None)
             if other:
                 servers[placement] = other
             else:
-                missing[placement] = f"all usable nodes are in {home[0].subnet} ({_told(usable, nodes)})"
+                missing[placement] = Fact(
+                    "one_subnet_only", {"subnet": home[0].subnet, **_nodes(usable, nodes)}
+                )
     return Placing(home[0], servers, missing)
 
 
-def _told(usable: Sequence[Node], nodes: Sequence[Node]) -> str:
-    left = [f"{n.name} {n.unusable}" for n in nodes if n.unusable]
-    shown = ", ".join(f"{n.name} {n.ip}" for n in usable[:5]) + (", …" if len(usable) > 5 else "")
-    return shown + (f"; left out: {', '.join(left[:3])}" + (", …" if len(left) > 3 else "") if left else "")
+def _nodes(usable: Sequence[Node], nodes: Sequence[Node]) -> dict[str, Any]:
+    """Return the nodes a placement was sought among, and those left out with what is wrong with them."""
+    return {
+        "usable": [f"{n.name} {n.ip}" for n in usable],
+        "left_out": [f"{n.name} {n.unusable}" for n in nodes if n.unusable],
+    }

@@ -10,8 +10,10 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from cnilab.errors import ClusterError
+from cnilab.facts import Fact
 from cnilab.study.cluster_settings import ClusterSettings
 from cnilab.testbeds.kubernetes.api import Api, Conflict, Forbidden, NotFound
 from cnilab.testbeds.kubernetes.placing import Node
@@ -68,8 +70,8 @@ class Pods:
 
     # ---- namespaces -----------------------------------------------------------------------------------
 
-    def open(self, *, host: bool) -> str:
-        """Make the namespaces; return why the privileged one could not be made, or nothing.
+    def open(self, *, host: bool) -> Fact | None:
+        """Make the namespaces; return why the privileged one could not be made, or None.
 
         Raises
         ------
@@ -78,12 +80,12 @@ class Pods:
         """
         self._namespace(self.namespace, "restricted")
         if not host:
-            return "pods on the host's network are switched off (cluster.host_network)"
+            return Fact("host_pods_off")
         try:
             self._namespace(self.host_namespace, "privileged")
         except Forbidden as error:
-            return f"no pods on the host's network: {error.message}"
-        return ""
+            return Fact("host_pods_refused", quoted=error.message)
+        return None
 
     def _namespace(self, name: str, level: str) -> None:
         if name in self._made:
@@ -194,14 +196,20 @@ class Pods:
                 if name not in listed:
                     waiting[name] = "it is not there any more"
                 elif why := _why_not_ready(listed[name]):
-                    waiting[name] = why
-                    if why.startswith("!"):
-                        raise ClusterError(f"pod {name}: {why[1:]}")
+                    waiting[name] = why.words
+                    if why.hopeless:
+                        raise ClusterError(
+                            f"pod {name}: {why.words}",
+                            Fact("bench_failed.pod_ended", {"pod": name}, why.words),
+                        )
             if not waiting:
                 return {w.role: _checked(listed[name], w) for name, w in wanted.items()}
             if time.monotonic() > end:
-                name, why = next(iter(waiting.items()))
-                raise ClusterError(f"pod {name} does not run after {READY_S:g} s: {why}")
+                name, words = next(iter(waiting.items()))
+                raise ClusterError(
+                    f"pod {name} does not run after {READY_S:g} s: {words}",
+                    Fact("pod_not_ready", {"pod": name, "seconds": READY_S}, words),
+                )
             time.sleep(0.2)
 
     def lost(self, pod: Pod) -> str:
@@ -215,7 +223,7 @@ class Pods:
         if item["metadata"]["uid"] != pod.uid:
             return f"pod {pod.name} is another one now"
         why = _why_not_ready(item)
-        return f"pod {pod.name} on {pod.node}: {why.lstrip('!')}" if why else ""
+        return f"pod {pod.name} on {pod.node}: {why.words}" if why else ""
 
     def remove(self, roles: Iterable[str] | None = None) -> None:
         """Remove pods (all, or those with these roles) and return once the nodes have let go of them."""
@@ -277,29 +285,35 @@ def _only(node: str) -> dict:
     return {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": terms}}
 
 
-def _why_not_ready(item: dict) -> str:
-    """Why a pod does not run yet, beginning with ``!`` where waiting longer does not help; nothing if it runs."""
+class NotReady(NamedTuple):
+    """Why a pod does not run, in the cluster's words, and whether waiting longer would not help."""
+
+    words: str
+    hopeless: bool = False
+
+
+def _why_not_ready(item: dict) -> NotReady | None:
+    """Why a pod does not run yet; None if it runs."""
     status = item.get("status") or {}
     phase = status.get("phase")
     if phase in ("Failed", "Succeeded"):
         told = status.get("message") or status.get("reason") or _ended(status)
-        return (
-            f"!{'evicted: ' if status.get('reason') == 'Evicted' else ''}{told or phase}{_disruption(item)}"
-        )
+        evicted = "evicted: " if status.get("reason") == "Evicted" else ""
+        return NotReady(f"{evicted}{told or phase}{_disruption(item)}", hopeless=True)
     for container in status.get("containerStatuses") or ():
         waiting = (container.get("state") or {}).get("waiting") or {}
         if waiting.get("reason") in _HOPELESS:
             hint = "; set another image with --image or cluster.image" if "Image" in waiting["reason"] else ""
             node = item["spec"].get("nodeName")
-            return f"!{waiting['reason']} on {node}: {waiting.get('message', '')}{hint}"
+            return NotReady(f"{waiting['reason']} on {node}: {waiting.get('message', '')}{hint}", hopeless=True)
         if container.get("ready"):
-            return ""
+            return None
         if waiting:
-            return waiting.get("reason", "waiting")
+            return NotReady(waiting.get("reason", "waiting"))
     for condition in status.get("conditions") or ():
         if condition["type"] == "PodScheduled" and condition["status"] != "True":
-            return f"{condition.get('reason', '')}: {condition.get('message', '')}"
-    return f"phase {phase}"
+            return NotReady(f"{condition.get('reason', '')}: {condition.get('message', '')}")
+    return NotReady(f"phase {phase}")
 
 
 def _ended(status: dict) -> str:

@@ -20,10 +20,8 @@ from cnilab.errors import ClusterError, TestbedError
 from cnilab.facts import Fact
 from cnilab.measurements import ports
 from cnilab.measurements.base import Bench
+from cnilab.study import Study
 from cnilab.study.cluster_settings import ClusterSettings, settle
-from cnilab.study.factors import Treatment
-from cnilab.study.plan import Trial
-from cnilab.testbeds.base import Spec, not_built
 from cnilab.testbeds.kubernetes import detect, evidence, executing, placing, switching
 from cnilab.testbeds.kubernetes.api import Api
 from cnilab.testbeds.kubernetes.bench import KubernetesBench
@@ -43,8 +41,8 @@ class KubernetesTestbed:
 
     Parameters
     ----------
-    spec
-        Its ``cluster`` holds settings; the environment's ``CNILAB_KUBE_*`` come on top.
+    study
+        Its ``cluster`` key holds settings; the environment's ``CNILAB_KUBE_*`` come on top.
     api, settings
         For callers that have made them already.
     """
@@ -52,9 +50,9 @@ class KubernetesTestbed:
     name = "kubernetes"
     builds_ahead = False
 
-    def __init__(self, spec: Spec, api: Api | None = None, settings: ClusterSettings | None = None) -> None:
-        self.spec = spec
-        self.settings = settings or settle(spec.cluster)
+    def __init__(self, study: Study, api: Api | None = None, settings: ClusterSettings | None = None) -> None:
+        self.study = study
+        self.settings = settings or settle(study.cluster)
         self.api = api or Api.load(self.settings.kubeconfig or None, self.settings.context or None)
         self.run = secrets.token_hex(4)
         self.found = detect.detect(self.api)
@@ -63,62 +61,54 @@ class KubernetesTestbed:
         nodes = placing.read(
             self.api.items("/api/v1/nodes", labels=self.settings.node_selector), self.settings.subnets
         )
-        self.placing = placing.place(nodes, spec.placements)
+        self.placing = placing.place(nodes, study.placements)
         self.pods = Pods(self.api, self.run, self.settings)
         self.no_host = self.pods.open(host=self.settings.host_network)
         self.watchers: dict[str, Pod] = {}
         self.ends: dict[str, Pod] = {}
-        self._programs: dict[str, str] = {}
+        self._programs: dict[str, Fact | None] = {}
         self._congestion: tuple[list[str], str] | None = None
         self._services: dict[str, str] = {}
 
     # ---- what can be done -----------------------------------------------------------------------------
 
-    def can(self, treatment: Treatment) -> tuple[str | None, str]:
-        if why := not_built(treatment, ()):
-            return None, why
-        wanted = modes.get(treatment.mode)
+    def can(self, mode: str) -> tuple[str | None, Fact | None]:
+        wanted = modes.get(mode)
         if wanted.wiring == "host":
-            return (None, self.no_host) if self.no_host else ("native", "")
+            return (None, self.no_host) if self.no_host else ("native", None)
         if wanted.wiring == "docker":
-            return None, "docker-compose's bridge is no mode of a cluster; measure it in the lab"
+            return None, Fact("no_mode_of_a_cluster", {"mode": wanted.id})
         if wanted.id == self.current:
-            return "native", ""
+            return "native", None
         if not self.settings.may_switch:
-            return None, (
-                f"this cluster runs {self.found.mode or self.found.plugin or 'an unknown CNI'} and may not be "
-                "switched; allow it with: cnilab cluster run --switch, or cluster: {may_switch: true}"
-            )
+            return None, Fact("may_not_switch", {"runs": self.found.mode or self.found.plugin})
         why = switching.why_not(
             self.api, self.found, wanted.id, routed_underlay=self.settings.routed_underlay
         )
-        return (None, why) if why else ("native", "")
+        return (None, Fact("cannot_switch", {"mode": mode}, why)) if why else ("native", None)
 
-    def lacks(self, program: str) -> str:
+    def lacks(self, program: str) -> Fact | None:
         """Why the pods' image cannot run a program; asked once each."""
         if program not in self._programs:
             pod = self._any_pod()
             argv = ["sh", "-c", 'command -v "$1"', "sh", program]
             done = executing.run(self.api, pod.namespace, pod.name, argv)
-            self._programs[program] = (
-                f"the image {self.settings.image} has no {program}; use another with --image"
-                if done.code
-                else ""
-            )
+            lacks = Fact("image_lacks", {"image": self.settings.image, "program": program})
+            self._programs[program] = lacks if done.code else None
         return self._programs[program]
 
     def cpus(self) -> tuple[None, None]:
         """Which CPUs a pod gets is the kubelet's to say."""
         return None, None
 
-    def congestion_control(self, wanted: str | None) -> tuple[str | None, str]:
+    def congestion_control(self, wanted: str | None) -> tuple[str | None, Fact | None]:
         """What both ends of a trial can be given of what the study asks for, and a note where that is less.
 
         A program without privilege may only choose among ``tcp_allowed_congestion_control`` (tcp(7)); the
         privileged pods of the baseline are held to the same, or the two would differ.
         """
         if wanted is None:
-            return None, ""
+            return None, None
         if self._congestion is None:
             pod = self._any_pod()
             names = ("tcp_allowed_congestion_control", "tcp_congestion_control")
@@ -127,11 +117,9 @@ class KubernetesTestbed:
             self._congestion = (told[0].split(), told[1].strip()) if len(told) == 2 else ([], "unknown")
         allowed, default = self._congestion
         if wanted in allowed:
-            return wanted, ""
-        return None, (
-            f"congestion control {wanted} is not allowed to pods here (allowed: {', '.join(allowed) or 'none'}); "
-            f"both ends keep their network's own, {default}"
-        )
+            return wanted, None
+        about = {"wanted": wanted, "allowed": list(allowed), "default": default}
+        return None, Fact("congestion_control_not_allowed", about)
 
     def _any_pod(self) -> Pod:
         """Any pod of ours: all run the same image on the same kind of network."""
@@ -151,7 +139,7 @@ class KubernetesTestbed:
                     {"name": n.name, "ip": n.ip, "subnet": n.subnet, "subnet_told_by": n.told}
                     for n in self.placing.nodes
                 ],
-                "host_network": self.no_host or "yes",
+                "host_network": self.no_host.to_dict() if self.no_host else True,
             },
         }
 
@@ -173,14 +161,15 @@ class KubernetesTestbed:
         wants = [Want("client", self.placing.client)]
         wants += [Want(_ROLE[p], node) for p, node in self.placing.servers.items()]
         self.ends = self.pods.make(wants)
-        if self.spec.path == "pod_to_service":
+        if self.study.path == "pod_to_service":
             carried = [(port, protocol) for port in ports() for protocol in ("TCP", "UDP")]
             self._services = {p: self.pods.service(_ROLE[p], carried) for p in self.placing.servers}
 
     def pair(self, mode: str, placement: str) -> evidence.Ends:
         """Who talks to whom, and at which address."""
         if placement in self.placing.missing:
-            raise ClusterError(self.placing.missing[placement])
+            missing = self.placing.missing[placement]
+            raise ClusterError(f"no {placement} in this cluster: {missing}", missing)
         server_node = self.placing.servers[placement]
         if self.on_host(mode):
             client, server = self.watchers[self.placing.client.name], self.watchers[server_node.name]
@@ -190,10 +179,10 @@ class KubernetesTestbed:
 
     def on_host(self, mode: str) -> bool:
         """Whether both ends are the nodes themselves."""
-        return modes.get(mode).wiring == "host" or self.spec.path == "host_to_host"
+        return modes.get(mode).wiring == "host" or self.study.path == "host_to_host"
 
-    def deploy(self, treatment: Treatment) -> KubernetesDeployment:
-        return KubernetesDeployment(self, treatment.mode)
+    def deploy(self, mode: str) -> KubernetesDeployment:
+        return KubernetesDeployment(self, modes.get(mode).id)
 
     def close(self) -> str:
         """Delete the run's namespaces and put the mode back; return what could not be."""
@@ -217,12 +206,13 @@ class KubernetesTestbed:
 class KubernetesDeployment:
     """One mode in place on the cluster; fulfils :class:`cnilab.testbeds.base.Deployment`."""
 
-    kernel_path, substitute = "native", ""
+    kernel_path = "native"
+    substitute: Fact | None = None
 
     def __init__(self, bed: KubernetesTestbed, mode: str) -> None:
         self.bed, self.mode = bed, mode
         self.timings: dict[str, float] = {}
-        self.notes: tuple[str, ...] = ()
+        self.notes: tuple[Fact, ...] = ()
         self._lost = ""
 
     def wait(self) -> None:
@@ -232,23 +222,25 @@ class KubernetesDeployment:
             bed.pods.remove(_BENCH)
             bed.ends = {}
             bed.switched = True  # even if it fails half-way: restoring what is as it was does no harm
-            switched = switching.switch(
-                bed.api,
-                bed.found,
-                self.mode,
-                progress=_say,
-                routed_underlay=bed.settings.routed_underlay,
-            )
+            try:
+                switched = switching.switch(
+                    bed.api,
+                    bed.found,
+                    self.mode,
+                    progress=_say,
+                    routed_underlay=bed.settings.routed_underlay,
+                )
+            except ClusterError as error:
+                raise ClusterError(str(error), Fact("not_switched", {"mode": self.mode}, str(error))) from error
             self.timings["switch_s"] = switched.seconds
             bed.current = self.mode
         watchers = bed.watch()
         if not bed.on_host(self.mode):
             bed.place()
+        if note := bed.congestion_control(bed.study.congestion_control)[1]:
+            self.notes += (note,)
         if not watchers:
-            self.notes += (
-                f"devices, routes and packets of the nodes were not read ({bed.no_host}); "
-                "the proof rests on MTU and TTL",
-            )
+            self.notes += (Fact("nodes_not_read", {"why": bed.no_host}),)
 
     def prove(self, placements: list[str], path: str) -> tuple[list[proof.Row], dict]:
         bed = self.bed
@@ -270,29 +262,27 @@ class KubernetesDeployment:
             )
             rows = proof.rows(modes.get(self.mode), self.kernel_path, found)
         if bed.watchers and there and found["placements"][there[0]]["packets"] is None:
-            self.notes += ("packets were not captured: the image has no tcpdump",)
+            self.notes += (Fact("packets_not_captured", {"image": bed.settings.image}),)
         wrong = _misplaced(found, ends)
         rows = [
-            replace(r, status="failed", reason=Fact("placed_elsewhere", {"detail": wrong[r.placement]}))
+            replace(r, status="failed", reason=wrong[r.placement])
             if r.placement in wrong
             else r
             for r in rows
         ]
         rows += [
-            proof.absent(
-                self.mode, p, self.kernel_path, Fact("placement_missing", {"detail": bed.placing.missing[p]})
-            )
+            proof.absent(self.mode, p, self.kernel_path, bed.placing.missing[p])
             for p in placements
             if p not in bed.placing.servers
         ]
         return rows, found
 
     @contextmanager
-    def bench(self, trial: Trial) -> Iterator[Bench]:
+    def bench(self, placement: str, path: str, test: str) -> Iterator[Bench]:
         bed = self.bed
         if self._lost:
             self._again()
-        ends = bed.pair(self.mode, trial.placement)
+        ends = bed.pair(self.mode, placement)
         bench = KubernetesBench(bed.api, ends.client, ends.server, ends.address, bed.watchers, bed.pods.lost)
         try:
             with bench:
@@ -311,16 +301,20 @@ class KubernetesDeployment:
         """The pods stay until the next deployment needs fresh ones: nothing of a mode is in them but their MTU."""
 
 
-def _misplaced(found: dict, ends: Mapping[str, evidence.Ends]) -> dict[str, str]:
+def _misplaced(found: dict, ends: Mapping[str, evidence.Ends]) -> dict[str, Fact]:
     """Placements whose nodes' real subnets are not what was asked for, by the nodes' own prefix lengths."""
-    wrong = {}
+    wrong: dict[str, Fact] = {}
     for placement, pair in ends.items():
         one, other = (found["topology"][p.node] for p in (pair.client, pair.server))
         same = one["subnet"] == other["subnet"]
         if (placement == "same_subnet" and not same) or (placement == "cross_subnet" and same):
-            wrong[placement] = (
-                f"{pair.client.node} is in {one['subnet']}, {pair.server.node} in {other['subnet']}"
-            )
+            wrong[placement] = Fact(
+                "not_placed_as_asked",
+                {
+                    "client": pair.client.node, "client_subnet": one["subnet"],
+                    "server": pair.server.node, "server_subnet": other["subnet"],
+                },
+            )  # fmt: skip
     return wrong
 
 

@@ -38,7 +38,11 @@ PARALLEL = 4  # more threads than cores only wait for rtnl
 
 
 class Failed(Exception):
-    """A step that could not be done: what, and the program's own words."""
+    """A step that could not be done: what, and the program's own words, which are also kept alone."""
+
+    def __init__(self, message: str, words: str | None = None) -> None:
+        super().__init__(message)
+        self.words = message if words is None else words
 
 
 def libc(name: str, *args) -> None:
@@ -69,7 +73,7 @@ class Agent:
     def __init__(self) -> None:
         self.processes: dict[str, subprocess.Popen] = {}
         self.held: list[int] = []
-        self.notes: list[str] = []
+        self.notes: list[dict] = []
         self.lock = threading.Lock()
         self.one_tc = threading.Lock()
         self.machines_bpf_fs = os.stat(BPF_FS).st_dev if os.path.ismount(BPF_FS) else None
@@ -112,9 +116,9 @@ class Agent:
             except (Failed, OSError) as error:
                 where = step["ns"] or "the fabric"
                 if not step["optional"]:
-                    raise Failed(f"in {where}: {error}") from error
+                    raise Failed(f"in {where}: {error}", getattr(error, "words", str(error))) from error
                 with self.lock:
-                    self.notes.append(f"in {where}: {error}")
+                    self.notes.append({"where": step["ns"], "words": str(error)})
 
     def do_batch(self, step: dict) -> None:
         text = "\n".join(step["lines"]) + "\n"
@@ -198,7 +202,8 @@ class Agent:
         except subprocess.TimeoutExpired as error:
             raise Failed(f"{' '.join(argv)}: no answer after 30 s") from error
         if done.returncode:
-            raise Failed(f"{' '.join(argv)}: {(done.stderr or done.stdout).strip()[:600]}")
+            words = (done.stderr or done.stdout).strip()[:600]
+            raise Failed(f"{' '.join(argv)}: {words}", words)
         return done.stdout
 
     # ---- orders ---------------------------------------------------------------------------------------
@@ -383,9 +388,10 @@ def main() -> None:
         try:
             answer = {"ok": True, **getattr(agent, f"op_{order.pop('op')}")(**order)}
         except (Failed, OSError, subprocess.SubprocessError) as error:
-            answer = {"ok": False, "error": str(error)}
+            answer = {"ok": False, "error": str(error), "words": getattr(error, "words", str(error))}
         except Exception as error:
-            answer = {"ok": False, "error": f"{type(error).__name__}: {error}"}
+            said = f"{type(error).__name__}: {error}"
+            answer = {"ok": False, "error": said, "words": said}
         reply.write(json.dumps(answer) + "\n")
     os._exit(0)
 

@@ -61,7 +61,7 @@ def built(name: str) -> Path:
     compiler = next((c for c in compilers if shutil.which(c[0])), None)
     if compiler is None:
         names = " or ".join(c[0] for c in compilers)
-        raise Unavailable(f"no compiler for {source_name} ({names}); try: apt-get install {package}")
+        raise Unavailable(f"no compiler for {source_name} ({names})", f"apt-get install {package}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

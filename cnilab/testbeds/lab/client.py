@@ -16,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from cnilab.errors import LabError, Unavailable
+from cnilab.facts import Fact
 from cnilab.setup.programs import find, search_path
 
 AGENT = Path(__file__).with_name("agent.py")
@@ -23,7 +24,6 @@ _HINT_USER = (
     "run as root, or allow user namespaces: "
     "sysctl -w kernel.unprivileged_userns_clone=1 user.max_user_namespaces=10000"
 )
-_HINT_ROOT = "this root may not unshare namespaces (a container without CAP_SYS_ADMIN?)"
 
 
 def unshare_argv() -> list[str]:
@@ -43,7 +43,7 @@ class AgentProcess:
 
     def __init__(self, start_timeout_s: float = 10.0) -> None:
         if find("unshare") is None or find("ip") is None:
-            raise Unavailable("the lab needs `unshare` and `ip`; try: apt-get install util-linux iproute2")
+            raise Unavailable("the lab needs `unshare` and `ip`", "apt-get install util-linux iproute2")
         argv = [*unshare_argv(), sys.executable, "-I", "-S", str(AGENT)]
         environment = {"PATH": search_path(), "LC_ALL": "C", "LANG": "C", "PYTHONDONTWRITEBYTECODE": "1"}
         self._process = subprocess.Popen(
@@ -60,12 +60,12 @@ class AgentProcess:
             self.root = self._answer(start_timeout_s)["root"]
         except LabError as error:
             self.close()
-            hint = (
-                ""
-                if "failed to execute" in str(error)
-                else f"; {_HINT_ROOT if os.geteuid() == 0 else _HINT_USER}"
-            )
-            raise Unavailable(f"cannot make the lab's namespaces: {error}{hint}") from error
+            hint = "" if os.geteuid() == 0 else _HINT_USER
+            raise Unavailable(
+                f"cannot make the lab's namespaces: {error}",
+                hint,
+                fact=Fact("no_namespaces", {"root": os.geteuid() == 0, "remedy": hint or None}, str(error)),
+            ) from error
 
     @property
     def first_process(self) -> int:
@@ -90,7 +90,10 @@ class AgentProcess:
             self._process.stdin.write((json.dumps({"op": op, **arguments}) + "\n").encode())
             self._process.stdin.flush()
         except (OSError, ValueError) as error:
-            raise LabError(f"the lab is gone ({op}): {error}; start a new one") from error
+            raise LabError(
+                f"the lab is gone ({op}): {error}; start a new one",
+                Fact("bench_failed.lab_lost", {"op": op}, str(error)),
+            ) from error
         return self._answer(answer_within_s)
 
     def _answer(self, timeout_s: float) -> dict:
@@ -100,20 +103,25 @@ class AgentProcess:
         while b"\n" not in self._buffer:
             left = deadline - time.monotonic()
             if left <= 0 or not select.select([stream], [], [], left)[0]:
-                raise LabError(f"the lab has not answered for {timeout_s:g} s")
+                raise LabError(
+                    f"the lab has not answered for {timeout_s:g} s",
+                    Fact("bench_failed.lab_silent", {"seconds": timeout_s}),
+                )
             chunk = os.read(stream, 1 << 20)
             if not chunk:
                 assert self._process.stderr is not None
                 self._process.wait(5)
                 said = self._process.stderr.read().decode(errors="replace").strip()
+                status = self._process.returncode
                 raise LabError(
-                    said[-600:] or f"its first process ended with status {self._process.returncode}"
+                    said[-600:] or f"its first process ended with status {status}",
+                    Fact("bench_failed.lab_ended", {"status": status}, said[-600:] or None),
                 )
             self._buffer += chunk
         line, _, self._buffer = self._buffer.partition(b"\n")
         answer = json.loads(line)
         if not answer.pop("ok"):
-            raise LabError(answer["error"])
+            raise LabError(answer["error"], Fact("bench_failed.order_refused", quoted=answer["words"]))
         return answer
 
     def close(self) -> None:

@@ -6,11 +6,13 @@ For each mode the answer is a *kernel path*: ``native`` where the real device ex
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from functools import cache
 
 from cnilab import modes
 from cnilab.errors import LabError, Unavailable
+from cnilab.facts import Fact
 from cnilab.setup.programs import find, package_for
 from cnilab.testbeds.lab.build import built
 from cnilab.testbeds.lab.client import AgentProcess
@@ -27,11 +29,11 @@ class Capabilities:
         Only what does not work, with the kernel's or the program's words.
     """
 
-    missing: dict[str, str] = field(default_factory=dict)
+    missing: dict[str, Fact] = field(default_factory=dict)
 
-    def why_not(self, *needs: str) -> str | None:
+    def why_not(self, *needs: str) -> Fact | None:
         """Return the first reason among ``needs``, None if all work."""
-        return next((f"{n}: {self.missing[n]}" for n in needs if n in self.missing), None)
+        return next((self.missing[n] for n in needs if n in self.missing), None)
 
 
 #: Capability -> lines for `ip` that prove it. Built one after the other in one scratch namespace.
@@ -61,18 +63,20 @@ def probe() -> Capabilities:
     Unavailable
         If not even the namespaces can be made.
     """
-    missing: dict[str, str] = {}
+    missing: dict[str, Fact] = {}
     for program in _PROGRAMS:
         if find(program) is None:
             package = package_for(program)
-            missing[program] = "not found" + (f"; try: {package.remedy}" if package else "")
+            missing[program] = Fact(
+                "program_missing", {"program": program, "remedy": package.remedy if package else None}
+            )
     with AgentProcess() as agent:
 
         def attempt(name: str, *steps: Step) -> None:
             try:
                 agent.call("build", phases=to_ops([Phase(name, steps)]))
             except LabError as error:
-                missing.setdefault(name, _plain(str(error)))
+                missing.setdefault(name, Fact("refused", {"what": name}, _first_line(error.fact.quoted or "")))
 
         for name, line in _DEVICES.items():
             attempt(name, Batch(FABRIC, (line,)))
@@ -82,29 +86,27 @@ def probe() -> Capabilities:
             try:
                 path = str(built(program))
             except Unavailable as error:
-                missing[name] = str(error)
+                missing[name] = error.fact
                 continue
             if name == "bpf" and not agent.root:
-                missing["bpf"] = "only root may load eBPF programs; try: sudo"
+                missing["bpf"] = Fact("root_needed", {"what": "bpf", "remedy": "sudo"})
             elif name == "bpf":
                 attempt("bpf", Bpf(FABRIC, path, "probe-t", "probe-v", "192.0.2.11"))
     return Capabilities(missing)
 
 
-def _plain(message: str) -> str:
-    """Shorten the agent's message to the kernel's words."""
-    words = message.removeprefix("in the fabric: ").split("\nCommand failed")[0]
-    words = words.removeprefix("ip -batch -: ").removeprefix("Error: ").strip().rstrip(".")
-    return "; ".join(line.strip() for line in words.splitlines() if line.strip())
+def _first_line(words: str) -> str:
+    """Shorten ip's words to what it complains of: a line of its own for each failed command follows."""
+    return re.sub(r"^Error: ", "", words.splitlines()[0] if words else "").rstrip(".")
 
 
-def kernel_path(mode_id: str, capabilities: Capabilities | None = None) -> tuple[str | None, str]:
+def kernel_path(mode_id: str, capabilities: Capabilities | None = None) -> tuple[str | None, Fact | None]:
     """Which implementation would carry a mode here, and why.
 
     Returns
     -------
-    tuple of (str or None, str)
-        ``native``, ``ebpf`` or ``userspace`` and the reason for a substitute (empty for native); None and the
+    tuple of (str or None, Fact or None)
+        ``native``, ``ebpf`` or ``userspace`` and the reason for a substitute (None for native); None and the
         reason if this machine cannot run the mode.
     """
     mode, can = modes.get(mode_id), capabilities or probe()
@@ -116,27 +118,21 @@ def kernel_path(mode_id: str, capabilities: Capabilities | None = None) -> tuple
     if reason := can.why_not(*base):
         return None, reason
     if mode.encapsulation == "vxlan":
-        return ("native", "") if not (r := can.why_not("vxlan")) else (None, r)
+        return ("native", None) if not (r := can.why_not("vxlan")) else (None, r)
     if mode.encapsulation == "udp":  # userspace in the original too, and so native
-        return ("native", "") if not (r := can.why_not("tun", "udp_proxy")) else (None, r)
+        return ("native", None) if not (r := can.why_not("tun", "udp_proxy")) else (None, r)
     if mode.encapsulation == "ipip":
         if not (native := can.why_not("ipip")):
-            return "native", ""
+            return "native", None
         if not (r := can.why_not("tun", "bpf")):
-            return (
-                "ebpf",
-                f"the kernel has no ipip device ({native.partition(': ')[2]}); eBPF encapsulates instead",
-            )
-        return None, f"no ipip device, and no substitute: {r}"
+            return "ebpf", Fact("carried_by_ebpf", {"device": "ipip"}, native.quoted)
+        return None, Fact("no_substitute", {"device": "ipip", "why": r})
     if mode.encapsulation == "wireguard":
         if reason := can.why_not("wg"):
             return None, reason
         if not (native := can.why_not("wireguard")):
-            return "native", ""
+            return "native", None
         if not (r := can.why_not("tun", "wireguard-go")):
-            return (
-                "userspace",
-                f"the kernel has no wireguard device ({native.partition(': ')[2]}); wireguard-go encrypts instead",
-            )
-        return None, f"no wireguard device, and no substitute: {r}"
-    return "native", ""
+            return "userspace", Fact("carried_by_wireguard_go", {"device": "wireguard"}, native.quoted)
+        return None, Fact("no_substitute", {"device": "wireguard", "why": r})
+    return "native", None

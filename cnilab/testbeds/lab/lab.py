@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cnilab import modes
 from cnilab.errors import LabError, Unavailable
+from cnilab.facts import Fact
 from cnilab.measurements.base import End
 from cnilab.testbeds.lab import evidence as facts
 from cnilab.testbeds.lab import kernel, planes
@@ -56,10 +57,10 @@ class Lab:
         self.mode = modes.get(mode)
         path, self.substitute = kernel.kernel_path(mode)
         if path is None:
-            raise Unavailable(f"{mode} cannot run here: {self.substitute}")
+            raise Unavailable(f"{mode} cannot run here: {_words(self.substitute)}", fact=self.substitute)
         self.kernel_path, self.underlay, self.services = path, underlay, services
         self.topology: Topology = planes.topology_for(mode, nodes=nodes, pods=pods)
-        self.notes: tuple[str, ...] = ()
+        self.notes: tuple[Fact, ...] = ()
         self.timings: dict[str, float] = {}
         self._agent: AgentProcess | None = None
         self._ready = False
@@ -88,10 +89,14 @@ class Lab:
         began = time.monotonic()
         self._agent = AgentProcess()
         try:
-            self.notes = tuple(self._agent.call("build", phases=to_ops(self.phases()))["notes"])
+            notes = self._agent.call("build", phases=to_ops(self.phases()))["notes"]
         except LabError as error:
             self.close()
-            raise LabError(f"{self.mode.id} could not be built: {error}") from error
+            raise LabError(
+                f"{self.mode.id} could not be built: {error}",
+                Fact("bench_failed.not_built", quoted=error.fact.quoted),
+            ) from error
+        self.notes = tuple(Fact("setting_not_made", {"where": n["where"]}, n["words"]) for n in notes)
         self.timings["build_s"] = time.monotonic() - began
         return self
 
@@ -115,7 +120,8 @@ class Lab:
                         node: [(s["peer"], s["info"]) for s in f["bgp"] or []] for node, f in state.items()
                     }
                     raise LabError(
-                        f"{self.mode.id}: no routes from BGP after {BGP_LIMIT_S:g} s; sessions: {sessions}"
+                        f"{self.mode.id}: no routes from BGP after {BGP_LIMIT_S:g} s; sessions: {sessions}",
+                        Fact("no_routes_from_bgp", {"seconds": BGP_LIMIT_S}, str(sessions)),
                     )
                 time.sleep(0.02)
         self.timings["settle_s"] = time.monotonic() - began
@@ -125,7 +131,10 @@ class Lab:
     def _check_daemons(self) -> None:
         """Tell at once, with its last words, which daemon has ended, instead of waiting for what it owes."""
         for name, said in self.agent.call("alive")["dead"].items():
-            raise LabError(f"{self.mode.id}: {name} has ended: {said.strip()[-300:] or 'it said nothing'}")
+            raise LabError(
+                f"{self.mode.id}: {name} has ended: {said.strip()[-300:] or 'it said nothing'}",
+                Fact("bench_failed.daemon_ended", {"daemon": name}, said.strip()[-300:] or None),
+            )
 
     def close(self) -> None:
         """End the lab; the kernel removes all of it."""
@@ -338,3 +347,9 @@ class Lab:
 
     def _repr_html_(self) -> str:
         return f"<pre>{html.escape(repr(self))}</pre>"
+
+
+def _words(fact: Fact | None) -> str:
+    from cnilab.report.language import tell  # here: an error's sentence is for a person
+
+    return tell(fact) if fact else ""

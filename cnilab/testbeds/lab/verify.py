@@ -10,7 +10,6 @@ from tqdm import tqdm
 
 from cnilab import modes
 from cnilab.errors import LabError, Unavailable
-from cnilab.facts import Fact
 from cnilab.testbeds.lab.lab import Lab
 from cnilab.testbeds.lab.topology import CLUSTER_IPS
 from cnilab.testbeds.proof.base import Row, absent
@@ -38,9 +37,7 @@ def verify_modes(
             with Lab(name, underlay=underlay, services=path == "pod_to_service") as lab:
                 rows += lab.prove(list(CLUSTER_IPS), path)
         except Unavailable as error:
-            why = Fact("cannot_run_here", quoted=str(error))
-            rows += [absent(name, p, None, why) for p in CLUSTER_IPS]
+            rows += [absent(name, p, None, error.fact) for p in CLUSTER_IPS]
         except LabError as error:
-            why = Fact("bench_failed.lab", quoted=str(error))
-            rows += [replace(absent(name, p, None, why), status="failed") for p in CLUSTER_IPS]
+            rows += [replace(absent(name, p, None, error.fact), status="failed") for p in CLUSTER_IPS]
     return Verification(tuple(rows))

@@ -38,7 +38,7 @@ def public_key(node: str) -> str:
             ["wg", "pubkey"], input=private_key(node), capture_output=True, text=True, check=True
         )
     except (OSError, subprocess.CalledProcessError) as error:
-        raise Unavailable(f"wg pubkey: {error}; try: apt-get install wireguard-tools") from error
+        raise Unavailable(f"wg pubkey: {error}", "apt-get install wireguard-tools") from error
     return done.stdout.strip()
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cnilab.facts import Fact
+from cnilab.runs import schema1
 
 SCHEMA_VERSION = 2
 
@@ -85,18 +86,10 @@ class Row:
         more = {k: getattr(self, k) for k in ("reachable", "outer", "mtu", "ttl")}
         return {**plain, "reason": reason, **more, "checks": [c.to_dict() for c in self.checks]}
 
+
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Row:
         """Read what :meth:`to_dict` wrote, or a row of schema 1, whose reasons and checks were sentences."""
-        reason = data["reason"]
-        if isinstance(reason, str):  # schema 1 knew two beginnings
-            head, _, rest = reason.partition(": ")
-            code = {"does not cross subnets": "not_crossing", "mode not in effect": "mode_not_in_effect"}.get(
-                head
-            )
-            reason = Fact(code, {}, rest) if code else Fact("placement_missing", {"detail": reason})
-        elif reason is not None:
-            reason = Fact.from_dict(reason)
         checks = tuple(
             Check(c["name"], c["args"], c["expected"], c["found"], c["ok"])
             if "args" in c
@@ -104,7 +97,7 @@ class Row:
             for c in data["checks"]
         )
         kept = ("mode", "placement", "kernel_path", "status", "reachable", "outer", "mtu", "ttl")
-        return cls(**{k: data[k] for k in kept}, reason=reason, checks=checks)
+        return cls(**{k: data[k] for k in kept}, reason=schema1.read(data["reason"]), checks=checks)
 
 
 def absent(mode: str, placement: str, kernel_path: str | None, reason: Fact) -> Row:

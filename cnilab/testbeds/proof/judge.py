@@ -38,14 +38,13 @@ def _row(mode: Mode, kernel_path: str, evidence: dict, placement: str) -> Row:
     seen = evidence["placements"][placement]
     path = evidence["path"]
     if not mode.offers(path):
-        return absent(
-            mode.id, placement, kernel_path, Fact("path_not_offered", {"mode": mode.id, "path": path})
-        )
+        return absent(mode.id, placement, kernel_path, Fact("path_not_offered", {"mode": mode.id, "path": path}))
     reaches = mode.reaches(placement, evidence["underlay"]) or path == "host_to_host"
     checks = [*state.devices(mode, kernel_path, evidence, seen), *state.sessions(mode, evidence, seen)]
     reported, mode = mode, MODES["host"] if path == "host_to_host" else mode
     checks += [check("end_mtu", seen["mtu"], mtu, end=end) for end, mtu in seen["end_mtus"].items()]
-    checks += state.unlimited(evidence, seen)
+    checks += state.unlimited(kernel_path, evidence, seen)
+    checks += state.offloads(reported, evidence, seen, placement)
     checks += state.filters(reported, evidence, seen)
     first = seen["probes"][0]
     reachable = first["result"] == "ok"
@@ -54,9 +53,7 @@ def _row(mode: Mode, kernel_path: str, evidence: dict, placement: str) -> Row:
         if placement != "same_node":
             checks += state.routes(mode, evidence, seen, placement)
         if reachable:
-            checks += packets.judged(
-                mode, evidence, seen, placement, evidence.get("underlay_mtu", UNDERLAY_MTU)
-            )
+            checks += packets.judged(mode, evidence, seen, placement, evidence.get("underlay_mtu", UNDERLAY_MTU))
     else:
         checks.append(check("packet_does_not_arrive", "unreachable", outcome(first), reachable is False))
     broken = next((c for c in checks if not c.ok), None)

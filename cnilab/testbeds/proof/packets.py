@@ -90,9 +90,7 @@ def _stream(mode: Mode, seen: dict, placement: str) -> Iterator[Check]:
     opened = seen.get("stream")
     if opened is None:
         return
-    yield check(
-        "stream_completes", "ok", opened["result"], step=opened.get("step"), error=opened.get("error")
-    )
+    yield check("stream_completes", "ok", opened["result"], step=opened.get("step"), error=opened.get("error"))
     if opened["result"] != "ok" or (placement == "same_node" and mode.wiring == "host"):
         return
     for end, info in (("client", opened), ("server", (seen["accepted"] or [None])[-1])):
@@ -106,18 +104,14 @@ def _carrier(mode: Mode, seen: dict, placement: str, way: str, packets: list[dic
     expected = mode.outer(placement)
     streamed = (seen.get("stream") or {}).get("result") == "ok"
     if expected == "wireguard":
-        yield check(
-            "carried_by", [expected], sorted({p["carrier"] for p in packets}), way=way, protocol="any"
-        )
+        yield check("carried_by", [expected], sorted({p["carrier"] for p in packets}), way=way, protocol="any")
         return
     for protocol, chosen in (
         ("udp", [p for p in packets if not p.get("tcp")]),
         ("tcp", [p for p in packets if p.get("tcp")]),
     ):
         if protocol == "udp" or streamed:
-            yield check(
-                "carried_by", [expected], sorted({p["carrier"] for p in chosen}), way=way, protocol=protocol
-            )
+            yield check("carried_by", [expected], sorted({p["carrier"] for p in chosen}), way=way, protocol=protocol)
     if expected == "none" or not packets:
         return
     if mode.port:
@@ -139,9 +133,7 @@ def _headers(mode: Mode, seen: dict, placement: str, underlay_mtu: int) -> Itera
     udp = [p for p in sent if not p.get("tcp")]
     if expected == "ipip":
         same = all(
-            (p["outer"]["df"], p["outer"]["ttl"]) == (p["inner"]["df"], p["inner"]["ttl"])
-            for p in udp
-            if p["inner"]
+            (p["outer"]["df"], p["outer"]["ttl"]) == (p["inner"]["df"], p["inner"]["ttl"]) for p in udp if p["inner"]
         )
         yield check("outer_copies_inner", True, same)
     longest = max(p["outer"]["length"] for p in udp)

@@ -15,8 +15,10 @@ from cnilab.testbeds.proof.base import Check, check, ends
 _SUBSTITUTE_KIND = {"ebpf": "tun", "userspace": "tun"}
 _TUNNELS = {m.device for m in MODES.values() if m.device}
 #: Queueing disciplines that neither limit a rate nor lose or delay packets on purpose: the kernel's own defaults
-#: (net/sched), and clsact, which only holds programs.
-_UNLIMITED = {"noqueue", "noop", "pfifo_fast", "pfifo", "fq_codel", "fq", "mq", "mqprio", "clsact", "ingress"}
+#: (net/sched/sch_api.c, sch_generic.c).
+_UNLIMITED = {"noqueue", "noop", "pfifo_fast", "fq_codel", "fq", "mq", "mqprio"}
+#: Holds programs, which can drop or rewrite; only the substitute for IP-in-IP hangs its own there.
+_PROGRAMS = {"clsact", "ingress"}
 #: The kernel's default, GSO_LEGACY_MAX_SIZE (include/linux/netdevice.h); with less, segments are cut smaller.
 _GSO_MAX_SIZE = 65536
 #: Chains that the plugins, kube-proxy and Docker hang into the built-in ones.
@@ -48,27 +50,55 @@ def devices(mode: Mode, kernel_path: str, evidence: dict, seen: dict) -> Iterato
         data = info.get("info_data", {})
         if mode.encapsulation == "vxlan":
             found = [data.get("id"), data.get("port"), data.get("local")]
-            yield check(
-                "vxlan_settings", [mode.vni, mode.port, evidence["topology"][node]["ip"]], found, node=node
-            )
+            yield check("vxlan_settings", [mode.vni, mode.port, evidence["topology"][node]["ip"]], found, node=node)
 
 
-def unlimited(evidence: dict, seen: dict) -> Iterator[Check]:
+def unlimited(kernel_path: str, evidence: dict, seen: dict) -> Iterator[Check]:
     """No queue of either node or end limits a rate or loses packets, and every device takes whole segments."""
+    allowed = _UNLIMITED | (_PROGRAMS if kernel_path == "ebpf" else set())
     read = {node: evidence["nodes"][node] for node in ends(seen)}
-    places = {
-        node: (state.get("qdiscs"), state.get("links")) for node, state in read.items() if state is not None
-    }
+    places = [(node, state.get("qdiscs"), state.get("links")) for node, state in read.items() if state is not None]
     for end, state in (seen.get("ends") or {}).items():
-        places[end] = (state["qdiscs"], [state["link"]] if state["link"] else None)
-    for place, (qdiscs, links) in places.items():
+        if end not in read:  # without pods the nodes themselves are the ends
+            places.append((end, state["qdiscs"], [state["link"]] if state["link"] else None))
+    for place, qdiscs, links in places:
         if qdiscs is not None:
-            limited = sorted(f"{q['dev']} {q['kind']}" for q in qdiscs if q["kind"] not in _UNLIMITED)
+            limited = sorted(f"{q['dev']} {q['kind']}" for q in qdiscs if q["kind"] not in allowed)
             yield check("no_rate_limit", [], limited, where=place)
         sizes = {link["ifname"]: link.get("gso_max_size") for link in links or () if link["ifname"] != "lo"}
         small = sorted(name for name, size in sizes.items() if size is not None and size < _GSO_MAX_SIZE)
         if links is not None:
             yield check("whole_segments", [], small, where=place)
+
+
+def offloads(mode: Mode, evidence: dict, seen: dict, placement: str) -> Iterator[Check]:
+    """Virtual devices keep the segmentation and checksum offloads that the kernel gives them.
+
+    Physical ones differ, and are a condition of the bench. Felix takes the checksum off its tunnel on kernels before
+    5.8 (felix/environment/feature_detect_linux.go), so only segmentation in software is asked of Calico's.
+    """
+    conditions = evidence.get("conditions")
+    if conditions is None:
+        return
+    wanted = ("gso", "tso", "tx_checksum")
+    links = {end: state.get("link") for end, state in (seen.get("ends") or {}).items()}
+    for end in ("client", "server"):
+        link, read = links.get(seen[end]), (conditions["placements"].get(placement) or {}).get(end)
+        if read and link and link.get("linkinfo", {}).get("info_kind") == "veth":
+            off = [name for name in wanted if (read["offloads"] or {}).get(name) is False]
+            yield check("offloads", [], off, where=seen[end], device="eth0")
+    for node in ends(seen):
+        read = conditions["nodes"].get(node) or {}
+        state = evidence["nodes"][node]
+        kinds = {link["ifname"]: link.get("linkinfo", {}).get("info_kind") for link in (state or {}).get("links") or ()}
+        uplink = evidence["topology"][node].get("uplink", "eth0")
+        for device, part in ((uplink, read.get("underlay")), (mode.device, read.get("tunnel"))):
+            kind = kinds.get(device)
+            if part is None or kind not in ("veth", "vxlan"):
+                continue
+            asked = ("gso",) if kind == "vxlan" and mode.plugin == "calico" else wanted
+            off = [name for name in asked if (part["offloads"] or {}).get(name) is False]
+            yield check("offloads", [], off, where=node, device=device)
 
 
 def filters(mode: Mode, evidence: dict, seen: dict) -> Iterator[Check]:
@@ -79,9 +109,7 @@ def filters(mode: Mode, evidence: dict, seen: dict) -> Iterator[Check]:
             continue
         text = state.get("netfilter")
         if text is not None and mode.wiring != "docker":  # Docker writes its rules into the built-in chains
-            strange = [
-                line for line in text.splitlines() if _BUILT_IN.match(line) and not _KNOWN_CHAINS.search(line)
-            ]
+            strange = [line for line in text.splitlines() if _BUILT_IN.match(line) and not _KNOWN_CHAINS.search(line)]
             yield check("no_foreign_rules", 0, len(strange), node=node, first=strange[0] if strange else None)
         if state.get("bridge_nf") is not None and mode.wiring == "bridge":
             yield check("bridge_netfilter", "1", state["bridge_nf"], node=node)
@@ -128,9 +156,7 @@ def _route(mode: Mode, evidence: dict, node: str, peer: str, pod: str, placement
         yield check("wireguard_rule", ["1", True], [str(rule.get("table")), "not" in rule], node=node)
     if state["rules"] is not None:
         early = sorted(
-            r.get("priority", 0)
-            for r in state["rules"]
-            if r.get("table") != "local" and r.get("priority", 0) < 99
+            r.get("priority", 0) for r in state["rules"] if r.get("table") != "local" and r.get("priority", 0) < 99
         )
         yield check("no_earlier_rule", [], early, node=node)
     route = _lookup(state["routes"], pod, "1" if by_rule else None)
@@ -172,9 +198,7 @@ def _forwarding(mode: Mode, node: str, state: dict, gateway: str | None, peer_ip
     neighbour: dict = next(
         (n for n in state["neighbours"] or () if n.get("dst") == gateway and n.get("dev") == mode.device), {}
     )
-    yield check(
-        "neighbour", ["PERMANENT"], neighbour.get("state"), node=node, address=gateway, device=mode.device
-    )
+    yield check("neighbour", ["PERMANENT"], neighbour.get("state"), node=node, address=gateway, device=mode.device)
     entry: dict = next(
         (
             f
