@@ -13,10 +13,10 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from tqdm import tqdm
 
@@ -30,6 +30,7 @@ from cnilab.runs.run import Run
 from cnilab.runs.writer import RunWriter
 from cnilab.study import Study, load
 from cnilab.study.plan import Plan, Trial
+from cnilab.testbeds.base import Deployment, Spec, Testbed
 from cnilab.testbeds.proof import judge as proof
 
 TIMEOUT_GRACE_S = 15.0  # beyond a trial's own time, before it is killed and recorded as a timeout
@@ -49,7 +50,7 @@ def run(
     *,
     resume: bool = False,
     progress: bool = True,
-    testbed: Any = None,
+    testbed: Testbed | None = None,
 ) -> Run:
     """Run a study and keep everything it says in a run directory.
 
@@ -91,7 +92,7 @@ def run(
         plan = study.plan()
         archive = RunWriter.create(place, plan, {})
     if archive.run.missing(plan.trials):
-        bed = testbed or testbeds.get(study.testbed)(study)
+        bed = testbed or testbeds.get(study.testbed)(Spec.of(study))
         if not archive.run.manifest["provenance"]:
             archive.update_manifest(provenance={**provenance.collect(), **bed.provenance()})
         _Matrix(plan, archive, bed, progress).run()
@@ -116,17 +117,26 @@ def _sigterm_is_ctrl_c() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
+@dataclass(frozen=True)
+class _Begun:
+    """A deployment that was begun, or the error it died of."""
+
+    deployment_id: str
+    made: Deployment | Exception
+
+
 class _Matrix:
     """One pass over what is missing of a plan."""
 
-    def __init__(self, plan: Plan, archive: RunWriter, bed: Any, progress: bool) -> None:
+    def __init__(self, plan: Plan, archive: RunWriter, bed: Testbed, progress: bool) -> None:
         self.plan, self.archive, self.bed = plan, archive, bed
         self.study = plan.study
         self.log: dict[str, dict] = dict(archive.run.manifest["deployments"])
         done = archive.run.done()
         self.groups = [g for g in ([t for t in d if t.trial_id not in done] for d in plan.deployments) if g]
         self.cpus = bed.cpus() if self.study.pin_cpus else (None, None)
-        self.next: Any = None  # what `_prepare` made: a deployment, or the error it died of
+        self.next: _Begun | None = None
+        self.congestion_control: str | None = None  # what the standing deployment's ends can be given
         seconds = plan.measuring_s(t for g in self.groups for t in g)
         self.bar = tqdm(
             total=round(seconds, 1),
@@ -140,7 +150,7 @@ class _Matrix:
 
     def run(self) -> None:
         self.archive.update_manifest(state="running")
-        current: Any = None
+        current: _Begun | None = None
         try:
             with _sigterm_is_ctrl_c():
                 for index, trials in enumerate(self.groups):
@@ -150,7 +160,8 @@ class _Matrix:
                     self.next = None
                     following = self.groups[index + 1] if index + 1 < len(self.groups) else None
                     self._deployment(current, trials, following)
-                    current = self._close(current)
+                    self._close(current)
+                    current = None
                     self.archive.update_manifest(deployments=self.log)
         except KeyboardInterrupt:
             self.archive.update_manifest(state="interrupted", deployments=self.log)
@@ -159,7 +170,10 @@ class _Matrix:
             self._close(current)
             self._close(self.next)
             self.bar.close()
-            left = self.bed.close()
+            try:
+                left = self.bed.close()
+            except Exception as error:
+                left = str(_fact(error))
             if left:
                 self.archive.update_manifest(left_behind=left)
                 print(f"cnilab: {left}", file=sys.stderr)
@@ -171,33 +185,37 @@ class _Matrix:
 
     # ---- one deployment -------------------------------------------------------------------------------
 
-    def _prepare(self, trial: Trial) -> Any:
-        """Begin a deployment; a mode this machine cannot run, or that fails to build, comes back as its error."""
-        path, why = self.bed.can(trial.mode)
-        if path is None:
-            return Unavailable(trial.mode, fact=why)
+    def _prepare(self, trial: Trial) -> _Begun:
+        """Begin a deployment; a treatment that cannot be had here, or fails to be built, comes back as its error."""
         try:
-            return self.bed.deploy(trial.mode)
-        except (TestbedError, Unavailable) as error:
-            return error
+            path, why = self.bed.can(trial.treatment)
+            if path is None:
+                return _Begun(trial.deployment_id, Unavailable(trial.treatment.label, fact=why))
+            return _Begun(trial.deployment_id, self.bed.deploy(trial.treatment))
+        except Exception as error:  # whatever a testbed dies of costs one deployment, not the matrix
+            return _Begun(trial.deployment_id, error)
 
-    @staticmethod
-    def _close(deployment: Any) -> None:
-        if deployment is not None and not isinstance(deployment, Exception):
-            with suppress(TestbedError):
-                deployment.close()
+    def _close(self, begun: _Begun | None) -> None:
+        """Take a deployment down; what goes wrong there is kept with it."""
+        if begun is None or isinstance(begun.made, Exception):
+            return
+        try:
+            begun.made.close()
+        except Exception as error:
+            self.log.setdefault(begun.deployment_id, {})["close_failed"] = _fact(error).to_dict()
+            self.archive.update_manifest(deployments=self.log)
 
-    def _deployment(self, deployment: Any, trials: list[Trial], following: list[Trial] | None) -> None:
-        first = trials[0]
-        width = max(map(len, self.study.labels))  # or the bar jumps with each mode
+    def _deployment(self, begun: _Begun, trials: list[Trial], following: list[Trial] | None) -> None:
+        first, deployment = trials[0], begun.made
+        width = max(len(t.label) for t in self.study.treatments)  # or the bar jumps with each mode
         self.bar.set_description_str(
-            f"{self.study.name}: block {first.block}/{self.study.blocks} {first.label:<{width}}"
+            f"{self.study.name}: block {first.block}/{self.study.blocks} {first.treatment.label:<{width}}"
         )
-        entry = {"mode": first.mode, "label": first.label, "block": first.block, "slot": first.slot}
+        entry = {"mode": first.mode, **first.treatment.to_dict(), "block": first.block, "slot": first.slot}
         self.log[first.deployment_id] = entry
-        if isinstance(deployment, TestbedError | Unavailable):
+        if isinstance(deployment, Exception):
             status = "skipped" if isinstance(deployment, Unavailable) else "failed"
-            self._give_up(entry, trials, status, deployment.fact)
+            self._give_up(entry, trials, status, _fact(deployment))
             return
         entry |= {
             "kernel_path": deployment.kernel_path,
@@ -208,11 +226,14 @@ class _Matrix:
         try:
             deployment.wait()
             proved = self._prove(deployment, trials)
-        except TestbedError as error:
-            self._give_up(entry, trials, "failed", error.fact)
+            self.congestion_control, note = self.bed.congestion_control(self.study.congestion_control)
+        except RunDirError:
+            raise
+        except Exception as error:
+            self._give_up(entry, trials, "failed", _fact(error))
             return
         entry |= {**deployment.timings, "ready_s": time.monotonic() - began}
-        entry["notes"] = [note.to_dict() for note in deployment.notes]
+        entry["notes"] = [note.to_dict() for note in (*deployment.notes, note) if note]
         reaching = [t for t in trials if proved[t.placement].reachable and proved[t.placement].status == "ok"]
         for trial in trials:
             last = not reaching or trial is reaching[-1]
@@ -233,9 +254,9 @@ class _Matrix:
             self._without(trial, entry, status, reason)
             self.bar.update(self.plan.measuring_s([trial]))
 
-    def _prove(self, deployment: Any, trials: list[Trial]) -> dict[str, proof.Row]:
+    def _prove(self, deployment: Deployment, trials: list[Trial]) -> dict[str, proof.Row]:
         began = time.monotonic()
-        placements = [p for p in self.study.placements if any(t.placement == p for t in trials)]
+        placements: list[str] = [p for p in self.study.placements if any(t.placement == p for t in trials)]
         rows, evidence = deployment.prove(placements, self.study.path)
         identity = {
             "deployment_id": trials[0].deployment_id,
@@ -257,7 +278,7 @@ class _Matrix:
 
     # ---- one trial --------------------------------------------------------------------------------------
 
-    def _trial(self, deployment: Any, trial: Trial, entry: dict) -> None:
+    def _trial(self, deployment: Deployment, trial: Trial, entry: dict) -> None:
         test = self.study.test(trial.test)
         tool = measurement(test.tool)
         absent = [why for p in tool.PROGRAMS if (why := self.bed.lacks(p.name))]
@@ -269,26 +290,26 @@ class _Matrix:
             duration_s=test.duration_s,
             omit_s=test.omit_s,
             streams=test.streams,
-            congestion_control=self.study.congestion_control,
+            congestion_control=self.congestion_control,
             client_cpu=self.cpus[0],
             server_cpu=self.cpus[1],
-            mss_bytes=self.study.mss_bytes(test),
             options=dict(test.options),
         )
+        asked = self.study.asked(trial.levels)
+        options = call.options | asked.pop("options", {})
+        call = replace(call, options=options, **asked)
         limit = test.duration_s + test.omit_s + TIMEOUT_GRACE_S
         folder = self.archive.raw(trial.trial_id)
         if self.study.rest_s:
             time.sleep(self.study.rest_s)
         began = time.monotonic()
         try:
-            with deployment.bench(trial.placement, trial.path, trial.test) as bench:
+            with deployment.bench(trial) as bench:
                 ended = tool.measure(bench, call, folder, limit)
-        except TestbedError as error:
-            self._without(trial, entry, "failed", error.fact)
-            return
+        except RunDirError:
+            raise
         except Exception as error:  # a testbed's defect costs one trial, not the matrix
-            defect = Fact("bench_failed.defect", {"error": type(error).__name__}, str(error))
-            self._without(trial, entry, "failed", defect)
+            self._without(trial, entry, "failed", _fact(error))
             return
         self._record(
             trial,
@@ -339,6 +360,13 @@ class _Matrix:
                 stopped={"before_block": block, "reason": found.reason, "half_widths": found.half_widths}
             )
         return found.stop
+
+
+def _fact(error: Exception) -> Fact:
+    """Return what is recorded of an error; one that was not raised on purpose is a defect of the testbed's."""
+    if isinstance(error, TestbedError | Unavailable):
+        return error.fact
+    return Fact("bench_failed.defect", {"error": type(error).__name__}, str(error))
 
 
 def _outcome(ended: Ended, tool: str, folder: Path, limit_s: float) -> dict:

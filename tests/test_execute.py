@@ -10,11 +10,13 @@ import pytest
 
 from cnilab import execute, study
 from cnilab.errors import LabError, RunDirError
+from cnilab.facts import Fact
 from cnilab.measurements.base import End, Ended, Served
 from cnilab.runs import writer as archive
 from cnilab.runs.run import Run
 from cnilab.runs.writer import RunWriter
-from cnilab.testbeds.proof.judge import Check, Row
+from cnilab.study import Treatment
+from cnilab.testbeds.proof.base import Row, check
 
 STUDY = """\
 name: small
@@ -44,8 +46,8 @@ def iperf3_output(rate):
 class Deployment:
     kernel_path, substitute, notes = "native", "", ()
 
-    def __init__(self, bed, mode):
-        self.bed, self.mode, self.timings = bed, mode, {}
+    def __init__(self, bed, treatment):
+        self.bed, self.mode, self.timings = bed, treatment.mode, {}
 
     def wait(self):
         if self.mode == self.bed.unsettled:
@@ -57,13 +59,13 @@ class Deployment:
             crosses = not (self.mode == "flannel-host-gw" and p == "cross_subnet")
             broken = self.mode == self.bed.not_in_effect
             reason = (
-                "mode not in effect: VNI: expected 1, found 9"
+                Fact("mode_not_in_effect", {"check": "tunnel.vni", "expected": 1, "found": 9})
                 if broken
                 else None
                 if crosses
-                else "does not cross subnets: lost"
+                else Fact("not_crossing", quoted="lost")
             )
-            check = Check("VNI", "1", "9" if broken else "1", not broken)
+            vni = check("vni", 1, 9 if broken else 1)
             rows.append(
                 Row(
                     self.mode,
@@ -75,12 +77,12 @@ class Deployment:
                     "plain",
                     1500,
                     62,
-                    (check,),
+                    (vni,),
                 )
             )
         return rows, {"placements": placements}
 
-    def bench(self, placement, path, test):
+    def bench(self, trial):
         return nullcontext(Bench(self.bed, self.mode))
 
     def close(self):
@@ -146,10 +148,14 @@ class Bed:
     def output(self, trial):
         return iperf3_output(1e9 + len(self.ran))
 
-    def can(self, mode):
+    def can(self, treatment):
+        mode = treatment.mode
         return (
             (None, f"vxlan: Unknown device type; no {mode} here") if mode in self.unable else ("native", "")
         )
+
+    def congestion_control(self, wanted):
+        return wanted, ""
 
     def lacks(self, program):
         return (
@@ -165,11 +171,11 @@ class Bed:
         self.ended += 1
         return self.left
 
-    def deploy(self, mode):
-        self.deployed.append(mode)
+    def deploy(self, treatment):
+        self.deployed.append(treatment.mode)
         self.standing += 1
         self.most = max(getattr(self, "most", 0), self.standing)
-        return Deployment(self, mode)
+        return Deployment(self, treatment)
 
     def provenance(self):
         return {"testbed": "fake"}
@@ -213,7 +219,7 @@ def test_a_mode_not_in_effect_never_becomes_a_number(go):
     run = go(bed)
     assert statuses(run)["flannel-vxlan", "same_subnet"] == (
         "failed",
-        "mode not in effect: VNI: expected 1, found 9",
+        "mode not in effect: tunnel.vni: expected 1, found 9",
     )
     assert "flannel-vxlan" not in {mode for _, mode in bed.ran}
     assert run.samples.query("mode == 'flannel-vxlan'")["value"].isna().all()
@@ -260,7 +266,7 @@ def test_unreadable_output_is_a_failure_and_the_bytes_are_kept(go):
     status, reason = statuses(run)["host", "same_subnet"]
     assert status == "failed"
     assert "not readable" in reason
-    trial = next(t for t in run.plan.trials if t.label == "host")
+    trial = next(t for t in run.plan.trials if t.treatment == Treatment({"mode": "host"}))
     assert (RunWriter(run.path).raw(trial.trial_id) / "client.out").read_bytes() == b"\x00garbage"
 
 

@@ -24,7 +24,7 @@ LAYERS = {
 }  # fmt: skip
 #: Imports inside functions that go the other way on purpose, each with its reason.
 LATE = {
-    ("study", "measurements"): "a study may only name tools that exist",
+    ("study", "measurements"): "a study may only name what can be measured",
     ("execute", "stats"): "stopping on precision, imported only by studies that ask for it",
     ("findings", "report"): "findings still keep words",
     ("stats", "report"): "a result that a person looks at is told in words",

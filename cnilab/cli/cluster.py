@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated, Any, Optional
 
@@ -172,19 +171,18 @@ def run(
     from cnilab import study as studies
     from cnilab.cli.study import interrupted, run_place
     from cnilab.report import pipeline
-    from cnilab.study.cluster_settings import environment, settle
+    from cnilab.study.cluster_settings import settle
     from cnilab.testbeds.kubernetes.detect import detect as look
 
     wanted = studies.load(study)
     where = run_place(study, out, resume)
-    os.environ.update(
-        environment(
-            kubeconfig=str(Path(kubeconfig).resolve()) if kubeconfig else None,
-            context=context,
-            image=image,
-            may_switch=may_switch or None,
-            routed_underlay=routed_underlay or None,
-        )
+    settings = settle(
+        wanted.cluster,
+        kubeconfig=str(Path(kubeconfig).resolve()) if kubeconfig else None,
+        context=context,
+        image=image,
+        may_switch=may_switch or None,
+        routed_underlay=routed_underlay or None,
     )
     flags = [
         f"--{k} {v}" for k, v in {"kubeconfig": kubeconfig, "context": context, "image": image}.items() if v
@@ -193,13 +191,13 @@ def run(
         ["--switch"] * may_switch + ["--routed-underlay"] * routed_underlay + ["--no-report"] * (not report)
     )
     again = " ".join(["cnilab cluster run", str(study), f"-o {where}", *flags, "--resume"])
-    settings = settle(wanted.cluster)
     found = look(_api(settings.kubeconfig or None, settings.context or None))  # a wrong cluster is told now
     typer.echo(f"{found!r}".splitlines()[0], err=True)
     with tempfile.TemporaryDirectory() as folder:
         # The same study on another testbed: the notebooks read it from a file, so it gets one.
         real = Path(folder) / study.name
-        real.write_text(wanted.model_copy(update={"testbed": "kubernetes"}).to_yaml())
+        here = wanted.model_copy(update={"testbed": "kubernetes", "cluster": settings})
+        real.write_text(here.to_yaml())
         typer.echo(f"{wanted.plan()!r}", err=True)
         if not report:
             try:

@@ -106,7 +106,7 @@ def core_full(run: Run) -> Iterator[dict]:
 def tail_unreliable(run: Run) -> Iterator[dict]:
     """Percentiles with too few requests behind them."""
     ok = run.samples[run.samples["status"] == "ok"]
-    for test in run.study.measured:
+    for test in run.study.tests:
         own = ok[ok["test"] == test.name]
         rates = own.loc[own["metric"].isin(("transaction_rate_per_s", "request_rate_per_s")), "value"]
         if rates.empty:

@@ -13,7 +13,11 @@ from cnilab.runs import schema1
 from cnilab.runs.run import Run
 from cnilab.runs.samples import reason_of
 from cnilab.stats.subjects import NOT_CROSSING
+from cnilab.study.factors import Treatment
 from cnilab.testbeds.proof.base import Row
+
+#: What of a trial's meta the plan tells.
+_PLANNED = ("treatment", "levels", "placement", "path", "test")
 
 
 def trials_without_result(run: Run) -> Iterator[dict]:
@@ -83,9 +87,10 @@ def order_not_as_planned(run: Run) -> Iterator[dict]:
         trial = planned.get(meta["trial_id"])
         if trial is None:
             yield finding("serious", "a trial that was not planned", trial_id=meta["trial_id"])
-        elif (meta["label"], meta["placement"], meta["test"]) != (trial.label, trial.placement, trial.test):
+        elif any(meta[k] != v for k, v in trial.to_dict().items() if k in _PLANNED):
+            was = Treatment.from_dict(meta["treatment"]).label
             yield finding(
-                "serious", f"was {meta['label']}, planned was {trial.label}", trial_id=trial.trial_id
+                "serious", f"was {was}, planned was {trial.treatment.label}", trial_id=trial.trial_id
             )
     started = [m for m in run.metas if m.get("started_at")]
     done = [m["trial_id"] for m in sorted(started, key=lambda m: m["started_at"])]

@@ -216,7 +216,7 @@ def method(record: Record) -> Part:
     s, h = record.study, record.header
     tests = words.listing(
         f"{t.name} ({t.tool}, {t.duration_s:g} s{f', {t.streams} streams' if t.streams > 1 else ''})"
-        for t in s.measured
+        for t in s.tests
     )
     done = record.manifest.get("stopped")
     stop = (
@@ -228,7 +228,7 @@ def method(record: Record) -> Part:
     family = h["family"]["size"]
     steps = [
         f"Design: randomised complete blocks. Each of {words.count(s.blocks, 'block')} puts "
-        f"{words.count(len(s.labels), 'deployment')} in place in an order drawn "
+        f"{words.count(len(s.treatments), 'deployment')} in place in an order drawn "
         f"with the seed {s.seed} and recorded before the first trial; {s.baseline} is measured in every "
         f"block{' and once more under a blind label' if s.aa else ''}.{stop}",
         f"Trials: each deployment runs {tests}, "

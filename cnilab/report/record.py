@@ -176,7 +176,7 @@ class Record:
         """Return ``(metric, stat, test)`` of everything a picture is drawn of, the declared primary first."""
         seen = {(r["metric"], r["stat"], r["test"]) for r in self.rows if r["family"] != "aa" and r["n_used"]}
         order = {k: i for i, k in enumerate(names.QUANTITIES)}
-        tests = {t.name: i for i, t in enumerate(self.study.measured)}
+        tests = {t.name: i for i, t in enumerate(self.study.tests)}
         p = self.study.primary
         asked = [q for q in seen if q[:2] in order]
         return sorted(

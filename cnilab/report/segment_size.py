@@ -26,7 +26,7 @@ from cnilab.report.tables import Page
 from cnilab.stats.cells import Table
 from cnilab.stats.ratio import Interval
 from cnilab.stats.split import Split, payload_share, split
-from cnilab.study import EQUAL_MSS
+from cnilab.study.recorded import EQUAL_MSS
 
 METRIC = "goodput_bps"
 _TICKS = (0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.4, 2.0, 4.0)

@@ -21,6 +21,8 @@ from cnilab.facts import Fact
 from cnilab.measurements.base import Reading, Sample
 from cnilab.runs import samples as tables
 from cnilab.runs import schema1
+from cnilab.study import recorded
+from cnilab.study.factors import Treatment
 from cnilab.units import unit_of
 
 Trials = Sequence[tuple[Mapping[str, Any], Reading]]
@@ -88,13 +90,14 @@ def remarks(trials: Trials) -> pd.DataFrame:
     return tables.typed(rows, REMARK_COLUMNS)
 
 
-def identity_of(meta: Mapping[str, Any], run_id: str) -> dict[str, Any]:
+def identity_of(meta: Mapping[str, Any], run_id: str, varying: tuple[str, ...]) -> dict[str, Any]:
     """Return the columns that a trial's ``meta.json`` tells."""
     return {
         "run_id": run_id,
-        "mode": meta["label"],
+        "mode": recorded.label(Treatment.from_dict(meta["treatment"])),
         "raw_path": f"raw/{meta['trial_id']}/client.out" if meta.get("client_argv") else None,
         **{name: meta.get(name) for name in _FROM_META},
+        "test": recorded.test_name(meta["test"], meta["levels"], varying),
     }
 
 

@@ -32,7 +32,7 @@ import pandas as pd
 from cnilab import study as studies
 from cnilab.errors import RunDirError
 from cnilab.runs import samples as tables
-from cnilab.study import Study
+from cnilab.study import Study, recorded
 from cnilab.study.plan import Plan, Trial
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class Run:
 
     @cached_property
     def study(self) -> Study:
-        return studies.load(self.path / "study.yaml")
+        return studies.load(self.path / "study.yaml", recorded=True)
 
     @cached_property
     def plan(self) -> Plan:
@@ -88,7 +88,7 @@ class Run:
             If they differ: the study was edited after it was planned.
         """
         plan = self.study.plan()
-        if plan.hash != self.manifest["plan_hash"]:
+        if self.manifest["plan_hash"] not in (plan.hash, recorded.plan_hash(plan)):
             raise RunDirError(
                 f"{self.path}/study.yaml no longer gives the recorded plan; start a new run for a changed study"
             )
@@ -123,7 +123,8 @@ class Run:
     def metas(self) -> list[dict[str, Any]]:
         """How each trial was called and ended, in the plan's order."""
         folders = sorted((self.path / "raw").glob("*/meta.json"))
-        return [json.loads(path.read_text(encoding="utf-8")) for path in folders]
+        found = [json.loads(path.read_text(encoding="utf-8")) for path in folders]
+        return [recorded.meta(meta, self.study) for meta in found]
 
     @cached_property
     def proofs(self) -> dict[str, dict[str, Any]]:
@@ -141,7 +142,10 @@ class Run:
         from cnilab.runs.readings import identity_of, reading_of  # here: it loads every tool's reader
 
         return [
-            (identity_of(meta, self.run_id), reading_of(meta, self.path / "raw" / meta["trial_id"]))
+            (
+                identity_of(meta, self.run_id, self.study.varying),
+                reading_of(meta, self.path / "raw" / meta["trial_id"]),
+            )
             for meta in self.metas
         ]
 
@@ -150,8 +154,8 @@ class Run:
         """One row per trial, metric and stat (:mod:`cnilab.runs.samples`)."""
         from cnilab.runs import readings
 
-        recorded = (self.path / "samples.parquet").exists()
-        return tables.read(self.path) if recorded else readings.samples(self.readings)
+        there = (self.path / "samples.parquet").exists()
+        return tables.read(self.path) if there else readings.samples(self.readings)
 
     @cached_property
     def trials(self) -> pd.DataFrame:

@@ -66,7 +66,7 @@ class RunWriter:
         with _refusals_named(writer.path):
             (writer.path / "raw").mkdir(parents=True, exist_ok=True)
             (writer.path / "proof").mkdir(exist_ok=True)
-        writer.write_text("study.yaml", plan.study.to_yaml())
+        writer.write_text("study.yaml", plan.study.to_yaml(access=False))
         writer.write_text("plan.csv", plan.frame().to_csv(index=False))
         writer.write_json(
             "manifest.json",
@@ -109,7 +109,7 @@ class RunWriter:
     def finish(self, trial: Trial, meta: dict) -> None:
         """Mark a trial as done; ``meta`` says how it was called and how it ended."""
         self.write_json(
-            f"raw/{trial.trial_id}/meta.json", {"schema_version": SCHEMA_VERSION, **vars(trial), **meta}
+            f"raw/{trial.trial_id}/meta.json", {"schema_version": SCHEMA_VERSION, **trial.to_dict(), **meta}
         )
 
     def rebuild(self) -> Run:

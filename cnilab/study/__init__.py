@@ -1,27 +1,19 @@
-"""What is asked: a study (:mod:`.schema`), its plan (:mod:`.plan`) and how orders are drawn (:mod:`.orders`)."""
+"""What is asked: a study (:mod:`.schema`), what it varies (:mod:`.factors`), its plan, and how orders are drawn."""
 
-from cnilab.study.schema import (
-    EQUAL_MSS,
-    PATHS,
-    PLACEMENTS,
-    Primary,
-    Stop,
-    Study,
-    Test,
-    load,
-    parse,
-    sets_mss,
-)
+from cnilab.study.factors import FACTORS, Factor, Treatment
+from cnilab.study.schema import PATHS, PLACEMENTS, Primary, Stop, Study, Test, Tested, load, parse
 
 __all__ = [
-    "EQUAL_MSS",
+    "FACTORS",
     "PATHS",
     "PLACEMENTS",
+    "Factor",
     "Primary",
     "Stop",
     "Study",
     "Test",
+    "Tested",
+    "Treatment",
     "load",
     "parse",
-    "sets_mss",
 ]

@@ -43,6 +43,8 @@ class ClusterSettings(BaseModel):
         Requests of a benchmark pod.
     lifetime_s
         Seconds after which a forgotten pod ends by itself.
+    environment
+        Whether the environment's ``CNILAB_KUBE_*`` come on top of these; off once that was done.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -59,6 +61,7 @@ class ClusterSettings(BaseModel):
     cpu: str = "250m"
     memory: str = "128Mi"
     lifetime_s: int = Field(default=6 * 3600, ge=60)
+    environment: bool = True
 
 
 def settle(told: ClusterSettings | None = None, **asked: Any) -> ClusterSettings:
@@ -70,24 +73,15 @@ def settle(told: ClusterSettings | None = None, **asked: Any) -> ClusterSettings
         If a value is not allowed, or the environment names a setting there is not.
     """
     values = (told or ClusterSettings()).model_dump()
-    for key, value in os.environ.items():
+    for key, value in os.environ.items() if values["environment"] else ():
         if key.startswith(PREFIX):
             name = key.removeprefix(PREFIX).lower()
             if name not in values:
                 raise StudyError(f"{key}: no such setting; known: {', '.join(values)}")
             values[name] = value.split(",") if name == "subnets" else value
-    values |= {k: v for k, v in asked.items() if v is not None}
+    values |= {k: v for k, v in asked.items() if v is not None} | {"environment": False}
     try:
         return ClusterSettings(**values)
     except ValidationError as error:
         first = error.errors()[0]
         raise StudyError(f"cluster.{first['loc'][0]} = {first['input']!r}: {first['msg']}") from None
-
-
-def environment(**asked: Any) -> dict[str, str]:
-    """Return settings as environment variables, for a notebook's kernel."""
-    return {
-        PREFIX + k.upper(): ",".join(v) if isinstance(v, (tuple, list)) else str(v)
-        for k, v in asked.items()
-        if v is not None
-    }

@@ -4,18 +4,21 @@ Randomisation is what licenses the tests in :mod:`cnilab.stats`: if a mode has n
 block is exchangeable *because it was drawn*, whatever the noise looks like. The order of block ``b`` depends
 on the study's seed and on ``b`` alone, so a study can be resumed or extended and no earlier block moves.
 
-This module does not know what a mode is, when a block is run, or how many there will be.
+This module does not know what a treatment is, when a block is run, or how many there will be.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
+from typing import TypeVar
 
 import numpy as np
 
 from cnilab.errors import StudyError
+
+T = TypeVar("T", bound=Hashable)
 
 #: Second word of the seed for Williams squares, so that they never share a stream with the plain blocks.
 _WILLIAMS_STREAM = 0x57494C4C
@@ -31,24 +34,23 @@ def generator(*words: int) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence([int(word) for word in words])))
 
 
-def _checked(labels: Sequence[str]) -> list[str]:
-    names = list(labels)
-    if not names:
-        raise StudyError("no labels to put in order; a block needs at least one mode")
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise StudyError(
-            f"labels {twice} occur more than once; the A/A control has a label of its own (host#aa)"
-        )
-    return names
+def _checked(treatments: Sequence[T]) -> list[T]:
+    each = list(treatments)
+    if not each:
+        raise StudyError("no treatments to put in order; a block needs at least one")
+    if len(set(each)) < len(each):
+        twice = next(t for t in each if each.count(t) > 1)
+        raise StudyError(f"{twice} occurs more than once; the baseline's second copy is marked as its twin")
+    return each
 
 
-def block_order(labels: Sequence[str], seed: int, block: int) -> list[str]:
-    """Return the random order of ``labels`` in one complete block.
+def block_order(treatments: Sequence[T], seed: int, block: int) -> list[T]:
+    """Return the random order of ``treatments`` in one complete block.
 
     Parameters
     ----------
-    labels
-        The labels measured in every block, each once, in the study's own order (it decides the draw).
+    treatments
+        What is measured in every block, each once, in the study's own order (it decides the draw).
     seed
         The study's seed, ``>= 0``.
     block
@@ -56,21 +58,21 @@ def block_order(labels: Sequence[str], seed: int, block: int) -> list[str]:
 
     Returns
     -------
-    list of str
-        A permutation of ``labels`` that depends on ``labels``, ``seed`` and ``block`` and on nothing else.
+    list
+        A permutation of ``treatments`` that depends on their number, ``seed`` and ``block`` and on nothing else.
 
     Raises
     ------
     StudyError
-        If there are no labels, a label is repeated, or a number is negative.
+        If there are none, one is repeated, or a number is negative.
 
     Examples
     --------
     >>> sorted(block_order(["host", "flannel-vxlan"], seed=1, block=0))
     ['flannel-vxlan', 'host']
     """
-    names = _checked(labels)
-    return [names[i] for i in generator(seed, block).permutation(len(names))]
+    each = _checked(treatments)
+    return [each[i] for i in generator(seed, block).permutation(len(each))]
 
 
 def williams_square(k: int) -> list[list[int]]:
@@ -85,49 +87,49 @@ def williams_square(k: int) -> list[list[int]]:
     Australian Journal of Scientific Research A 2, 149–168.
     """
     if k < 2:
-        raise StudyError(f"a Williams square of {k} label(s); it needs at least 2")
+        raise StudyError(f"a Williams square of {k} treatment(s); it needs at least 2")
     # 0, k-1, 1, k-2, … : neighbours differ by every residue once when k is even.
     first = [i // 2 if i % 2 == 0 else k - 1 - i // 2 for i in range(k)]
     rows = [[(value + shift) % k for value in first] for shift in range(k)]
     return rows if k % 2 == 0 else rows + [row[::-1] for row in rows]
 
 
-def williams_orders(labels: Sequence[str], n_blocks: int, seed: int) -> list[list[str]]:
-    """Return ``n_blocks`` orders made of whole Williams squares with shuffled rows and labels.
+def williams_orders(treatments: Sequence[T], n_blocks: int, seed: int) -> list[list[T]]:
+    """Return ``n_blocks`` orders made of whole Williams squares with shuffled rows and treatments.
 
     Parameters
     ----------
-    labels
-        The labels measured in every block, at least two.
+    treatments
+        What is measured in every block, at least two.
     n_blocks
-        A multiple of ``k`` (even number of labels) or ``2 k`` (odd), so that the balance is complete.
+        A multiple of ``k`` (even number of treatments) or ``2 k`` (odd), so that the balance is complete.
     seed
         The study's seed. Square ``q`` depends on ``seed`` and ``q`` alone: adding squares moves nothing.
 
     Returns
     -------
-    list of list of str
-        One permutation of ``labels`` a block.
+    list of list
+        One permutation of ``treatments`` per block.
 
     Raises
     ------
     StudyError
         If ``n_blocks`` is not such a multiple; the message names the nearest ones.
     """
-    names = _checked(labels)
-    square = williams_square(len(names))
+    each = _checked(treatments)
+    square = williams_square(len(each))
     size = len(square)
     if n_blocks < size or n_blocks % size:
         near = sorted({max(size, n_blocks // size * size), (n_blocks // size + 1) * size})
         raise StudyError(
-            f"blocks: {n_blocks} with a Williams design of {len(names)} labels; it is balanced only in "
+            f"blocks: {n_blocks} with a Williams design of {len(each)} treatments; it is balanced only in "
             f"multiples of {size}: use {' or '.join(map(str, near))}, or the default randomised blocks"
         )
-    orders: list[list[str]] = []
+    orders: list[list[T]] = []
     for q in range(n_blocks // size):
         rng = generator(seed, _WILLIAMS_STREAM, q)
-        name_of = rng.permutation(len(names))
-        orders += [[names[name_of[i]] for i in square[row]] for row in rng.permutation(size)]
+        which = rng.permutation(len(each))
+        orders += [[each[which[i]] for i in square[row]] for row in rng.permutation(size)]
     return orders
 
 

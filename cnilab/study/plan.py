@@ -1,4 +1,4 @@
-"""A study's plan: its randomised complete blocks, every trial a row, in the order in which they are run.
+"""A study's plan: its randomised complete blocks, one row per trial, in the order in which they are run.
 
 The order and a hash over it are there before the first trial, and the results carry the hash. How a block's order is
 drawn is in :mod:`cnilab.study.orders`. Runs nothing.
@@ -6,15 +6,15 @@ drawn is in :mod:`cnilab.study.orders`. Runs nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from cnilab.layout import html_table
-from cnilab.modes import AA_SUFFIX
 from cnilab.study import orders as design
+from cnilab.study.factors import Level, Treatment
 
 if TYPE_CHECKING:
     from cnilab.study import Study
@@ -24,22 +24,30 @@ __all__ = ["Plan", "Trial"]
 
 @dataclass(frozen=True)
 class Trial:
-    """One tool execution to be done: one row of the plan."""
+    """One measurement to be made: one row of the plan.
+
+    ``treatment`` is what stands while it is made; ``levels`` are those of the factors that vary within a deployment.
+    """
 
     trial_id: str
     block: int
     slot: int
     deployment_id: str
-    label: str
+    treatment: Treatment
     position: int
     placement: str
     path: str
     test: str
+    levels: Mapping[str, Level] = field(default_factory=dict, hash=False)
 
     @property
     def mode(self) -> str:
-        """The mode to put in place; the A/A label's is the baseline."""
-        return self.label.removesuffix(AA_SUFFIX)
+        """The mode to put in place."""
+        return self.treatment.mode
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the trial for JSON, as a trial's meta holds it."""
+        return vars(self) | {"treatment": self.treatment.to_dict(), "levels": dict(self.levels)}
 
 
 @dataclass(frozen=True)
@@ -62,25 +70,28 @@ class Plan:
 
     @classmethod
     def of(cls, study: Study) -> Plan:
-        """Draw the order: modes within blocks, then tests and placements within each deployment."""
+        """Draw the order: treatments within blocks, then tests and placements within each deployment."""
+        treatments = study.treatments
         orders = (
-            design.williams_orders(study.labels, study.blocks, study.seed)
+            design.williams_orders(treatments, study.blocks, study.seed)
             if study.design == "williams"
-            else [design.block_order(study.labels, study.seed, b) for b in range(1, study.blocks + 1)]
+            else [design.block_order(treatments, study.seed, b) for b in range(1, study.blocks + 1)]
         )
-        cells = [(placement, test.name) for placement in study.placements for test in study.measured]
+        cells = [(placement, *tested) for placement in study.placements for tested in study.tested]
         trials = []
         for block, order in enumerate(orders, start=1):
-            for slot, label in enumerate(order, start=1):
+            for slot, treatment in enumerate(order, start=1):
                 shuffled = design.generator(study.seed, block, slot).permutation(len(cells))
                 deployment = f"b{block:03d}-s{slot:02d}"
                 for position, index in enumerate(shuffled, start=1):
-                    placement, test = cells[index]
+                    placement, test, levels = cells[index]
                     trial = f"{deployment}-t{position:02d}"
-                    trials.append(
-                        Trial(trial, block, slot, deployment, label, position, placement, study.path, test)
-                    )
-        rows = [(t.trial_id, t.label, t.placement, t.path, t.test) for t in trials]
+                    where = (block, slot, deployment, treatment, position, placement, study.path)
+                    trials.append(Trial(trial, *where, test.name, levels))
+        rows = [
+            (t.trial_id, t.treatment.label, t.placement, t.path, t.test, *sorted(map(str, t.levels.items())))
+            for t in trials
+        ]
         return cls(study, tuple(trials), design.schedule_hash(rows))
 
     @property
@@ -92,25 +103,38 @@ class Plan:
         return [tuple(group) for group in groups.values()]
 
     def frame(self) -> pd.DataFrame:
-        """One row a trial: ``trial_id, block, slot, deployment_id, label, position, placement, path, test``."""
-        return pd.DataFrame([vars(t) for t in self.trials])
+        """Return one row per trial, with a column for each factor that varies.
+
+        ``trial_id, block, slot, deployment_id, treatment, twin, position, placement, path, test``, then the factors'.
+        """
+        varying = self.study.varying
+        return pd.DataFrame(
+            [
+                vars(t)
+                | {"treatment": t.treatment.label, "twin": t.treatment.twin}
+                | {name: {**t.treatment.levels, **t.levels}.get(name) for name in varying}
+                for t in self.trials
+            ]
+        ).drop(columns="levels")
 
     def measuring_s(self, trials: Iterable[Trial] | None = None) -> float:
-        """Seconds the tools themselves will take."""
-        tests = {t.name: t.duration_s + t.omit_s for t in self.study.measured}
+        """Return the seconds that the measurements themselves will take."""
+        tests = {t.name: t.duration_s + t.omit_s for t in self.study.tests}
         return sum(tests[t.test] for t in (self.trials if trials is None else trials))
 
     def __repr__(self) -> str:
         s = self.study
         return (
-            f"Plan {s.name}: {s.blocks} blocks x {len(s.labels)} deployments x "
-            f"{len(s.placements) * len(s.measured)} trials = {len(self.trials)} trials, "
+            f"Plan {s.name}: {s.blocks} blocks x {len(s.treatments)} deployments x "
+            f"{len(s.placements) * len(s.tested)} trials = {len(self.trials)} trials, "
             f"{self.measuring_s() / 60:.1f} min of measuring; order {self.hash[:12]}"
         )
 
     def _repr_html_(self) -> str:
         grid = (
-            self.frame().drop_duplicates("deployment_id").pivot(index="block", columns="slot", values="label")
+            self.frame()
+            .drop_duplicates("deployment_id")
+            .pivot(index="block", columns="slot", values="treatment")
         )
         head = ["", *(f"{slot}." for slot in grid.columns)]
         body = [[f"block {b}", *map(str, row)] for b, row in zip(grid.index, grid.to_numpy())]

@@ -1,113 +1,68 @@
 """A study: what is measured, and how, before anything is measured.
 
-It is one YAML file, checked key by key; what is wrong is told with its line, the value and what is allowed. In which
-order it is measured is :mod:`cnilab.study.plan`'s business. Knows nothing of testbeds and runs nothing.
+It is one YAML file, checked key by key; what is wrong is told with its line (:mod:`.complaints`), the value and what
+is allowed. In which order it is measured is :mod:`cnilab.study.plan`'s business. Knows nothing of testbeds and runs
+nothing.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Mapping
+from itertools import product
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from cnilab import modes
 from cnilab.errors import RunDirError, StudyError, UnknownKey
-from cnilab.modes import AA_SUFFIX
 from cnilab.runs import files
 from cnilab.runs.samples import PATHS, PLACEMENTS
+from cnilab.study import factors as registry
 from cnilab.study import yaml_text
 from cnilab.study.cluster_settings import ClusterSettings
+from cnilab.study.complaints import At, explain
+from cnilab.study.factors import Level, Treatment
+from cnilab.study.parts import RECORDED, Primary, Stop, Strict, Test, Tested
 from cnilab.study.plan import Plan
 
 SCHEMA_VERSION = 1
+T = TypeVar("T")
 
-#: What the variant of a test at equal MSS adds to its name; ``@`` is in no name a study can give.
-EQUAL_MSS = "@equal_mss"
-
+#: ``mss`` in a study -> levels of the factor it is short for.
+_MSS = {"as_shipped": ("as_shipped",), "equal": ("equal",), "both": ("as_shipped", "equal")}
 Placement = Literal["same_node", "same_subnet", "cross_subnet"]
 Path_ = Literal["pod_to_pod", "pod_to_service", "host_to_host"]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
-
-
-class Test(_Strict):
-    """One thing measured in every cell: a tool, the kind of test, and how long.
-
-    Parameters
-    ----------
-    name
-        What the results call it.
-    tool
-        A name from :data:`cnilab.measurements.TOOLS` that can be run.
-    kind
-        ``tcp_stream``, ``tcp_rr`` …; by default ``name`` without a trailing number of streams.
-    streams
-        Parallel connections.
-    duration_s, omit_s
-        Seconds that count, and seconds before them that do not.
-    """
-
-    __test__ = False  # pytest, this is not one of yours
-
-    name: str = Field(min_length=1, pattern=r"^[a-z0-9][a-z0-9_.-]*$")
-    tool: str
-    kind: str = ""
-    streams: int = Field(default=1, ge=1, le=128)
-    duration_s: float = Field(default=10, gt=0, le=3600)
-    omit_s: float = Field(default=0, ge=0, le=600)
-    options: dict[str, str] = Field(default_factory=dict)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _default_kind(cls, data: Any) -> Any:
-        if isinstance(data, dict) and not data.get("kind") and isinstance(data.get("name"), str):
-            stem = data["name"].rstrip("0123456789").rstrip("_-.x")
-            data = {**data, "kind": stem}
-        return data
-
-
-def sets_mss(test: Test) -> bool:
-    """Whether a test's tool can be told a segment size: iperf3 can, for a TCP stream."""
-    return test.tool == "iperf3" and test.kind == "tcp_stream"
-
-
-class Primary(_Strict):
-    """The one family that Holm protects; all else is exploratory and says so."""
-
-    test: str
-    metric: str
-    stat: str = "value"
-
-
-class Stop(_Strict):
-    """Stop once every primary interval is this narrow; p-values are never looked at."""
-
-    half_width: float = Field(gt=0, lt=1)
-    first_look: int = Field(default=10, ge=6)
-
-
-class Study(_Strict):
+class Study(Strict):
     """A whole study. See ``data/studies/quick.yaml`` for one with comments.
 
     Parameters
     ----------
     modes, baseline
         Ids from the catalogue, or ``all``; the baseline is measured in every block and, with ``aa``, once more
-        under a blind label.
+        as its blind twin. Short for ``factors: {mode: […]}`` and ``baseline: {mode: …}``.
+    others, baseline_others
+        In the file part of ``factors`` and ``baseline``: levels of every other factor of
+        :data:`cnilab.study.factors.FACTORS`, and which of them the baseline has.
     placements, path
         Where client and server stand, and what the client calls.
     underlay
         ``plain``, or ``routed``: the router between the subnets takes part in BGP.
     mss
         ``as_shipped``: each mode with its own MTU. ``equal``: all modes with the smallest one's segment size.
-        ``both``: as shipped, and every TCP stream once more as ``TEST@equal_mss`` in the same deployment.
+        ``both``: each TCP stream both ways in the same deployment. Short for ``factors: {mss: […]}``.
     blocks, seed, design
         Complete blocks, the seed of their order, and ``randomised`` or ``williams``.
     congestion_control, pin_cpus
@@ -120,8 +75,10 @@ class Study(_Strict):
 
     name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
     testbed: Literal["lab", "kubernetes", "replay"] = "lab"
-    modes: tuple[str, ...] = Field(min_length=2)
+    modes: tuple[str, ...] = Field(min_length=1)
     baseline: str = "host"
+    others: dict[str, tuple[Level, ...]] = Field(default_factory=dict)
+    baseline_others: dict[str, Level] = Field(default_factory=dict)
     placements: tuple[Placement, ...] = Field(default=("same_subnet", "cross_subnet"), min_length=1)
     path: Path_ = "pod_to_pod"
     underlay: Literal["plain", "routed"] = "plain"
@@ -139,6 +96,53 @@ class Study(_Strict):
     rest_s: float = Field(default=0, ge=0, le=600)
     stop: Stop | None = None
     cluster: ClusterSettings | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _shorthand(cls, data: Any) -> Any:
+        """Part ``factors`` and ``baseline`` into what has a key of its own and what has none."""
+        if not isinstance(data, dict):
+            return data
+        data = dict(data)
+        for hidden in ("others", "baseline_others"):
+            if hidden in data:
+                raise ValueError(str(UnknownKey("key", hidden, ["factors", "baseline"])))
+        given = data.pop("factors", None)
+        if given is not None:
+            if not isinstance(given, dict):
+                raise At(("factors",), f"{given!r}; it must be a mapping of a factor to its levels")
+            given = dict(given)
+            for name, key in (("mode", "modes"), ("mss", "mss")):
+                if name in given:
+                    if key in data:
+                        raise At((key,), f"is told twice: here and in factors.{name}")
+                    data[key] = given.pop(name)
+            if isinstance(data.get("mss"), list):
+                as_list = tuple(data["mss"])
+                data["mss"] = next((k for k, v in _MSS.items() if v == as_list), as_list)
+            data["others"] = given
+        if isinstance(data.get("baseline"), dict):
+            at = dict(data["baseline"])
+            data["baseline"] = at.pop("mode", "host")
+            data["baseline_others"] = at
+        return data
+
+    @field_validator("others")
+    @classmethod
+    def _known_factors(cls, value: dict[str, tuple[Level, ...]]) -> dict[str, tuple[Level, ...]]:
+        for name, levels in value.items():
+            try:
+                factor = registry.get(name)
+            except UnknownKey as error:
+                raise At((name,), str(error)) from None
+            if not levels:
+                raise At((name,), "has no levels")
+            for level in _unique(name, levels):
+                try:
+                    factor.check(level)
+                except ValueError as error:
+                    raise At((name,), str(error)) from None
+        return value
 
     @field_validator("modes", mode="before")
     @classmethod
@@ -159,66 +163,132 @@ class Study(_Strict):
         return _unique("placement", value)
 
     @model_validator(mode="after")
-    def _fits_together(self) -> Study:
-        from cnilab.measurements import TOOLS
+    def _fits_together(self, info: ValidationInfo) -> Study:
+        from cnilab.measurements import measurement
 
         if self.baseline not in self.modes:
             raise ValueError(f"baseline {self.baseline!r} is not among the modes: {', '.join(self.modes)}")
         names = _unique("test", tuple(t.name for t in self.tests))
-        runnable = [n for n, tool in TOOLS.items() if hasattr(tool, "KINDS")]
-        for test in self.tests:
-            if test.tool not in runnable:
-                raise ValueError(str(UnknownKey("tool", test.tool, runnable)))
-            kinds = getattr(TOOLS[test.tool], "KINDS", ())
-            if test.kind not in kinds:
-                raise ValueError(
-                    f"test {test.name!r}: {test.tool} has no kind {test.kind!r}; it has {', '.join(kinds)}"
-                )
         if self.primary.test not in names:
             raise ValueError(f"primary test {self.primary.test!r} is not among the tests: {', '.join(names)}")
-        if self.mss != "as_shipped" and not any(sets_mss(t) for t in self.tests):
+        if info.context != RECORDED:
+            primary = self.test(self.primary.test)
+            gives = measurement(primary.tool).KINDS[primary.kind].metrics
+            if self.primary.metric not in gives:
+                raise At(("primary", "metric"), str(UnknownKey("metric", self.primary.metric, gives)))
+        if self.mss != "as_shipped" and not any(t.takes("mss_bytes") for t in self.tests):
             raise ValueError(
                 f"mss {self.mss!r}: no test can be told a segment size; add an iperf3 tcp_stream"
             )
+        for name, levels in self.factors.items():
+            factor = registry.get(name)
+            if factor.where == "trial" and not any(t.takes(factor.sets) for t in self.tests):
+                raise At(("factors", name), "no test can be told this")
+            if factor.where == "deployment" and name != "mode":
+                self._baseline_at(name, levels)
+        for name in self.baseline_others:
+            if name not in self.others or registry.get(name).where != "deployment":
+                raise At(("baseline", name), "is no factor that this study varies by deployment")
+        if len(self.treatments) - self.aa < 2 and not self.varying:
+            raise At(("modes",), "one treatment alone compares with nothing; name at least two")
         return self
 
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """What is put in place in every block: the modes, and the baseline's blind twin."""
-        return (*self.modes, self.baseline + AA_SUFFIX) if self.aa else self.modes
+    def _baseline_at(self, name: str, levels: tuple[Level, ...]) -> None:
+        if name not in self.baseline_others and len(levels) > 1:
+            raise At(
+                ("baseline",), f"{name} varies: say at which level the baseline is, {{mode: …, {name}: …}}"
+            )
+        if self.baseline_others.get(name, levels[0]) not in levels:
+            raise At(("baseline", name), f"{self.baseline_others[name]!r} is not among {list(levels)}")
+
+    # ---- what varies ----------------------------------------------------------------------------------
 
     @property
-    def measured(self) -> tuple[Test, ...]:
-        """What runs in every cell: the tests, and with ``mss: both`` the equal-MSS variants after them."""
-        if self.mss != "both":
-            return self.tests
-        again = (t.model_copy(update={"name": t.name + EQUAL_MSS}) for t in self.tests if sets_mss(t))
-        return (*self.tests, *again)
+    def factors(self) -> dict[str, tuple[Level, ...]]:
+        """Every factor the study tells with its levels, in the registry's order; the mode is always one."""
+        own: dict[str, tuple[Level, ...]] = {"mode": self.modes, **self.others}
+        if self.mss != "as_shipped":
+            own["mss"] = _MSS[self.mss]
+        return {name: own[name] for name in registry.FACTORS if name in own}
+
+    @property
+    def varying(self) -> tuple[str, ...]:
+        """The factors with more than one level."""
+        return tuple(name for name, levels in self.factors.items() if len(levels) > 1)
+
+    def _by(self, where: str) -> dict[str, tuple[Level, ...]]:
+        return {n: levels for n, levels in self.factors.items() if registry.get(n).where == where}
+
+    @property
+    def control(self) -> Treatment:
+        """The treatment the others are compared with."""
+        own = {n: self.baseline_others.get(n, levels[0]) for n, levels in self._by("deployment").items()}
+        return Treatment({**own, "mode": self.baseline})
+
+    @property
+    def treatments(self) -> tuple[Treatment, ...]:
+        """What is put in place in every block: every combination, and the baseline's blind twin."""
+        by = self._by("deployment")
+        each = tuple(Treatment(dict(zip(by, levels))) for levels in product(*by.values()))
+        return (*each, Treatment(self.control.levels, twin=True)) if self.aa else each
+
+    @property
+    def tested(self) -> tuple[Tested, ...]:
+        """What is measured in every placement of a deployment.
+
+        A test that a factor does not apply to is measured once, at the first level of the others.
+        """
+        by = self._by("trial")
+        found = []
+        for levels in product(*by.values()):
+            at = dict(zip(by, levels))
+            for test in self.tests:
+                applying = {n: v for n, v in at.items() if test.takes(registry.get(n).sets)}
+                if all(at[n] == by[n][0] for n in at.keys() - applying.keys()):
+                    found.append(Tested(test, applying))
+        return tuple(found)
+
+    def asked(self, levels: Mapping[str, Level]) -> dict[str, Any]:
+        """Return the fields of a call that levels of factors by trial set."""
+        fields: dict[str, Any] = {}
+        for name, level in levels.items():
+            fields |= registry.get(name).asks(level, self.modes)
+        return fields
 
     def test(self, name: str) -> Test:
-        """Return the test, or equal-MSS variant, called ``name``."""
-        return next(t for t in self.measured if t.name == name)
+        """Return the test called ``name``."""
+        return next(t for t in self.tests if t.name == name)
 
-    def mss_bytes(self, test: Test) -> int | None:
-        """Return the segment size to ask for in ``test``, or None where each mode keeps its own.
+    # ---- as text --------------------------------------------------------------------------------------
 
-        It is what the smallest MTU among the modes leaves after IPv4 and TCP headers, 40 B; TCP takes its
-        options out of it, as it does out of a mode's own.
+    def to_dict(self) -> dict[str, Any]:
+        """Every key with its value as a file has it, defaults too; shorthand where that says all."""
+        out = self.model_dump(mode="json")
+        others, at = out.pop("others"), out.pop("baseline_others")
+        if others:
+            out["factors"] = others
+        if at:
+            out["baseline"] = {"mode": out["baseline"], **at}
+        return out
+
+    def to_yaml(self, *, access: bool = True) -> str:
+        """Return the study as a file that gives it again.
+
+        Parameters
+        ----------
+        access
+            With how the cluster is reached; a run keeps what was measured, not whose kubeconfig was used.
         """
-        if not sets_mss(test) or not (self.mss == "equal" or test.name.endswith(EQUAL_MSS)):
-            return None
-        return min(modes.get(m).pod_mtu() for m in self.modes) - 40
-
-    def to_yaml(self) -> str:
-        """Every key with its value, defaults too."""
-        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+        out = self.to_dict()
+        if out.get("cluster") and not access:
+            out["cluster"] = {k: v for k, v in out["cluster"].items() if k not in ("kubeconfig", "context")}
+        return yaml.safe_dump(out, sort_keys=False, allow_unicode=True)
 
     @property
     def digest(self) -> str:
-        """SHA-256 over every value; two studies are the same study if this is."""
-        unset = {"cluster"} if self.cluster is None else None
-        told = self.model_dump(mode="json", exclude=unset)
-        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+        """SHA-256 over every value but the cluster's settings; two studies are the same study if this is."""
+        values = {k: v for k, v in self.to_dict().items() if k != "cluster"}
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
     def plan(self) -> Plan:
         """Lay out every trial in order."""
@@ -236,15 +306,15 @@ _PARTS: dict[Any, type[BaseModel]] = {
 }
 
 
-def _unique(what: str, values: tuple[str, ...]) -> tuple[str, ...]:
-    twice = sorted({v for v in values if values.count(v) > 1})
+def _unique(what: str, values: tuple[T, ...]) -> tuple[T, ...]:
+    twice = [v for v in values if values.count(v) > 1]
     if twice:
         raise ValueError(f"{what} {twice[0]!r} is listed twice")
     return values
 
 
-def load(source: str | Path) -> Study:
-    """Read a study from a YAML file.
+def load(source: str | Path, *, recorded: bool = False) -> Study:
+    """Read a study from a YAML file; ``recorded`` for one that was run already and is only read.
 
     Raises
     ------
@@ -260,10 +330,10 @@ def load(source: str | Path) -> Study:
         raise StudyError(f"no study at {path}{hint}") from None
     except (OSError, UnicodeDecodeError, RunDirError) as error:
         raise StudyError(f"cannot read the study {path}: {error}") from error
-    return parse(text, name=str(path))
+    return parse(text, name=str(path), recorded=recorded)
 
 
-def parse(text: str, name: str = "study") -> Study:
+def parse(text: str, name: str = "study", *, recorded: bool = False) -> Study:
     """Read a study from YAML text; ``name`` is what errors call it."""
     data, tree = yaml_text.read(text, name)
     if not isinstance(data, dict):
@@ -271,67 +341,23 @@ def parse(text: str, name: str = "study") -> Study:
             f"{name}:1: a study is a mapping of keys; this is {type(data).__name__}. See data/studies/quick.yaml"
         )
     try:
-        return Study.model_validate(data)
+        return Study.model_validate(data, context=RECORDED if recorded else None)
     except ValidationError as error:
         wrong = error.errors()
-        lines = [_explain(e, tree, name) for e in wrong[:_TOLD]]
+        lines = [explain(e, tree, name, _PARTS, Study) for e in wrong[:_TOLD]]
         if len(wrong) > _TOLD:
             lines.append(f"{name}: and {len(wrong) - _TOLD} more")
         raise StudyError("\n".join(lines)) from None
 
 
-def _explain(error: Any, tree: yaml.Node, name: str) -> str:
-    """One line an error: file:line: key: what is wrong, the value, what is allowed."""
-    location = list(error["loc"])
-    line = _line_of(tree, location)
-    key = ".".join(_short(p) for p in location) or "study"
-    value = error.get("input")
-    kind, context = error["type"], error.get("ctx", {})
-    if kind == "extra_forbidden":
-        allowed = list(_PARTS.get(location[0], Study).model_fields)
-        what = str(UnknownKey("key", _short(location[-1]), allowed))
-        key = ".".join(str(p) for p in location[:-1]) or "study"
-    elif kind == "missing":
-        what = "is missing"
-    elif kind == "value_error":
-        what = str(context.get("error", error["msg"]))
-    else:
-        shown = type(value).__name__ if isinstance(value, (dict, list)) else _short(value, repr)
-        what = f"{shown}: {error['msg'][0].lower()}{error['msg'][1:]}"
-    return f"{name}:{line}: {key}: {what}"
-
-
-def _short(value: Any, shown: Callable[[Any], str] = str) -> str:
-    text = shown(value)
-    return text if len(text) <= 80 else f"{text[:77]}…"
-
-
-def _line_of(node: yaml.Node | None, location: list) -> int:
-    """1-based line of the deepest part of ``location`` that the file has."""
-    line = 1
-    for part in location:
-        if isinstance(node, yaml.MappingNode):
-            hit = next(((k, v) for k, v in node.value if k.value == str(part)), None)
-            if hit is None:
-                break
-            line, node = hit[0].start_mark.line + 1, hit[1]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
-            node = node.value[part]
-            line = node.start_mark.line + 1
-        else:
-            break
-    return line
-
-
 __all__ = [
-    "EQUAL_MSS",
     "PATHS",
     "PLACEMENTS",
     "Primary",
     "Stop",
     "Study",
     "Test",
+    "Tested",
     "load",
     "parse",
-    "sets_mss",
 ]

@@ -1,21 +1,58 @@
-"""What a testbed is to the rest: something that can put a mode in place and give a bench to measure on.
+"""What a testbed is to the rest: something that can put a treatment in place and give a bench to measure on.
 
-Two protocols. The lab, a real cluster and a recorded run each fulfil them; a study runs unchanged
-on any of the three. A testbed knows nothing of statistics.
+Two protocols and one value. The lab, a real cluster and a recorded run each fulfil them; a study runs unchanged
+on any of the three. A testbed knows nothing of statistics, nor of the study it is used by.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from cnilab.facts import Fact
 from cnilab.measurements.base import Bench
+from cnilab.study import Study, Treatment
+from cnilab.study.cluster_settings import ClusterSettings
+from cnilab.study.plan import Trial
 from cnilab.testbeds.proof.judge import Row
 
 
+@dataclass(frozen=True)
+class Spec:
+    """What a testbed is asked for, whatever treatments come.
+
+    Parameters
+    ----------
+    placements, path
+        Where the ends of a trial will stand, and what a client calls.
+    underlay
+        ``plain``, or ``routed``: the router between the subnets takes part in BGP.
+    cluster
+        Settings of a run on a cluster.
+    """
+
+    placements: Sequence[str] = ("same_subnet",)
+    path: str = "pod_to_pod"
+    underlay: str = "plain"
+    cluster: ClusterSettings | None = None
+
+    @classmethod
+    def of(cls, study: Study) -> Spec:
+        """Return what a study asks for."""
+        return cls(study.placements, study.path, study.underlay, study.cluster)
+
+
+def not_built(treatment: Treatment, built: Iterable[str]) -> Fact | None:
+    """Return which factors of a treatment a testbed has no branch for, or None."""
+    known = sorted({"mode", *built})
+    strange = sorted(set(treatment.levels) - set(known))
+    return Fact("factor_not_built", {"factors": strange, "known": known}) if strange else None
+
+
 class Deployment(Protocol):
-    """One mode in place.
+    """One treatment in place.
 
     ``kernel_path`` says which implementation carries the packets, ``substitute`` why it is not the native one
     (None if it is), ``notes`` what could not be pinned, ``timings`` seconds spent on what.
@@ -34,11 +71,8 @@ class Deployment(Protocol):
         """Judge each placement; return the rows and the evidence they rest on."""
         ...
 
-    def bench(self, placement: str, path: str, test: str) -> AbstractContextManager[Bench]:
-        """Give the bench of one trial.
-
-        Leaving it raises TestbedError where an end was lost meanwhile. ``test`` is for a recording alone.
-        """
+    def bench(self, trial: Trial) -> AbstractContextManager[Bench]:
+        """Give the bench of one trial; leaving it raises TestbedError where an end was lost meanwhile."""
         ...
 
     def close(self) -> None:
@@ -47,7 +81,7 @@ class Deployment(Protocol):
 
 
 class Testbed(Protocol):
-    """Where modes are put in place.
+    """Where treatments are put in place.
 
     ``builds_ahead`` says whether a second deployment may stand while the first is measured.
     """
@@ -63,12 +97,19 @@ class Testbed(Protocol):
         """Why a tool's program cannot be run, with the way to get it, or None."""
         ...
 
-    def can(self, mode: str) -> tuple[str | None, Fact | None]:
-        """Kernel path and why; None and the reason where the mode cannot run here."""
+    def can(self, treatment: Treatment) -> tuple[str | None, Fact | None]:
+        """Kernel path and why; None and the reason where the treatment cannot be put in place here."""
         ...
 
-    def deploy(self, mode: str) -> Deployment:
-        """Begin to put a mode in place, fresh; its ``wait`` ends it."""
+    def deploy(self, treatment: Treatment) -> Deployment:
+        """Begin to put a treatment in place, fresh; its ``wait`` ends it."""
+        ...
+
+    def congestion_control(self, wanted: str | None) -> tuple[str | None, Fact | None]:
+        """What both ends of a trial can be given of what is wanted, and a note where that is less.
+
+        Asked once a deployment stands.
+        """
         ...
 
     def provenance(self) -> dict:

@@ -18,7 +18,9 @@ from cnilab.facts import Fact
 from cnilab.measurements.base import Argv, Bench, End, Ended, Served
 from cnilab.runs import schema1
 from cnilab.runs.run import Run
-from cnilab.study import Study
+from cnilab.study.factors import Treatment
+from cnilab.study.plan import Trial
+from cnilab.testbeds.base import Spec
 from cnilab.testbeds.proof import judge as proof
 
 RECORDING = bundled("data/sample")
@@ -27,31 +29,34 @@ RECORDING = bundled("data/sample")
 class ReplayDeployment:
     """One recorded deployment; fulfils :class:`cnilab.testbeds.base.Deployment`."""
 
-    def __init__(self, recording: Run, mode: str, deployment_id: str, proved: dict) -> None:
-        self.recording, self.mode, self.proved = recording, mode, proved
+    def __init__(self, recording: Run, treatment: Treatment, deployment_id: str, proved: dict) -> None:
+        self.recording, self.treatment, self.proved = recording, treatment, proved
         entry = recording.manifest["deployments"][deployment_id]
         self.kernel_path, self.substitute = entry["kernel_path"], schema1.read(entry["substitute"])
         self.notes = tuple(note for n in entry["notes"] if (note := schema1.read(n)))
         self.timings: dict[str, float] = {}
         self.metas = {
-            (m["placement"], m["test"]): m for m in recording.metas if m["deployment_id"] == deployment_id
+            (m["placement"], m["test"], frozenset(m["levels"].items())): m
+            for m in recording.metas
+            if m["deployment_id"] == deployment_id
         }
 
     def wait(self) -> None:
         """Nothing to wait for."""
 
     def prove(self, placements: list[str], path: str) -> tuple[list[proof.Row], dict]:
-        rows = [
-            proof.Row.from_dict(row) for row in self.proved["rows"] if row["placement"] in placements
-        ]
+        rows = [proof.Row.from_dict(row) for row in self.proved["rows"] if row["placement"] in placements]
         return rows, self.proved["evidence"]
 
-    def bench(self, placement: str, path: str, test: str) -> AbstractContextManager[Bench]:
-        meta = self.metas.get((placement, test))
+    def bench(self, trial: Trial) -> AbstractContextManager[Bench]:
+        meta = self.metas.get((trial.placement, trial.test, frozenset(trial.levels.items())))
         if meta is None:
             raise LabError(
-                f"the recording has no {test} of {self.mode} in {placement}",
-                Fact("bench_failed.not_recorded", {"test": test, "mode": self.mode, "placement": placement}),
+                f"the recording has no {trial.test} of {self.treatment.label} in {trial.placement}",
+                Fact(
+                    "bench_failed.not_recorded",
+                    {"test": trial.test, "mode": self.treatment.mode, "placement": trial.placement},
+                ),
             )
         if "code" not in meta:
             raise LabError("failed in the recording", schema1.read(meta["reason"]))
@@ -110,15 +115,19 @@ class ReplayTestbed:
     name = "replay"
     builds_ahead = True
 
-    def __init__(self, study: Study, recording: Path = RECORDING) -> None:
-        self.study, self.recording = study, Run.open(recording)
-        self._used: dict[str, int] = {}
+    def __init__(self, spec: Spec, recording: Path = RECORDING) -> None:
+        self.spec, self.recording = spec, Run.open(recording)
+        self._used: dict[frozenset, int] = {}
 
-    def can(self, mode: str) -> tuple[str | None, Fact | None]:
-        found = self._deployments(mode)
+    def can(self, treatment: Treatment) -> tuple[str | None, Fact | None]:
+        found = self._deployments(treatment)
         if found:
             return found[0][1]["kernel_path"], None
-        return None, Fact("recording_lacks_mode", {"mode": mode})
+        return None, Fact("recording_lacks_mode", {"mode": Treatment(treatment.levels).label})
+
+    def congestion_control(self, wanted: str | None) -> tuple[str | None, None]:
+        """What was set stands in the recording."""
+        return wanted, None
 
     def lacks(self, program: str) -> None:
         """Nothing: what ran, ran."""
@@ -130,21 +139,29 @@ class ReplayTestbed:
     def close(self) -> str:
         return ""
 
-    def _deployments(self, mode: str) -> list[tuple[str, dict]]:
+    def _deployments(self, treatment: Treatment) -> list[tuple[str, dict]]:
+        """Return the recorded deployments of a treatment; a twin is a deployment like another."""
         entries = self.recording.manifest["deployments"]
-        return [(k, e) for k, e in sorted(entries.items()) if e["mode"] == mode and e.get("kernel_path")]
+        return [
+            (k, e)
+            for k, e in sorted(entries.items())
+            if e.get("levels", {"mode": e["mode"]}) == dict(treatment.levels) and e.get("kernel_path")
+        ]
 
-    def deploy(self, mode: str) -> ReplayDeployment:
-        found = self._deployments(mode)
-        index = self._used.get(mode, 0)
+    def deploy(self, treatment: Treatment) -> ReplayDeployment:
+        found = self._deployments(treatment)
+        key = frozenset(treatment.levels.items())
+        index = self._used.get(key, 0)
         if index >= len(found):
+            label = Treatment(treatment.levels).label
             raise LabError(
-                f"the recording holds {len(found)} deployments of {mode}; the study asks for more",
-                Fact("bench_failed.recording_ends", {"mode": mode, "deployments": len(found)}),
+                f"the recording holds {len(found)} deployments of {label}; the study asks for more",
+                Fact("bench_failed.recording_ends", {"mode": label, "deployments": len(found)}),
             )
-        self._used[mode] = index + 1
+        self._used[key] = index + 1
         deployment_id = found[index][0]
-        return ReplayDeployment(self.recording, mode, deployment_id, self.recording.proofs[deployment_id])
+        proved = self.recording.proofs[deployment_id]
+        return ReplayDeployment(self.recording, treatment, deployment_id, proved)
 
     def provenance(self) -> dict:
         return {"testbed": "replay", "recorded": self.recording.manifest["provenance"]}

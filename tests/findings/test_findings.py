@@ -83,7 +83,7 @@ def test_another_order_is_found(run):
     a.write_text(json.dumps(one | {"started_at": two["started_at"]}))
     b.write_text(json.dumps(two | {"started_at": one["started_at"]}))
     assert found(run, "order_not_as_planned")[0]["value"] == 2
-    a.write_text(json.dumps(one | {"label": "calico-vxlan"}))
+    a.write_text(json.dumps(one | {"treatment": {"levels": {"mode": "calico-vxlan"}, "twin": False}}))
     assert "planned was" in found(run, "order_not_as_planned")[0]["text"]
 
 

@@ -4,11 +4,12 @@ import json
 
 import numpy as np
 
+from cnilab.facts import Fact
 from cnilab.modes import MODES
 from cnilab.runs import samples
 from cnilab.runs.writer import RunWriter
-from cnilab.study import Study
-from cnilab.testbeds.proof import judge as proof
+from cnilab.study import Study, recorded
+from cnilab.testbeds.proof import base as proof
 
 TRUE = {
     "host": 1.0,
@@ -62,7 +63,7 @@ def make(path, *, truth=None, study=None, ipip="ebpf", skipped=(), rng=None):
         kernel_path = ipip if first.mode == "calico-ipip" else "native"
         log[first.deployment_id] = {
             "mode": first.mode,
-            "label": first.label,
+            **first.treatment.to_dict(),
             "kernel_path": kernel_path,
             "notes": [],
             "substitute": SUBSTITUTE if kernel_path == "ebpf" else None,
@@ -80,7 +81,9 @@ def make(path, *, truth=None, study=None, ipip="ebpf", skipped=(), rng=None):
             test = plan.study.test(trial.test)
             crosses = trial.placement != "cross_subnet" or MODES[trial.mode].crosses_subnets
             status, reason = (
-                ("ok", None) if crosses else ("failed", f"{proof.NOT_CROSSING}: no route to host by 10.0.1.1")
+                ("ok", None)
+                if crosses
+                else ("failed", "does not cross subnets: no route to host by 10.0.1.1")
             )
             if test.tool in skipped:
                 status, reason = (
@@ -98,15 +101,16 @@ def make(path, *, truth=None, study=None, ipip="ebpf", skipped=(), rng=None):
             run.finish(trial, meta)
             base = {
                 "run_id": run_id,
-                "mode": trial.label,
+                "mode": recorded.label(trial.treatment),
                 "duration_s": 1.0,
                 "wall_s": 1.1,
                 "raw_path": None,
                 "tool_version": "3.12" if test.tool == "iperf3" else "2.7.0",
                 **{
                     k: getattr(trial, k)
-                    for k in ("trial_id", "block", "slot", "deployment_id", "placement", "path", "test")
+                    for k in ("trial_id", "block", "slot", "deployment_id", "placement", "path")
                 },
+                "test": recorded.test_name(trial.test, trial.levels, plan.study.varying),
                 **{k: meta[k] for k in ("kernel_path", "tool", "started_at", "status", "reason")},
             }
             if status != "ok":
@@ -168,14 +172,14 @@ def _proof(name, kernel_path, placement):
         placement,
         kernel_path,
         "ok",
-        None if reaches else f"{proof.NOT_CROSSING}: no route to host by 10.0.1.1",
+        None if reaches else Fact("not_crossing", {"by": "10.0.1.1"}, "no route to host"),
         reaches,
         outer if reaches else "-",
         mode.pod_mtu() if reaches else None,
         mode.ttl(placement) if reaches else None,
         (
-            proof.Check("a packet arrives", "ok", "ok", True),
-            proof.Check("TTL at the receiver", "[62]", "[62]", True),
+            proof.check("packet_arrives", "ok", "ok"),
+            proof.check("ttl", [62], [62]),
         ),
     )
     return json.loads(json.dumps(row.to_dict()))

@@ -4,7 +4,7 @@ import pytest
 
 from cnilab import study
 from cnilab.errors import StudyError
-from cnilab.study.cluster_settings import PREFIX, ClusterSettings, environment, settle
+from cnilab.study.cluster_settings import PREFIX, ClusterSettings, settle
 
 TEXT = """
 name: s
@@ -48,15 +48,24 @@ def test_wrong_settings_are_one_sentence(monkeypatch):
         study.parse(TEXT + "cluster: {imge: x}\n")
 
 
-def test_settings_reach_a_notebook_through_its_environment(monkeypatch):
-    asked = {"image": "x", "may_switch": True, "subnets": ("10.0.0.0/8",), "context": None}
-    for name, value in environment(**asked).items():
-        monkeypatch.setenv(name, value)
-    found = settle()
+def test_settings_reach_a_notebook_in_the_study_and_the_environment_does_not_change_them_there(monkeypatch):
+    monkeypatch.setenv("CNILAB_KUBE_IMAGE", "theirs")
+    monkeypatch.setenv("CNILAB_KUBE_SUBNETS", "10.0.0.0/8")
+    settled = settle(image="x", may_switch=True, context=None)
+    told = study.parse(TEXT).model_copy(update={"cluster": settled}).to_yaml()
+    found = settle(study.parse(told).cluster)
     assert (found.image, found.may_switch, found.subnets, found.context) == ("x", True, ("10.0.0.0/8",), "")
 
 
-def test_a_study_is_the_same_study_with_and_without_an_empty_cluster_key():
+def test_a_study_is_the_same_study_whatever_cluster_it_runs_on():
     plain = study.parse(TEXT)
+    there = study.parse(TEXT + "cluster: {image: x, kubeconfig: /home/me/config}\n")
     assert plain.cluster is None
-    assert plain.digest != study.parse(TEXT + "cluster: {image: x}\n").digest
+    assert plain.digest == there.digest
+    assert there.digest != study.parse(TEXT + "cluster: {image: x}\nmargin: 0.07\n").digest
+
+
+def test_a_run_keeps_what_was_measured_not_how_the_cluster_was_reached():
+    kept = study.parse(TEXT + "cluster: {image: x, kubeconfig: /home/me/config}\n").to_yaml(access=False)
+    assert "/home/me" not in kept
+    assert study.parse(kept).cluster.image == "x"

@@ -59,7 +59,7 @@ def test_williams_names_the_counts_that_work():
 @pytest.mark.parametrize(
     ("labels", "seed", "block", "match"),
     [
-        ([], 1, 0, "no labels"),
+        ([], 1, 0, "no treatments"),
         (["a", "a"], 1, 0, "more than once"),
         (["a"], -1, 0, "negative"),
         (["a"], 1, 0.5, "integer"),

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from cnilab import modes, study
 from cnilab.errors import StudyError
+from cnilab.study import Treatment
 from cnilab.study.plan import Trial
 
 STUDIES = sorted((Path(__file__).parents[2] / "data" / "studies").glob("*.yaml"))
@@ -64,11 +65,7 @@ def test_a_wrong_study_is_one_clear_error(what):
     with pytest.raises(StudyError) as caught:
         study.parse(GOOD.replace(old, new, 1), name="s.yaml")
     message = str(caught.value)
-    if what not in (
-        "tool",
-        "kind",
-    ):  # found when the whole study is put together, so told without a line of its own
-        assert message.startswith(f"s.yaml:{line}: "), message
+    assert message.startswith(f"s.yaml:{line}: "), message
     for word in words:
         assert word in message
 
@@ -106,12 +103,13 @@ def test_all_means_the_whole_catalogue():
 
 def test_every_block_holds_every_label_and_every_cell_once():
     plan = study.parse(GOOD).plan()
-    labels = {"host", "host#aa", "flannel-vxlan", "calico-ipip"}
+    each = {Treatment({"mode": m}) for m in ("host", "flannel-vxlan", "calico-ipip")}
+    each.add(Treatment({"mode": "host"}, twin=True))
     for block in range(1, 5):
         trials = [t for t in plan.trials if t.block == block]
-        assert {t.label for t in trials} == labels
-        assert len(trials) == len(labels) * 4
-        assert len({(t.label, t.placement, t.test) for t in trials}) == len(trials)
+        assert {t.treatment for t in trials} == each
+        assert len(trials) == len(each) * 4
+        assert len({(t.treatment, t.placement, t.test) for t in trials}) == len(trials)
     assert len({t.trial_id for t in plan.trials}) == len(plan.trials)
 
 
@@ -131,8 +129,8 @@ def test_the_hash_covers_the_order():
 
 def test_williams_squares_on_request():
     plan = study.parse(GOOD + "design: williams\n").plan()
-    slots = {(t.slot, t.label) for t in plan.trials}
-    assert len(slots) == 16, "over one square every label is in every slot"
+    slots = {(t.slot, t.treatment) for t in plan.trials}
+    assert len(slots) == 16, "over one square every treatment is in every slot"
     with pytest.raises(StudyError, match="multiples of 4"):
         study.parse(GOOD.replace("blocks: 4", "blocks: 5") + "design: williams\n").plan()
 
@@ -141,20 +139,22 @@ def test_a_plan_shows_itself():
     plan = study.parse(GOOD).plan()
     assert repr(plan).startswith("Plan small: 4 blocks x 4 deployments x 4 trials = 64 trials")
     assert "<caption>Plan small" in plan._repr_html_()
-    assert list(plan.frame().columns) == [f.name for f in dataclasses.fields(Trial)]
+    fields = [f.name for f in dataclasses.fields(Trial) if f.name != "levels"]
+    assert list(plan.frame().columns) == [*fields, "twin", "mode"]
 
 
 def test_both_segment_sizes_are_measured_in_the_same_deployment():
     made = study.parse(GOOD + "mss: both\n")
-    assert [t.name for t in made.measured] == ["tcp_stream", "tcp_rr", "tcp_stream@equal_mss"]
-    shipped, equal = made.test("tcp_stream"), made.test("tcp_stream@equal_mss")
-    assert (equal.kind, equal.duration_s) == (shipped.kind, shipped.duration_s)
+    told = [(tested.test.name, dict(tested.levels)) for tested in made.tested]
+    both = [("tcp_stream", {"mss": "as_shipped"}), ("tcp_rr", {}), ("tcp_stream", {"mss": "equal"})]
+    assert told == both
     # the smallest MTU of these three modes is VXLAN's 1450
-    assert [made.mss_bytes(t) for t in made.measured] == [None, None, 1450 - 40]
+    assert [made.asked(levels).get("mss_bytes") for _, levels in both] == [None, None, 1450 - 40]
     for trials in made.plan().deployments:
-        cells = {(t.placement, t.test) for t in trials}
-        assert cells == {(p, t.name) for p in made.placements for t in made.measured}
-    assert made.plan().measuring_s() == 3 * 2 * 4 * len(made.labels)
+        cells = [(t.placement, t.test, dict(t.levels)) for t in trials]
+        assert sorted(cells, key=str) == sorted(((p, *t) for p in made.placements for t in both), key=str)
+    assert made.plan().measuring_s() == 3 * 2 * 4 * len(made.treatments)
+    assert study.parse(GOOD + "factors: {mss: [as_shipped, equal]}\n") == made
 
 
 def test_the_variant_is_never_the_primary_and_needs_a_stream():
@@ -170,5 +170,5 @@ def test_the_variant_is_never_the_primary_and_needs_a_stream():
 
 def test_a_study_that_says_nothing_of_mss_is_the_study_it_was():
     made = study.parse(GOOD)
-    assert made.measured == made.tests
-    assert all(made.mss_bytes(t) is None for t in made.measured)
+    assert [tested.test for tested in made.tested] == list(made.tests)
+    assert not any(tested.levels for tested in made.tested)

@@ -64,6 +64,10 @@ def _nodes(usable: Sequence[str], left_out: Sequence[str]) -> str:
     return shown_ + left
 
 
+def _not_built(factors: Sequence[str], known: Sequence[str]) -> str:
+    return f"{', '.join(factors)} cannot be put in place here; known: {', '.join(known)}"
+
+
 def _setting(where: str, *, quoted: str | None) -> str:
     return f"in {where or 'the fabric'}: {quoted}"
 
@@ -116,6 +120,7 @@ CATALOGUE: dict[str, Words] = {
     ),
     "bench_failed.testbed": "the bench failed",
     "bench_failed.defect": "a defect of the testbed ({error})",
+    "factor_not_built": _not_built,
     "bench_failed.not_recorded": "the recording has no {test} of {mode} in {placement}",
     "bench_failed.recording_ends": (
         "the recording holds {deployments} deployments of {mode}; the study asks for more"

@@ -20,8 +20,10 @@ from cnilab.errors import ClusterError, TestbedError
 from cnilab.facts import Fact
 from cnilab.measurements import ports
 from cnilab.measurements.base import Bench
-from cnilab.study import Study
 from cnilab.study.cluster_settings import ClusterSettings, settle
+from cnilab.study.factors import Treatment
+from cnilab.study.plan import Trial
+from cnilab.testbeds.base import Spec, not_built
 from cnilab.testbeds.kubernetes import detect, evidence, executing, placing, switching
 from cnilab.testbeds.kubernetes.api import Api
 from cnilab.testbeds.kubernetes.bench import KubernetesBench
@@ -41,8 +43,8 @@ class KubernetesTestbed:
 
     Parameters
     ----------
-    study
-        Its ``cluster`` key holds settings; the environment's ``CNILAB_KUBE_*`` come on top.
+    spec
+        Its ``cluster`` holds settings; the environment's ``CNILAB_KUBE_*`` come on top.
     api, settings
         For callers that have made them already.
     """
@@ -50,9 +52,9 @@ class KubernetesTestbed:
     name = "kubernetes"
     builds_ahead = False
 
-    def __init__(self, study: Study, api: Api | None = None, settings: ClusterSettings | None = None) -> None:
-        self.study = study
-        self.settings = settings or settle(study.cluster)
+    def __init__(self, spec: Spec, api: Api | None = None, settings: ClusterSettings | None = None) -> None:
+        self.spec = spec
+        self.settings = settings or settle(spec.cluster)
         self.api = api or Api.load(self.settings.kubeconfig or None, self.settings.context or None)
         self.run = secrets.token_hex(4)
         self.found = detect.detect(self.api)
@@ -61,7 +63,7 @@ class KubernetesTestbed:
         nodes = placing.read(
             self.api.items("/api/v1/nodes", labels=self.settings.node_selector), self.settings.subnets
         )
-        self.placing = placing.place(nodes, study.placements)
+        self.placing = placing.place(nodes, spec.placements)
         self.pods = Pods(self.api, self.run, self.settings)
         self.no_host = self.pods.open(host=self.settings.host_network)
         self.watchers: dict[str, Pod] = {}
@@ -72,8 +74,10 @@ class KubernetesTestbed:
 
     # ---- what can be done -----------------------------------------------------------------------------
 
-    def can(self, mode: str) -> tuple[str | None, Fact | None]:
-        wanted = modes.get(mode)
+    def can(self, treatment: Treatment) -> tuple[str | None, Fact | None]:
+        if why := not_built(treatment, ()):
+            return None, why
+        wanted = modes.get(treatment.mode)
         if wanted.wiring == "host":
             return (None, self.no_host) if self.no_host else ("native", None)
         if wanted.wiring == "docker":
@@ -82,10 +86,10 @@ class KubernetesTestbed:
             return "native", None
         if not self.settings.may_switch:
             return None, Fact("may_not_switch", {"runs": self.found.mode or self.found.plugin})
-        why = switching.why_not(
+        cannot = switching.why_not(
             self.api, self.found, wanted.id, routed_underlay=self.settings.routed_underlay
         )
-        return (None, Fact("cannot_switch", {"mode": mode}, why)) if why else ("native", None)
+        return (None, Fact("cannot_switch", {"mode": wanted.id}, cannot)) if cannot else ("native", None)
 
     def lacks(self, program: str) -> Fact | None:
         """Why the pods' image cannot run a program; asked once each."""
@@ -161,7 +165,7 @@ class KubernetesTestbed:
         wants = [Want("client", self.placing.client)]
         wants += [Want(_ROLE[p], node) for p, node in self.placing.servers.items()]
         self.ends = self.pods.make(wants)
-        if self.study.path == "pod_to_service":
+        if self.spec.path == "pod_to_service":
             carried = [(port, protocol) for port in ports() for protocol in ("TCP", "UDP")]
             self._services = {p: self.pods.service(_ROLE[p], carried) for p in self.placing.servers}
 
@@ -179,10 +183,10 @@ class KubernetesTestbed:
 
     def on_host(self, mode: str) -> bool:
         """Whether both ends are the nodes themselves."""
-        return modes.get(mode).wiring == "host" or self.study.path == "host_to_host"
+        return modes.get(mode).wiring == "host" or self.spec.path == "host_to_host"
 
-    def deploy(self, mode: str) -> KubernetesDeployment:
-        return KubernetesDeployment(self, modes.get(mode).id)
+    def deploy(self, treatment: Treatment) -> KubernetesDeployment:
+        return KubernetesDeployment(self, treatment.mode)
 
     def close(self) -> str:
         """Delete the run's namespaces and put the mode back; return what could not be."""
@@ -237,8 +241,6 @@ class KubernetesDeployment:
         watchers = bed.watch()
         if not bed.on_host(self.mode):
             bed.place()
-        if note := bed.congestion_control(bed.study.congestion_control)[1]:
-            self.notes += (note,)
         if not watchers:
             self.notes += (Fact("nodes_not_read", {"why": bed.no_host}),)
 
@@ -278,11 +280,11 @@ class KubernetesDeployment:
         return rows, found
 
     @contextmanager
-    def bench(self, placement: str, path: str, test: str) -> Iterator[Bench]:
+    def bench(self, trial: Trial) -> Iterator[Bench]:
         bed = self.bed
         if self._lost:
             self._again()
-        ends = bed.pair(self.mode, placement)
+        ends = bed.pair(self.mode, trial.placement)
         bench = KubernetesBench(bed.api, ends.client, ends.server, ends.address, bed.watchers, bed.pods.lost)
         try:
             with bench:

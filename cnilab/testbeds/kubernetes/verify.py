@@ -9,8 +9,9 @@ from collections.abc import Sequence
 
 from cnilab.errors import ClusterError, TestbedError, Unavailable
 from cnilab.runs.samples import PLACEMENTS
-from cnilab.study import Study
 from cnilab.study.cluster_settings import ClusterSettings
+from cnilab.study.factors import Treatment
+from cnilab.testbeds.base import Spec
 from cnilab.testbeds.kubernetes.api import Api
 from cnilab.testbeds.kubernetes.testbed import KubernetesTestbed
 from cnilab.testbeds.verified import Verification
@@ -38,19 +39,7 @@ def verify(
     ClusterError
         If the pods do not come to run.
     """
-    # A testbed is made for a study; this one only looks, so its test is never run.
-    looking = Study.model_validate(
-        {
-            "name": "verify",
-            "testbed": "kubernetes",
-            "modes": ["host", "flannel-vxlan"],
-            "placements": list(placements),
-            "path": path,
-            "tests": [{"name": "tcp_stream", "tool": "iperf3"}],
-            "primary": {"test": "tcp_stream", "metric": "goodput_bps"},
-        }
-    )
-    bed = KubernetesTestbed(looking, api, settings)
+    bed = KubernetesTestbed(Spec(placements, path), api, settings)
     try:
         mode = expected or bed.current
         if mode is None or mode == "mixed":
@@ -59,7 +48,7 @@ def verify(
                 "see: cnilab cluster detect"
             )
         bed.current = mode  # look for it; do not switch to it
-        deployment = bed.deploy(mode)
+        deployment = bed.deploy(Treatment({"mode": mode}))
         deployment.wait()
         rows, _ = deployment.prove(list(placements), path)
     finally:

@@ -4,26 +4,44 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from cnilab.errors import LabError
 from cnilab.facts import Fact
 from cnilab.measurements.base import Argv, Bench, End, Ended, Served, spelled
 from cnilab.setup.programs import find
-from cnilab.study import Study
+from cnilab.study.factors import Level, Treatment
+from cnilab.study.plan import Trial
+from cnilab.testbeds.base import Spec, not_built
 from cnilab.testbeds.lab import kernel
 from cnilab.testbeds.lab.lab import Lab
 from cnilab.testbeds.lab.trace import trace
 from cnilab.testbeds.proof import judge as proof
 
 
-class LabDeployment:
-    """One mode in its own lab; fulfils :class:`cnilab.testbeds.base.Deployment`."""
+@dataclass(frozen=True)
+class Branch:
+    """How the lab puts a level of a factor in place: arguments it is made with, or an act once it stands."""
 
-    def __init__(self, lab: Lab, *, traced: bool = False) -> None:
-        self.lab, self.traced = lab, traced
+    arguments: Callable[[Level], Mapping[str, Any]] = lambda level: {}
+    act: Callable[[Lab, Level], object] = lambda lab, level: None
+
+
+#: Factor by deployment -> its branch; the mode is what a lab is.
+BRANCHES: dict[str, Branch] = {
+    "nodes": Branch(arguments=lambda level: {"nodes": level}),
+}
+
+
+class LabDeployment:
+    """One treatment in its own lab; fulfils :class:`cnilab.testbeds.base.Deployment`."""
+
+    def __init__(self, lab: Lab, treatment: Treatment, *, traced: bool = False) -> None:
+        self.lab, self.treatment, self.traced = lab, treatment, traced
         self.kernel_path, self.substitute, self.notes = lab.kernel_path, lab.substitute, lab.notes
 
     @property
@@ -32,6 +50,9 @@ class LabDeployment:
 
     def wait(self) -> None:
         self.lab.wait()
+        for name, level in self.treatment.levels.items():
+            if name in BRANCHES:
+                BRANCHES[name].act(self.lab, level)
 
     def prove(self, placements: list[str], path: str) -> tuple[list[proof.Row], dict]:
         evidence = self.lab.evidence(placements, path)
@@ -46,8 +67,8 @@ class LabDeployment:
         ends = self.lab.client().where, self.lab.server(placement).where
         return trace(self.lab, *ends).to_dict()
 
-    def bench(self, placement: str, path: str, test: str) -> AbstractContextManager[Bench]:
-        return nullcontext(LabBench(self.lab, placement, path))
+    def bench(self, trial: Trial) -> AbstractContextManager[Bench]:
+        return nullcontext(LabBench(self.lab, trial.placement, trial.path))
 
     def close(self) -> None:
         self.lab.close()
@@ -99,23 +120,32 @@ class LabTestbed:
     name = "lab"
     builds_ahead = True
 
-    def __init__(self, study: Study) -> None:
-        self.study = study
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
         self._traced: set[str] = set()
 
-    def can(self, mode: str) -> tuple[str | None, Fact | None]:
-        return kernel.kernel_path(mode)
+    def can(self, treatment: Treatment) -> tuple[str | None, Fact | None]:
+        why = not_built(treatment, BRANCHES)
+        return (None, why) if why else kernel.kernel_path(treatment.mode)
 
     def lacks(self, program: str) -> Fact | None:
         return None if find(program) else Fact("program_missing", {"program": program, "remedy": "cnilab doctor"})
 
-    def deploy(self, mode: str) -> LabDeployment:
-        services = self.study.path == "pod_to_service"
+    def deploy(self, treatment: Treatment) -> LabDeployment:
+        mode, spec = treatment.mode, self.spec
         # one trail a mode is enough for a picture; it is the same in every block
-        first = mode not in self._traced and self.study.path == "pod_to_pod"
+        first = mode not in self._traced and spec.path == "pod_to_pod"
         self._traced.add(mode)
-        lab = Lab(mode, underlay=self.study.underlay, services=services).start()
-        return LabDeployment(lab, traced=first)
+        arguments: dict[str, Any] = {}
+        for name, level in treatment.levels.items():
+            if name in BRANCHES:
+                arguments |= BRANCHES[name].arguments(level)
+        lab = Lab(mode, underlay=spec.underlay, services=spec.path == "pod_to_service", **arguments)
+        return LabDeployment(lab.start(), treatment, traced=first)
+
+    def congestion_control(self, wanted: str | None) -> tuple[str | None, None]:
+        """All that the kernel has; what it has not, the program says itself."""
+        return wanted, None
 
     def provenance(self) -> dict:
         try:

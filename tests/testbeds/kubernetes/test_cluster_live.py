@@ -143,7 +143,7 @@ blocks: 1
     settings = ClusterSettings(kubeconfig=str(cluster.settings.kubeconfig))
     wanted = study.parse(text).model_copy(update={"cluster": settings})
     run = execute.run(wanted, tmp_path / "run", progress=False)
-    told = {d["label"]: (d.get("status"), d.get("reason")) for d in run.manifest["deployments"].values()}
+    told = {(d["mode"] + " again" * d["twin"]): (d.get("status"), d.get("reason")) for d in run.manifest["deployments"].values()}
     assert told["flannel-vxlan"] == (None, None)
     assert told["host"] == (None, None)
     assert told["flannel-host-gw"][0] == "skipped"
@@ -222,7 +222,7 @@ blocks: 3
     run = execute.run(wanted, tmp_path / "run", progress=False)
     thread.join(5)
     assert evicted
-    metas = [m for m in run.metas if m["label"] == "flannel-vxlan"]
+    metas = [m for m in run.metas if m["treatment"]["levels"]["mode"] == "flannel-vxlan"]
     failed = [m for m in metas if m["status"] == "failed"]
     assert len(failed) == 1, metas
     assert evicted[0] in failed[0]["reason"]

@@ -1,0 +1,145 @@
+"""What a study can vary, and one combination of it: factors and treatments.
+
+A factor is one row of :data:`FACTORS`. One that is varied by ``deployment`` is put in place by the testbed, which has a
+branch for it; one that is varied by ``trial`` changes what a measurement is asked for, in the same deployment. In which
+order treatments are measured is :mod:`.plan`'s business. Nothing is put in place here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Literal
+
+from cnilab import modes
+from cnilab.errors import UnknownKey
+
+Level = str | int | float | bool
+
+#: Bytes of the IPv4 and TCP headers without options; TCP takes its options out of what it is told.
+_HEADERS = 40
+
+
+@dataclass(frozen=True)
+class Factor:
+    """One thing that can be varied.
+
+    Parameters
+    ----------
+    name
+        Its key in a study's ``factors``, and its column in the samples table.
+    where
+        ``deployment`` or ``trial``.
+    check
+        Raises ValueError with what is allowed where a level is not.
+    order
+        Puts levels in the order of reports.
+    sets
+        For a factor by trial: the field of :class:`cnilab.measurements.base.Call` it sets. It applies to those kinds
+        of test that take it.
+    asks
+        For a factor by trial: the fields of the call at a level, given the study's modes.
+    """
+
+    name: str
+    where: Literal["deployment", "trial"]
+    check: Callable[[Level], object]
+    order: Callable[[Iterable[Any]], list] = sorted
+    sets: str = ""
+    asks: Callable[[Level, Sequence[str]], Mapping[str, object]] = field(default=lambda level, among: {})
+
+
+@dataclass(frozen=True)
+class Treatment:
+    """One combination of levels that is put in place; ``twin`` is the blind second copy of the baseline.
+
+    Examples
+    --------
+    >>> Treatment({"mode": "flannel-vxlan", "nodes": 10}).label
+    'flannel-vxlan, nodes 10'
+    >>> Treatment({"mode": "host"}) == Treatment({"mode": "host"}, twin=True)
+    False
+    """
+
+    levels: Mapping[str, Level]
+    twin: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "levels", MappingProxyType(dict(self.levels)))
+
+    def __hash__(self) -> int:
+        return hash((frozenset(self.levels.items()), self.twin))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Treatment, (dict(self.levels), self.twin)  # a mapping proxy cannot be pickled
+
+    @property
+    def mode(self) -> str:
+        """The CNI mode, a factor of every treatment."""
+        return str(self.levels["mode"])
+
+    @property
+    def label(self) -> str:
+        """Its name for people: the mode, then what else is varied."""
+        others = [f"{name} {level}" for name, level in sorted(self.levels.items()) if name != "mode"]
+        return ", ".join([self.mode, *others]) + (" (twin)" if self.twin else "")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return ``{levels, twin}`` for JSON."""
+        return {"levels": dict(self.levels), "twin": self.twin}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Treatment:
+        """Read what :meth:`to_dict` wrote."""
+        return cls(data["levels"], bool(data["twin"]))
+
+
+def _mode(level: Level) -> None:
+    if level not in modes.MODES:
+        raise UnknownKey("mode", str(level), modes.MODES)
+
+
+def _one_of(*allowed: Level) -> Callable[[Level], object]:
+    def check(level: Level) -> None:
+        if level not in allowed:
+            raise ValueError(f"{level!r}; allowed: {', '.join(map(str, allowed))}")
+
+    return check
+
+
+def _whole(least: int, most: int) -> Callable[[Level], object]:
+    def check(level: Level) -> None:
+        if not isinstance(level, int) or isinstance(level, bool) or not least <= level <= most:
+            raise ValueError(f"{level!r}; it must be a whole number from {least} to {most}")
+
+    return check
+
+
+def _mss(level: Level, among: Sequence[str]) -> dict[str, object]:
+    """``equal``: what the smallest MTU among the modes leaves after the headers, for all of them."""
+    if level == "as_shipped":
+        return {"mss_bytes": None}
+    return {"mss_bytes": min(modes.get(m).pod_mtu() for m in among) - _HEADERS}
+
+
+#: name -> Factor, in the order in which treatments are listed: the first varies slowest.
+FACTORS: dict[str, Factor] = {
+    f.name: f
+    for f in (
+        Factor("mode", "deployment", _mode, modes.order),
+        Factor("nodes", "deployment", _whole(3, 250)),
+        Factor("mss", "trial", _one_of("as_shipped", "equal"), sets="mss_bytes", asks=_mss),
+        Factor(
+            "streams", "trial", _whole(1, 128), sets="streams", asks=lambda level, among: {"streams": level}
+        ),
+    )
+}
+
+
+def get(name: str) -> Factor:
+    """Return the factor called ``name``; raise UnknownKey with the known ones otherwise."""
+    try:
+        return FACTORS[name]
+    except KeyError:
+        raise UnknownKey("factor", name, FACTORS) from None
