@@ -127,9 +127,7 @@ class Mode:
 _VXLAN_PORT_LINUX, _VXLAN_PORT_IANA, _WIREGUARD_PORT, _FLANNEL_UDP_PORT = 8472, 4789, 51820, 8285
 _BPF = "where the kernel has no ipip device: a TUN named as it, with eBPF doing the encapsulation"
 _WGO = "where the kernel has no wireguard device: wireguard-go in userspace, its TUN's queue left at the TUN's own 500"
-_FELIX = (
-    "Felix's chains cut to the rules a pod's packets meet, with the pool's network in place of its ipsets"
-)
+_FELIX = "Felix's rules are those of v3.28.5; later versions leave VXLAN's outer packets untracked"
 _BIRD2 = "Debian's BIRD 2 in place of Calico's fork of BIRD 1.6; the routes it leaves are the same"
 _IGP = "the tunnel's next hops come from a second BIRD table instead of the fork's krt_tunnel"
 

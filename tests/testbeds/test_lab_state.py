@@ -121,6 +121,7 @@ THERE = {
     "calico-vxlan": [*CALICO, *VXLAN_CALICO, r"10\.244\.2\.64/26 via 10\.244\.2\.64 dev vxlan\.calico .*onlink mtu 1450"],
     "calico-vxlan-crosssubnet": [
         *CALICO, *VXLAN_CALICO, r"10\.244\.2\.64/26 via 192\.0\.2\.12 dev eth0 .*proto 80 scope global onlink *$",
+        r"10\.244\.2\.64 dev vxlan\.calico lladdr .* PERMANENT", r"dst 192\.0\.2\.12 self permanent",
     ],
     "calico-bgp-mesh": [
         *CALICO, *BIRD,
@@ -145,7 +146,6 @@ THERE = {
 ABSENT = {
     "flannel-host-gw": [r"10\.244\.3\.0/24"],  # the kernel refuses a gateway that is not on the link
     "flannel-vxlan-directrouting": [r"10\.244\.2\.0 dev flannel\.1", r"dst 192\.0\.2\.12 self"],
-    "calico-vxlan-crosssubnet": [r"10\.244\.2\.64 dev vxlan\.calico", r"dst 192\.0\.2\.12 self"],
     "calico-bgp-mesh": [r"tunl0", r"vxlan\.calico"],
 }
 #: Devices flanneld and Felix make through netlink, where nobody asks for a queue.

@@ -6,7 +6,7 @@ After ``felix/dataplane/linux`` of v3.32 and what that version was seen to leave
 from __future__ import annotations
 
 from cnilab.modes import Mode
-from cnilab.testbeds.lab import bird, rules
+from cnilab.testbeds.lab import bird, felix
 from cnilab.testbeds.lab.flannel import ipip_substitute
 from cnilab.testbeds.lab.steps import Batch, Phase, Restore, Run, Step, Sysctl
 from cnilab.testbeds.lab.topology import Node, Topology
@@ -22,7 +22,8 @@ def phases(topology: Topology, mode: Mode, kernel_path: str, routed_underlay: bo
     steps: list[Step] = []
     for node in topology.node_list:
         steps += make(topology, node, mode, kernel_path)
-        steps.append(Restore(node.name, rules.calico(mode.device)))
+        steps.append(Run(node.name, ("ipset", "restore"), stdin=felix.ip_sets(topology)))
+        steps.append(Restore(node.name, felix.rules(node, mode)))
         # after the rules, which bring connection tracking with them
         steps.append(Sysctl(node.name, {"net/netfilter/nf_conntrack_acct": "1"}, optional=True))
     out = []
@@ -54,9 +55,10 @@ def _vxlan(topology: Topology, node: Node, mode: Mode, kernel_path: str) -> list
         f"dstport {mode.port} nolearning",
         f"addr add {node.tunnel_ip}/32 dev {dev}",
         f"link set {dev} up",
-        *(f"neigh replace {n.tunnel_ip} lladdr {n.vtep_mac} dev {dev} nud permanent" for n in far),
+        # Felix keeps these for every peer, also for those it has a direct route to
+        *(f"neigh replace {n.tunnel_ip} lladdr {n.vtep_mac} dev {dev} nud permanent" for n in peers),
     ]
-    entries = tuple(f"fdb replace {n.vtep_mac} dev {dev} dst {n.ip} self permanent" for n in far)
+    entries = tuple(f"fdb replace {n.vtep_mac} dev {dev} dst {n.ip} self permanent" for n in peers)
     routes = [f"route replace {n.block} via {n.tunnel_ip} dev {dev} onlink mtu {mtu}" for n in far]
     routes += [f"route replace {n.block} via {n.ip} dev eth0 proto {PROTO_FELIX} onlink" for n in near]
     routes.append(f"route replace blackhole {node.block} proto {PROTO_FELIX}")

@@ -16,7 +16,7 @@ from cnilab.facts import Fact
 from cnilab.setup.programs import find, package_for
 from cnilab.testbeds.lab.build import built
 from cnilab.testbeds.lab.client import AgentProcess
-from cnilab.testbeds.lab.steps import FABRIC, Batch, Bpf, Phase, Restore, Step, Tun, to_ops
+from cnilab.testbeds.lab.steps import FABRIC, Batch, Bpf, Phase, Restore, Run, Step, Tun, to_ops
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,16 @@ _RULES = """\
 -A PROBE -m addrtype --src-type LOCAL -j MASQUERADE --random-fully
 COMMIT
 """
-_PROGRAMS = ("iptables-restore", "bird", "birdc", "wg", "wireguard-go")
+#: What Felix's rules need besides: sets of addresses, the reverse path and the interface's own addresses.
+_FELIX_SET = "create probe-set hash:net family inet\n"
+_FELIX_RULES = """\
+*raw
+:PROBE - [0:0]
+-A PROBE -m rpfilter --invert --validmark -j DROP
+-A PROBE -p tcp -m multiport --destination-ports 22 -m set --match-set probe-set src -j ACCEPT
+COMMIT
+"""
+_PROGRAMS = ("iptables-restore", "ipset", "bird", "birdc", "wg", "wireguard-go")
 
 
 @cache
@@ -82,6 +91,8 @@ def probe() -> Capabilities:
             attempt(name, Batch(FABRIC, (line,)))
         attempt("tun", Tun(FABRIC, "probe-t"))
         attempt("iptables-restore", Restore(FABRIC, _RULES))
+        sets = Run(FABRIC, ("ipset", "restore"), stdin=_FELIX_SET)
+        attempt("felix-rules", sets, Restore(FABRIC, _FELIX_RULES))
         for name, program in (("bpf", "ipip.bpf.o"), ("udp_proxy", "udp_proxy")):
             try:
                 path = str(built(program))
@@ -115,6 +126,8 @@ def kernel_path(mode_id: str, capabilities: Capabilities | None = None) -> tuple
         base.append("iptables-restore")
     if mode.bgp:
         base += ["bird", "birdc"]
+    if mode.plugin == "calico":
+        base += ["ipset", "felix-rules"]
     if reason := can.why_not(*base):
         return None, reason
     if mode.encapsulation == "vxlan":

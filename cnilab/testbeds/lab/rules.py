@@ -1,8 +1,7 @@
 """The netfilter rules each plugin installs, in iptables-save's form, in the plugins' own order.
 
-flannel: ``pkg/trafficmngr/iptables/iptables.go``; Calico: ``felix/rules/nat.go`` and ``static.go``, reduced to
-the rules that can touch this lab's traffic; Docker: libnetwork's bridge driver. kube-proxy's rules for one
-ClusterIP are here too.
+flannel: ``pkg/trafficmngr/iptables/iptables.go``; Docker: libnetwork's bridge driver. kube-proxy's rules for one
+ClusterIP are here too; Calico's are in :mod:`.felix`.
 """
 
 from __future__ import annotations
@@ -37,31 +36,6 @@ def flannel(node: Node) -> str:
         f"FLANNEL-FWD -d {POD_NETWORK} {forward} -j ACCEPT",
     ]
     return _table("nat", ["FLANNEL-POSTRTG"], nat) + _table("filter", ["FLANNEL-FWD"], filters)
-
-
-def calico(device: str | None) -> str:
-    """cali-nat-outgoing, the tunnel's masquerade, and the forward hooks for workload interfaces."""
-    nat = [
-        "POSTROUTING -j cali-POSTROUTING",
-        "cali-POSTROUTING -j cali-nat-outgoing",
-        # ipsets hold one pool here, so the pool's own network stands in for them
-        f"cali-nat-outgoing -s {POD_NETWORK} ! -d {POD_NETWORK} -j MASQUERADE --random-fully",
-    ]
-    if device:
-        nat.append(
-            f"cali-POSTROUTING -o {device} -m addrtype ! --src-type LOCAL --limit-iface-out "
-            "-m addrtype --src-type LOCAL -j MASQUERADE --random-fully"
-        )
-    filters = [
-        "FORWARD -j cali-FORWARD",
-        "cali-FORWARD -i cali+ -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
-        "cali-FORWARD -o cali+ -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
-        "cali-FORWARD -i cali+ -j ACCEPT",
-        "cali-FORWARD -o cali+ -j ACCEPT",
-    ]
-    return _table("nat", ["cali-POSTROUTING", "cali-nat-outgoing"], nat) + _table(
-        "filter", ["cali-FORWARD"], filters
-    )
 
 
 def docker(bridge: str, network: str, published: list[tuple[str, int, str]]) -> str:

@@ -21,8 +21,8 @@ _UNLIMITED = {"noqueue", "noop", "pfifo_fast", "fq_codel", "fq", "mq", "mqprio"}
 _PROGRAMS = {"clsact", "ingress"}
 #: The kernel's default, GSO_LEGACY_MAX_SIZE (include/linux/netdevice.h); with less, segments are cut smaller.
 _GSO_MAX_SIZE = 65536
-#: Chains that the plugins, kube-proxy and Docker hang into the built-in ones.
-_KNOWN_CHAINS = re.compile(r"-[jg] (KUBE-|FLANNEL-|cali-|CNI-|DOCKER)")
+#: Chains that the plugins, kube-proxy and Docker hang into the built-in ones, and the mark of Felix's own rules there.
+_KNOWN_CHAINS = re.compile(r"-[jg] (KUBE-|FLANNEL-|cali-|CNI-|DOCKER)|--comment \"cali:")
 _BUILT_IN = re.compile(r"^-A (PREROUTING|INPUT|FORWARD|OUTPUT|POSTROUTING) ")
 
 
