@@ -113,7 +113,14 @@ def test_its_parameters_are_plain_and_explained(path):
     )
     found = papermill.inspect_notebook(str(path))
     assert {s.target.id for s in tree} == set(found)
-    assert {"run_dir", "seed", "conf"} <= set(found)
+    rest = "".join(
+        c.source
+        for c in nbformat.read(path, as_version=4).cells
+        if c is not cells[0] and c.cell_type == "code"
+    )
+    used = {n.id for n in ast.walk(ast.parse(rest)) if isinstance(n, ast.Name)}
+    assert "run_dir" in found
+    assert set(found) <= used, "a parameter that does nothing is a promise not kept"
     assert len(found) <= 12
     assert all(
         p["help"] and p["inferred_type_name"] in ("str", "int", "float", "bool") for p in found.values()
@@ -137,12 +144,12 @@ def test_run_02_run(run_dir, tmp_path):
 
 
 def test_run_03_quality(run_dir, tmp_path):
-    execute("03_quality", tmp_path, run_dir=run_dir)
+    execute("03_quality", tmp_path, run_dir=run_dir, keep=True)
     assert "substitute_used" in set(pd.read_parquet(run_dir / "warnings.parquet")["code"])
 
 
 def test_run_04_compare(run_dir, tmp_path):
-    execute("04_compare", tmp_path, run_dir=run_dir)
+    execute("04_compare", tmp_path, run_dir=run_dir, keep=True)
     rows = pd.read_parquet(run_dir / "comparisons.parquet")
     summary = json.loads((run_dir / "summary.json").read_text())
     assert set(rows["family"]) == {"primary", "exploratory", "aa"}

@@ -53,7 +53,7 @@ def bench_moved(run: Run) -> Iterator[dict]:
     ok = run.samples[run.samples["status"] == "ok"]
     if ok.empty:
         return
-    checks = run_checks(run.samples, study.baseline, seed=study.seed)
+    checks = run_checks(run.cells, run.samples, study.baseline, seed=study.seed)
     for row in checks[checks["status"] == "flagged"].itertuples():
         first = (row.test, row.metric, row.stat) == (
             study.primary.test,
@@ -87,7 +87,7 @@ def control_differs(run: Run) -> Iterator[dict]:
     """The baseline against itself: what the bench sees though it is not there."""
     if run.samples[run.samples["status"] == "ok"].empty:
         return
-    rows = [r for r in run.comparisons.rows if r["family"] == "aa"]
+    rows = run.comparisons.controls
     if not rows:
         yield finding(
             "warning", "no A/A control: the bench's own noise is not known", remedy="aa: true in the study"

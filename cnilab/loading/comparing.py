@@ -55,16 +55,18 @@ def compare_source(
     DataError
         If the table breaks its contract, raw output names no mode, or the baseline is not to be had.
     """
-    chosen: dict[str, Any] = {k: v for k, v in view.items() if v is not None}
     sources = [str(one) for one in (source if isinstance(source, list) else [source])]
     path = Path(sources[0])
     raw = pattern is not None or mapping is not None or len(sources) > 1
     if not raw and path.is_dir() and (path / "study.yaml").exists():
-        return Run.open(path).compare(baseline=baseline, margin=margin, **chosen)
+        return Run.open(path).compare(baseline=baseline, margin=margin, **view)
     data = None if raw else _table(path)
     if data is None:
         data = _loaded(sources, pattern, mapping, tell)
-    return compare(data, _baseline(data, baseline), margin=0.05 if margin is None else margin, **chosen)
+    also = [metric] if (metric := view.get("metric")) else []
+    return compare(
+        data, _baseline(data, baseline), margin=0.05 if margin is None else margin, also=also
+    ).only(**view)
 
 
 def _table(path: Path) -> pd.DataFrame | None:

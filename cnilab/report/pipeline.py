@@ -142,7 +142,7 @@ def render(
     folder = run.path / "notebooks"
     folder.mkdir(exist_ok=True)
     for name in READING:
-        given = {"run_dir": str(run.path)} | ({"notice": notice} if name == "05_report" else {})
+        given = {"run_dir": str(run.path)} | ({"notice": notice} if name == "05_report" else {"keep": True})
         _execute(name, folder / f"{name}.ipynb", given, folder, progress)
     return export(folder / "05_report.ipynb", Path(out) if out else run.path / "report.html")
 

@@ -1,30 +1,25 @@
 """Everything a report reads, opened once from a run directory; and what comparing leaves there for it.
 
-The hand-over between notebooks is files: ``comparisons.parquet`` and ``summary.json`` from comparing,
-``warnings.parquet`` from looking the run over. What an earlier stage has not left is made anew from the raw
-files, so that a report can always be made.
+The hand-over between notebooks is files: ``comparisons.parquet`` and ``warnings.parquet`` from looking the run over.
+What an earlier stage has not left is made anew from the raw files, so that a report can always be made.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from cnilab import findings, modes
 from cnilab.report import names, words
-from cnilab.runs.files import replacing
 from cnilab.runs.run import Run
 from cnilab.runs.samples import PLACEMENTS
 from cnilab.runs.writer import RunWriter
-from cnilab.stats import Comparisons
+from cnilab.stats import Comparison
 from cnilab.stats.cells import Cells, Table
 from cnilab.study import Study
 
@@ -32,21 +27,10 @@ from cnilab.study import Study
 SCHEMA_VERSION = 2
 
 
-def save_comparisons(run: Run, found: Comparisons) -> tuple[Path, Path]:
-    """Write ``comparisons.parquet`` and ``summary.json``, each in one step, and return their paths."""
-    rows = [{k: list(v) if isinstance(v, tuple) else v for k, v in row.items()} for row in found.rows]
-    table = pa.Table.from_pylist(
-        [
-            {**r, "warnings": [json.dumps(w) for w in r["warnings"]], "reason": _json(r["reason"])}
-            for r in rows
-        ]
-    )
-    table = table.replace_schema_metadata({"schema_version": str(SCHEMA_VERSION)})
-    path = run.path / "comparisons.parquet"
-    with replacing(path) as part:
-        pq.write_table(table, part)
-    manifest = run.manifest
-    ordered = sort_rows(rows)
+def save_summary(run: Run) -> Path:
+    """Write ``summary.json``, the answer for programs, of the run's own comparisons, in one step."""
+    found, manifest = run.comparisons, run.manifest
+    ordered = sort_rows(found.rows)
     summary = {
         "schema_version": SCHEMA_VERSION,
         **{k: manifest[k] for k in ("run_id", "study", "study_hash", "plan_hash")},
@@ -56,23 +40,12 @@ def save_comparisons(run: Run, found: Comparisons) -> tuple[Path, Path]:
         "verdicts": found.header["verdicts"],
         "header": found.header,
     }
-    return path, RunWriter(run.path).write_json("summary.json", summary)
+    return RunWriter(run.path).write_json("summary.json", summary)
 
 
-def _json(value: Any) -> str | None:
-    return None if value is None else json.dumps(value, ensure_ascii=False)
-
-
-def _current(path: Path) -> bool:
-    """Whether a table is there and of this schema."""
-    if not path.exists():
-        return False
-    about = pq.read_schema(path).metadata or {}
-    return about.get(b"schema_version") == str(SCHEMA_VERSION).encode()
-
-
-def sort_rows(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def sort_rows(rows: Iterable[Comparison]) -> list[Comparison]:
     """Return rows in the catalogue's order of modes within placements from near to far."""
+    rows = list(rows)
     place = {p: i for i, p in enumerate(PLACEMENTS)}
     mode = {m: i for i, m in enumerate(modes.order([r["mode"] for r in rows]))}
     return sorted(rows, key=lambda r: (place.get(r["placement"], len(place)), mode[r["mode"]]))
@@ -92,7 +65,6 @@ class Record:
 
     run: Run
     notice: str = ""
-    _made: dict[str, Comparisons] = field(default_factory=dict, repr=False)
 
     @classmethod
     def open(cls, run_dir: str | Path, notice: str = "") -> Record:
@@ -117,34 +89,13 @@ class Record:
         return self.run.cells
 
     @cached_property
-    def rows(self) -> list[dict[str, Any]]:
+    def rows(self) -> list[Comparison]:
         """The comparisons, in the order in which they are shown."""
-        path = self.run.path / "comparisons.parquet"
-        if _current(path):
-            rows = pq.read_table(path).to_pylist()
-            rows = [
-                {
-                    **r,
-                    "warnings": [json.loads(w) for w in r["warnings"] or ()],
-                    "flags": r["flags"] or [],
-                    "reason": json.loads(r["reason"]) if r["reason"] else None,
-                }
-                for r in rows
-            ]
-        else:
-            rows = [dict(r) for r in self._compared.rows]
-        return sort_rows(rows)
-
-    @cached_property
-    def header(self) -> Mapping[str, Any]:
-        path = self.run.path / "summary.json"
-        return self.run.read_json("summary.json")["header"] if path.exists() else self._compared.header
+        return sort_rows(self.run.comparisons.rows)
 
     @property
-    def _compared(self) -> Comparisons:
-        if "it" not in self._made:
-            self._made["it"] = self.run.comparisons
-        return self._made["it"]
+    def header(self) -> Mapping[str, Any]:
+        return self.run.comparisons.header
 
     @cached_property
     def warnings(self) -> pd.DataFrame:
@@ -158,11 +109,11 @@ class Record:
     # ---- choosing ------------------------------------------------------------------------------------------
 
     @property
-    def primary(self) -> list[dict[str, Any]]:
+    def primary(self) -> list[Comparison]:
         """The declared family, without controls."""
         return [r for r in self.rows if r["family"] == "primary"]
 
-    def select(self, metric: str, stat: str = "value", test: str | None = None) -> list[dict[str, Any]]:
+    def select(self, metric: str, stat: str = "value", test: str | None = None) -> list[Comparison]:
         """Return the comparisons of one metric, stat and test."""
         return [
             r
@@ -185,20 +136,8 @@ class Record:
 
     def table(self, metric: str, stat: str, test: str | None, placement: str | None) -> Table | None:
         """Return the cells of one scenario, None if there are none."""
-        for t in self.cells.tables:
-            if (t.metric, t.stat, t.test, t.placement) == (metric, stat, test, placement):
-                return t
-        return None
-
-    @cached_property
-    def kernel_paths(self) -> dict[str, str]:
-        """Mode -> what carried its packets, several joined by ``+``; a mode never put in place is absent."""
-        out: dict[str, set[str]] = {}
-        for entry in self.manifest.get("deployments", {}).values():
-            if entry.get("kernel_path"):
-                out.setdefault(entry["mode"], set()).add(entry["kernel_path"])
-        return {m: "+".join(sorted(paths)) for m, paths in out.items()}
+        return self.cells.table(metric, stat, test=test, placement=placement)
 
     def label(self, mode: str) -> str:
         """Return a mode's name with its substitute."""
-        return names.mode_label(mode, self.kernel_paths.get(mode))
+        return names.mode_label(mode, self.run.kernel_paths.get(mode))

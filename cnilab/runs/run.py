@@ -21,8 +21,10 @@ Schema history, newest first
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +34,7 @@ import pandas as pd
 from cnilab import study as studies
 from cnilab.errors import RunDirError
 from cnilab.runs import samples as tables
+from cnilab.runs.files import digest as file_digest
 from cnilab.study import Study, recorded
 from cnilab.study.plan import Plan, Trial
 
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
     from cnilab.runs.readings import Trials
     from cnilab.stats import Comparisons
     from cnilab.stats.cells import Cells
+    from cnilab.stats.declared import Declared
 
 SCHEMA_VERSION = 2
 
@@ -109,6 +113,15 @@ class Run:
     def deployments(self) -> list[dict[str, Any]]:
         """What the manifest says of each treatment that was put in place."""
         return list(self.manifest.get("deployments", {}).values())
+
+    @property
+    def kernel_paths(self) -> dict[str, str]:
+        """Mode -> what carried its packets, several joined by ``+``; a mode never put in place is absent."""
+        carried: dict[str, set[str]] = {}
+        for entry in self.deployments:
+            if entry.get("kernel_path"):
+                carried.setdefault(entry["mode"], set()).add(entry["kernel_path"])
+        return {mode: "+".join(sorted(paths)) for mode, paths in carried.items()}
 
     def done(self) -> set[str]:
         """Trials that have been done by now, whatever came of them."""
@@ -183,20 +196,38 @@ class Run:
 
     # ---- what it says -----------------------------------------------------------------------------------
 
+    @property
+    def declared(self) -> Declared:
+        """What the study fixed before the first trial."""
+        from cnilab.stats.declared import Declared
+
+        study = self.study
+        return Declared(
+            study.primary.model_dump(), study.modes, study.placements, sequential=study.stop is not None
+        )
+
     @cached_property
     def cells(self) -> Cells:
         """One number per (block, mode) in every table."""
         from cnilab.stats.cells import collect
 
-        return collect(self.samples, modes=self.study.modes)
+        return collect(self.samples, modes=self.declared.modes, primary=self.declared.primary)
 
     @cached_property
     def comparisons(self) -> Comparisons:
-        """Every mode against the baseline, as the study declared it before the first trial."""
-        return self.compare()
+        """Every mode against the baseline, as the study declared it before the first trial.
+
+        Read from the directory if :meth:`cnilab.runs.writer.RunWriter.keep` left them there and they still belong to
+        its samples; else made anew.
+        """
+        from cnilab.stats import Comparisons
+
+        path = self.path / "comparisons.parquet"
+        kept = Comparisons.load(path, made_of=self.made_of()) if path.exists() else None
+        return self.compare() if kept is None else kept
 
     def compare(
-        self, *, baseline: str | None = None, margin: float | None = None, **view: Any
+        self, *, baseline: str | None = None, margin: float | None = None, **view: str | None
     ) -> Comparisons:
         """Compare on other terms than :attr:`comparisons`: a value to look at, never kept in the directory.
 
@@ -207,23 +238,30 @@ class Run:
         view
             ``metric``, ``test``, ``placement``, ``path``, ``stat``: which rows to show; no number depends on it.
         """
-        from cnilab.stats import compare
+        from cnilab.stats import compare_cells, unsteady_runs
+        from cnilab.stats.cells import collect
 
-        study = self.study
-        return compare(
-            self.samples,
+        study, declared, cells = self.study, self.declared, self.cells
+        asked = view.get("metric")
+        if asked and asked not in {
+            t.metric for t in cells.tables
+        }:  # one that is compared only when it is asked for
+            cells = collect(self.samples, modes=declared.modes, primary=declared.primary, also=[asked])
+        return compare_cells(
+            cells,
             baseline or study.baseline,
             margin=study.margin if margin is None else margin,
             alpha=study.alpha,
-            primary=study.primary.model_dump(),
-            planned_modes=study.modes,
-            planned_placements=study.placements,
-            margin_declared=margin is None or margin == study.margin,
-            sequential=study.stop is not None,
-            intervals=self.intervals,
+            declared=replace(declared, margin=margin is None or margin == study.margin),
+            unsteady=unsteady_runs(self.samples, self.intervals),
             provenance=self.manifest["provenance"],
-            **view,
-        )
+        ).only(**view)
+
+    def made_of(self) -> str:
+        """Return a digest of what :attr:`comparisons` are made of: the study, the samples and the intervals."""
+        parts = [self.path / name for name in ("study.yaml", "samples.parquet", "intervals.parquet")]
+        told = [file_digest(path, self.path) if path.exists() else "" for path in parts]
+        return hashlib.sha256("\n".join(told).encode()).hexdigest()
 
     # ---- files ----------------------------------------------------------------------------------------
 

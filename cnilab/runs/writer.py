@@ -13,7 +13,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cnilab.errors import RunDirError
 from cnilab.runs import readings
@@ -21,6 +21,9 @@ from cnilab.runs import samples as tables
 from cnilab.runs.files import replacing
 from cnilab.runs.run import SCHEMA_VERSION, Run
 from cnilab.study.plan import Plan, Trial
+
+if TYPE_CHECKING:
+    from cnilab.stats import Comparisons
 
 
 @contextmanager
@@ -123,6 +126,12 @@ class RunWriter:
             ):
                 tables.write(make(read), self.path / f"{name}.parquet")
         return self.run
+
+    def keep(self, comparisons: Comparisons) -> Path:
+        """Leave a run's own comparisons in its directory, for as long as its samples are what they are."""
+        path = self.path / "comparisons.parquet"
+        with _refusals_named(path):
+            return comparisons.save(path, made_of=self.run.made_of(), within=self.path)
 
     # ---- files ----------------------------------------------------------------------------------------
 

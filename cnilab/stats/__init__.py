@@ -6,8 +6,10 @@ simulations that show that the promises are kept.
 """
 
 from cnilab.stats.assumptions import run_checks
-from cnilab.stats.compare import compare
+from cnilab.stats.compare import compare, compare_cells, unsteady_runs
+from cnilab.stats.comparison import Comparison, Interval
 from cnilab.stats.comparisons import Comparisons
+from cnilab.stats.declared import Declared
 from cnilab.stats.equivalence import tost
 from cnilab.stats.multiplicity import benjamini_hochberg, holm, n_min
 from cnilab.stats.omnibus import permutation_f
@@ -21,12 +23,16 @@ from cnilab.stats.verdict import FLAGS, VERDICTS
 __all__ = [
     "FLAGS",
     "VERDICTS",
+    "Comparison",
     "Comparisons",
+    "Declared",
+    "Interval",
     "PlanSize",
     "Precision",
     "Ranking",
     "benjamini_hochberg",
     "compare",
+    "compare_cells",
     "hodges_lehmann",
     "holm",
     "n_min",
@@ -38,4 +44,5 @@ __all__ = [
     "run_checks",
     "signed_rank",
     "tost",
+    "unsteady_runs",
 ]

@@ -14,7 +14,7 @@ import pandas as pd
 from scipy.stats import kendalltau, rankdata, theilslopes
 
 from cnilab.errors import DataError
-from cnilab.stats.cells import AA_SUFFIX, Cells, Table, collect
+from cnilab.stats.cells import AA_SUFFIX, Cells, Table
 from cnilab.stats.frame import tidy
 from cnilab.stats.omnibus import permutation_p
 from cnilab.stats.pairs import differences
@@ -216,8 +216,17 @@ def check_table(
     return out
 
 
-def run_checks(samples: pd.DataFrame, baseline: str, *, seed: int = 0) -> pd.DataFrame:
+def run_checks(cells: Cells, samples: pd.DataFrame, baseline: str, *, seed: int = 0) -> pd.DataFrame:
     """Run drift, change point, position and lag-1 on every table of a study.
+
+    Parameters
+    ----------
+    cells, samples
+        The cells, and the samples they were collected from: a row's ``slot`` is its position within the block.
+    baseline
+        The mode the others are compared with.
+    seed
+        Of the permutations.
 
     Returns
     -------
@@ -225,7 +234,6 @@ def run_checks(samples: pd.DataFrame, baseline: str, *, seed: int = 0) -> pd.Dat
         ``metric, stat, test, placement, path, mode, check, status, n, p, estimate, low, high, text``; missing
         is NaN. At level 0.01 one row in a hundred is flagged by chance.
     """
-    cells: Cells = collect(samples)
     slots = _slots(samples, cells)
     rows = []
     for table in cells.tables:

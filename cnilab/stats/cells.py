@@ -1,4 +1,4 @@
-"""From rows to cells: one number a (block, mode), the only thing that counts as a sample.
+"""From rows to cells: one number per (block, mode), the only thing that counts as a sample.
 
 A trial's seconds are not samples, and neither are the runs of one deployment: they share whatever that
 deployment happened to be. Both are averaged *before* anything is compared (geometric mean on the log scale).
@@ -12,8 +12,9 @@ too few or failed trials are results and raise nothing.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,7 @@ import pandas as pd
 from cnilab.errors import DataError
 from cnilab.facts import Fact
 from cnilab.runs.samples import reason_of
+from cnilab.stats.declared import Primary, primary_of
 from cnilab.stats.frame import SCENARIO, Coded, block_codes, code, joint, read_values, refuse_twice, tidy
 from cnilab.stats.metrics import COMPARED_STATS, METRICS, describe
 from cnilab.units import unit_of
@@ -69,13 +71,57 @@ class Table:
 
 @dataclass(frozen=True)
 class Cells:
-    """All tables of a samples frame, and where each of its rows went (``counts`` sums to ``n_rows``)."""
+    """All tables of a samples frame, and where each of its rows went (``counts`` sums to ``n_rows``).
+
+    ``primary`` is the declared family as the data have it, ``not_compared`` what no table was made of.
+    """
 
     tables: tuple[Table, ...]
     modes: tuple[str, ...]
     n_rows: int
     counts: dict[str, int]
     not_compared: tuple[str, ...] = ()
+    primary: Primary | None = None
+
+    def table(
+        self, metric: str, stat: str = "value", *, test: str | None, placement: str | None
+    ) -> Table | None:
+        """Return the first table of a metric and stat in a test and placement, None if there is none."""
+        wanted = (metric, stat, test, placement)
+        return next((t for t in self.tables if (t.metric, t.stat, t.test, t.placement) == wanted), None)
+
+
+@dataclass(frozen=True)
+class _Axes:
+    """What spans the cells, and each row's ``place`` in a (mode, block) grid and its scenario."""
+
+    modes: list[str]
+    blocks: list[str]
+    scenarios: list[tuple[str | None, ...]]
+    mode: Coded
+    scenario: np.ndarray
+    place: np.ndarray
+    present: np.ndarray  # (scenarios, blocks): whether there is a row
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return len(self.scenarios), len(self.modes), len(self.blocks)
+
+    def counted(self, rows: np.ndarray) -> np.ndarray:
+        """Return how many of ``rows`` lie in each cell, whatever their metric, in :attr:`shape`."""
+        grid = len(self.modes) * len(self.blocks)
+        flat = (self.scenario * grid + self.place)[rows]
+        return np.bincount(flat, minlength=len(self.scenarios) * grid).reshape(self.shape)
+
+
+@dataclass(frozen=True)
+class _Series:
+    """The rows that are compared, and of which (metric, stat) each is; ``left`` names what is not."""
+
+    rows: np.ndarray
+    codes: np.ndarray
+    names: list[tuple[str, str]]
+    left: list[str]
 
 
 def collect(
@@ -83,7 +129,7 @@ def collect(
     *,
     modes: Sequence[str] | None = None,
     also: Sequence[str] = (),
-    primary: tuple[str | None, str, str] | None = None,
+    primary: Mapping[str, Any] | None = None,
 ) -> Cells:
     """Reduce a samples table to cells.
 
@@ -96,28 +142,43 @@ def collect(
     also
         Metrics to take although :data:`~cnilab.stats.metrics.METRICS` does not list them.
     primary
-        The declared ``(test, metric, stat)``. Its table exists even if every trial failed, and a value <= 0
-        in it raises; elsewhere such a value bars its own table alone. None: it raises everywhere.
+        The declared family (:class:`~cnilab.stats.declared.Declared`). Its table exists even if every trial
+        failed, and a value <= 0 in it raises; elsewhere such a value bars its own table alone. None: it raises
+        everywhere.
 
     Returns
     -------
     Cells
-        One :class:`Table` a (metric, stat) x (test, placement, path), those without values included.
+        One :class:`Table` per (metric, stat) x (test, placement, path), those without values included.
 
     Raises
     ------
     DataError
         On a repeated key, a value that is not finite in an ok row, a value in a row that is not ok, two units
         of one metric, a mode that was not planned, or a value <= 0 (see ``primary``).
+    UnknownKey
+        If the primary family is not in the table although its test has values.
     """
     frame = tidy(samples)
-    bare = not {"trial_id", "test", "metric", "status"} <= set(samples.columns)
+    declared = None if primary is None else primary_of(frame, primary)
     status = frame["status"].astype("str")
     if (odd := ~status.isin(("ok", "failed", "skipped", "timeout"))).any():
         raise DataError(f"status {status[odd].iloc[0]!r}; allowed: ok, failed, skipped, timeout")
     ok = (status == "ok").to_numpy(dtype=bool)
     values = read_values(frame, ok)
+    axes = _axes(frame, modes)
+    bare = not {"trial_id", "test", "metric", "status"} <= set(samples.columns)
+    known = None if bare else {*METRICS, *also, *([declared.metric] if declared else ())}
+    series = _series(frame, ok, known, declared)
+    runs, means = _averaged(axes, series, _on_scale(frame, values, axes, series, declared), frame)
+    tables = _tables(frame, values, ok, status, axes, series, declared, runs, means)
+    counts = {"compared": len(series.rows), "not_compared": int(ok.sum()) - len(series.rows)}
+    counts |= {name: int((status == name).sum()) for name in ("failed", "skipped", "timeout")}
+    return Cells(tuple(tables), tuple(axes.modes), len(frame), counts, tuple(series.left), declared)
 
+
+def _axes(frame: pd.DataFrame, modes: Sequence[str] | None) -> _Axes:
+    """Code modes (in the plan's order), blocks (in time) and scenarios."""
     mode = code(frame["mode"])
     names = list(mode.names) if modes is None else list(dict.fromkeys(modes))
     # Controls are measured under a label of their own that a plan need not list.
@@ -130,84 +191,113 @@ def collect(
     block = block_codes(frame)
     parts = [code(frame[c].fillna("")) for c in SCENARIO]
     scenario, where = joint([p.codes for p in parts], [len(p.names) for p in parts])
-    scenarios = [tuple(p.names[i] or None for p, i in zip(parts, at)) for at in where]
-    metric, stat = code(frame["metric"].where(ok)), code(frame["stat"].fillna("value"))
-    known = {*METRICS, *also}
-    taken = np.array([bare or m in known for m in metric.names] + [False])[metric.codes]
-    taken &= np.array([s in COMPARED_STATS for s in stat.names])[stat.codes] & ok
-    left = sorted(
-        {f"{frame['metric'][i]} ({frame['stat'][i]})" for i in _first_of_each(metric, stat, ok & ~taken)}
+    n_blocks = len(block.names)
+    there = np.bincount(scenario * n_blocks + block.codes, minlength=len(where) * n_blocks) > 0
+    return _Axes(
+        modes=[str(name) for name in names],
+        blocks=block.names,
+        scenarios=[tuple(p.names[i] or None for p, i in zip(parts, at)) for at in where],
+        mode=mode,
+        scenario=scenario,
+        place=mode.codes * n_blocks + block.codes,
+        present=there.reshape(len(where), n_blocks),
     )
 
-    n_modes, n_blocks = len(names), len(block.names)
-    place = mode.codes * n_blocks + block.codes
-    size = n_modes * n_blocks
-    rows = np.flatnonzero(taken)
-    series, kinds = joint([metric.codes[rows], stat.codes[rows]], [len(metric.names), len(stat.names)])
-    series_names = [(str(metric.names[m]), str(stat.names[s])) for m, s in kinds]
-    if primary is not None and primary[1:] not in series_names:
-        series_names.append((primary[1], primary[2]))
-    trial = code(frame["trial_id"], sort=False).codes
-    cell = (series * len(scenarios) + scenario[rows]) * size + place[rows]
-    refuse_twice(frame, rows, cell * (int(trial.max()) + 1) + trial[rows])
 
-    logs = np.array([describe(m).scale == "log" for m, _ in series_names] or [False])[series]
-    x = values[rows]
+def _series(frame: pd.DataFrame, ok: np.ndarray, known: set[str] | None, declared: Primary | None) -> _Series:
+    """Choose the rows of known metrics (None: of all) and compared stats, and say what is left."""
+    metric, stat = code(frame["metric"].where(ok)), code(frame["stat"].fillna("value"))
+    taken = np.array([known is None or m in known for m in metric.names] + [False])[metric.codes]
+    taken &= np.array([s in COMPARED_STATS for s in stat.names])[stat.codes] & ok
+    left = {f"{frame['metric'][i]} ({frame['stat'][i]})" for i in _first_of_each(metric, stat, ok & ~taken)}
+    rows = np.flatnonzero(taken)
+    codes, kinds = joint([metric.codes[rows], stat.codes[rows]], [len(metric.names), len(stat.names)])
+    names = [(str(metric.names[m]), str(stat.names[s])) for m, s in kinds]
+    if declared is not None and (declared.metric, declared.stat) not in names:
+        names.append((declared.metric, declared.stat))
+    return _Series(rows, codes, names, sorted(left))
+
+
+def _on_scale(
+    frame: pd.DataFrame, values: np.ndarray, axes: _Axes, series: _Series, declared: Primary | None
+) -> np.ndarray:
+    """Return the compared values, the logarithm where ratios are compared; raise where one has none that needs it."""
+    x = values[series.rows]
+    logs = np.array([describe(m).scale == "log" for m, _ in series.names] or [False])[series.codes]
     low = logs & (x <= 0)
     for i in np.flatnonzero(low):
-        test = scenarios[scenario[rows[i]]][0]
-        if primary is None or (test, *series_names[series[i]]) == primary:
+        row = series.rows[i]
+        name = (axes.scenarios[axes.scenario[row]][0], *series.names[series.codes[i]])
+        if declared is None or name == declared.name:
             raise DataError(
-                f"value {float(x[i])} of {series_names[series[i]][0]}, mode {frame['mode'][rows[i]]}, block "
-                f"{frame['block'][rows[i]]}: it is compared as a ratio, which needs values above 0; a trial "
-                "that delivered nothing has status failed and a reason"
+                f"value {float(x[i])} of {name[1]}, mode {frame['mode'][row]}, block {frame['block'][row]}: it is "
+                "compared as a ratio, which needs values above 0; a trial that delivered nothing has status failed "
+                "and a reason"
             )
-    fit = np.where(logs, np.log(np.where(low, 1.0, np.where(logs, x, 1.0))), x)
+    return np.where(logs, np.log(np.where(low, 1.0, np.where(logs, x, 1.0))), x)
 
-    failing, skipping = _charges(frame, status)
-    n_failed = np.bincount((scenario * size + place)[failing], minlength=len(scenarios) * size)
-    n_skipped = np.bincount((scenario * size + place)[skipping], minlength=len(scenarios) * size)
-    present = np.bincount(scenario * n_blocks + block.codes, minlength=len(scenarios) * n_blocks) > 0
-    bins = len(series_names) * len(scenarios) * size
+
+def _averaged(
+    axes: _Axes, series: _Series, fit: np.ndarray, frame: pd.DataFrame
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return how many runs are in each cell and their mean, (series x scenarios, modes, blocks); NaN where none."""
+    n_scenarios, n_modes, n_blocks = axes.shape
+    size = n_modes * n_blocks
+    cell = (series.codes * n_scenarios + axes.scenario[series.rows]) * size + axes.place[series.rows]
+    trial = code(frame["trial_id"], sort=False).codes
+    refuse_twice(frame, series.rows, cell * (int(trial.max()) + 1) + trial[series.rows])
+    bins = len(series.names) * n_scenarios * size
     runs = np.bincount(cell, minlength=bins).reshape(-1, n_modes, n_blocks)
     with np.errstate(invalid="ignore"):
-        means = np.bincount(cell, weights=fit, minlength=bins).reshape(runs.shape) / np.where(
-            runs, runs, np.nan
-        )
+        sums = np.bincount(cell, weights=fit, minlength=bins).reshape(runs.shape)
+        return runs, sums / np.where(runs, runs, np.nan)
 
-    reasons = _reasons(frame, ~ok, scenario, len(scenarios))
-    varies = {c: _variants(frame[c], scenario, mode, len(scenarios)) for c in ("kernel_path", "tool_version")}
-    units = _units(frame, rows, series, series_names)
-    requests = _requests(frame, values, ok, scenario)
-    tests_of = {
-        s: {scenarios[c][0] for c in np.unique(scenario[rows[series == s]])} for s in range(len(series_names))
-    }
-    if primary is not None:
-        tests_of[series_names.index((primary[1], primary[2]))].add(primary[0])
+
+def _tables(
+    frame: pd.DataFrame,
+    values: np.ndarray,
+    ok: np.ndarray,
+    status: pd.Series,
+    axes: _Axes,
+    series: _Series,
+    declared: Primary | None,
+    runs: np.ndarray,
+    means: np.ndarray,
+) -> list[Table]:
+    """Cut the averages into tables, each with what failed, what varied and why a mode is absent."""
+    n_scenarios = len(axes.scenarios)
+    failing, skipping = _charges(frame, status)
+    failed, skipped = axes.counted(failing), axes.counted(skipping)
+    reasons = _reasons(frame, ~ok, axes.scenario, n_scenarios)
+    carried = _variants(frame["kernel_path"], axes.scenario, axes.mode, n_scenarios)
+    versions = _variants(frame["tool_version"], axes.scenario, axes.mode, n_scenarios)
+    units = _units(frame, series.rows, series.codes, series.names)
+    requests = _requests(frame, values, ok, axes.scenario)
+    x, where = values[series.rows], axes.scenario[series.rows]
     tables = []
-    for s, (metric_name, stat_name) in enumerate(series_names):
-        for c, (test, placement, path) in enumerate(scenarios):
-            if test not in tests_of[s]:
+    for s, (metric, stat) in enumerate(series.names):
+        own = series.codes == s
+        tests = {axes.scenarios[c][0] for c in np.unique(where[own])}
+        if declared is not None and (metric, stat) == (declared.metric, declared.stat):
+            tests.add(declared.test)
+        unfit = own & (x <= 0) if describe(metric).scale == "log" else np.zeros(len(x), dtype=bool)
+        for c, (test, placement, path) in enumerate(axes.scenarios):
+            if test not in tests:
                 continue
-            keep = np.flatnonzero(present[c * n_blocks : (c + 1) * n_blocks])
-            here = s * len(scenarios) + c
-            charged = n_failed.reshape(-1, n_modes, n_blocks)[c], n_skipped.reshape(-1, n_modes, n_blocks)[c]
-            wrong = np.flatnonzero(low & (series == s) & (scenario[rows] == c)) if low.any() else rows[:0]
+            keep = np.flatnonzero(axes.present[c])
+            at = s * n_scenarios + c
+            wrong = x[unfit & (where == c)] if unfit.any() else x[:0]
             tables.append(
                 Table(
-                    metric=str(metric_name), stat=str(stat_name), test=test, placement=placement, path=path,
-                    unit=units[s], modes=tuple(map(str, names)), blocks=tuple(block.names[b] for b in keep),
-                    values=means[here][:, keep], runs=runs[here][:, keep],
-                    failed=charged[0][:, keep],
-                    skipped=charged[1][:, keep],
-                    reasons=reasons[c], kernel_paths=varies["kernel_path"][c],
-                    versions=varies["tool_version"][c],
-                    nonpositive=float(x[wrong[0]]) if len(wrong) else None, requests=requests.get(c),
+                    metric=metric, stat=stat, test=test, placement=placement, path=path, unit=units[s],
+                    modes=tuple(axes.modes), blocks=tuple(axes.blocks[b] for b in keep),
+                    values=means[at][:, keep], runs=runs[at][:, keep],
+                    failed=failed[c][:, keep], skipped=skipped[c][:, keep],
+                    reasons=reasons[c], kernel_paths=carried[c], versions=versions[c],
+                    nonpositive=float(wrong[0]) if len(wrong) else None, requests=requests.get(c),
                 )
             )  # fmt: skip
-    counts = {"compared": int(taken.sum()), "not_compared": int((ok & ~taken).sum())}
-    counts |= {name: int((status == name).sum()) for name in ("failed", "skipped", "timeout")}
-    return Cells(tuple(tables), tuple(map(str, names)), len(frame), counts, tuple(left))
+    return tables
 
 
 def _first_of_each(metric: Coded, stat: Coded, mask: np.ndarray) -> np.ndarray:
@@ -238,7 +328,7 @@ def _reasons(frame: pd.DataFrame, bad: np.ndarray, scenario: np.ndarray, n: int)
 def _variants(
     column: pd.Series, scenario: np.ndarray, mode: Coded, n: int
 ) -> list[dict[str, tuple[str, ...]]]:
-    """Return, a scenario, each mode's distinct values of a column that ought not to vary."""
+    """For each scenario, return each mode's distinct values of a column that ought not to vary."""
     out: list[dict[str, tuple[str, ...]]] = [{} for _ in range(n)]
     coded = code(column)
     there = coded.codes >= 0
@@ -272,7 +362,7 @@ def _units(frame: pd.DataFrame, rows: np.ndarray, series: np.ndarray, names: lis
 def _requests(
     frame: pd.DataFrame, values: np.ndarray, ok: np.ndarray, scenario: np.ndarray
 ) -> dict[int, float]:
-    """Return, a scenario, the fewest requests behind one trial: rate x duration, where both are known."""
+    """For each scenario, return the fewest requests behind one trial: rate x measured time, where both are known."""
     metric = frame["metric"].astype("str")
     rated = ok & metric.isin(("transaction_rate_per_s", "request_rate_per_s")).to_numpy(dtype=bool)
     if not rated.any():

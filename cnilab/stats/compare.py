@@ -22,12 +22,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cnilab.errors import UnknownKey
 from cnilab.stats.cells import AA_SUFFIX, Cells, Table, collect
-from cnilab.stats.comparison import Comparison
 from cnilab.stats.comparisons import Comparisons
+from cnilab.stats.declared import Declared, Primary
 from cnilab.stats.equivalence import log_margin
-from cnilab.stats.family import compared_modes, controls, declare, scenarios_planned
+from cnilab.stats.family import compared_modes, controls, scenarios_planned
 from cnilab.stats.metrics import describe
 from cnilab.stats.pairs import Family, Outcome, analyse
 from cnilab.stats.ratio import check_alpha
@@ -38,24 +37,18 @@ from cnilab.stats.stopping import SEQUENTIAL
 from cnilab.stats.subjects import Subject, subject
 from cnilab.stats.verdict import FLAGS, is_difference
 
+NOTHING = Declared()
+
 
 def compare(
     samples: pd.DataFrame,
     baseline: str,
     *,
-    metric: str | None = None,
-    test: str | None = None,
-    placement: str | None = None,
-    path: str | None = None,
-    stat: str | None = None,
     margin: float = 0.05,
     alpha: float = 0.05,
-    primary: Mapping[str, Any] | None = None,
-    planned_modes: Sequence[str] | None = None,
-    planned_placements: Sequence[str] | None = None,
+    declared: Declared = NOTHING,
+    also: Sequence[str] = (),
     kernel_paths: Mapping[str, str] | None = None,
-    margin_declared: bool = True,
-    sequential: bool = False,
     intervals: pd.DataFrame | None = None,
     provenance: Mapping[str, Any] | None = None,
 ) -> Comparisons:
@@ -68,25 +61,16 @@ def compare(
         ``metric``, ``test``, ``placement``, ``path``, ``stat``, ``run``, ``status``, ``reason``, ``unit``).
     baseline
         The mode the others are measured against. ``<baseline>#aa`` is its blind second measurement.
-    metric, test, placement, path, stat
-        Show only such rows; the numbers in them do not change. A ``metric`` asked for by name is compared
-        even if it is not in the table of metrics.
     margin
         δ > 0: ratios within [1/(1+δ), 1+δ] are practically the same.
     alpha
         Family-wise error rate, 0 < alpha < 1.
-    primary
-        ``{"test": …, "metric": …}`` and optionally ``placement``, ``path``, ``stat``: the family declared
-        before the first trial.
-    planned_modes, planned_placements
-        What the study planned. A mode or placement without a single row still counts in the families.
+    declared
+        What was fixed before the first trial: the primary family, what was planned, whether the margin was.
+    also
+        Metrics to compare although they are not in the table of metrics.
     kernel_paths
         Mode -> ``native``, ``ebpf`` or ``userspace``, for tables without that column.
-    margin_declared
-        False stamps every row ``post_hoc_margin``.
-    sequential
-        True if the number of blocks was decided by looking at the precision reached: then 0.7 ``alpha`` is
-        used throughout, which keeps the promised coverage.
     intervals
         The per-second series; with them, a mode whose runs change level in mid-run is not comparable.
     provenance
@@ -95,12 +79,13 @@ def compare(
     Returns
     -------
     Comparisons
-        One row a comparison, with text and HTML forms, ``rows``, ``frame`` and ``to_json()``.
+        One row per comparison, with text and HTML forms, ``rows``, ``frame`` and ``to_json()``;
+        :meth:`~cnilab.stats.comparisons.Comparisons.only` chooses rows.
 
     Raises
     ------
     UnknownKey
-        If the baseline, or a value to restrict to, is not in the table.
+        If the baseline or the primary family is not in the table.
     DataError
         If the table breaks its contract (see :func:`cnilab.stats.cells.collect`), there is nothing to compare
         the baseline with, or ``margin`` or ``alpha`` is out of range.
@@ -112,57 +97,92 @@ def compare(
     >>> compare(frame, "a").rows[0]["verdict"]
     'insufficient_n'
     """
-    lam, level = log_margin(margin), check_alpha(alpha) * (SEQUENTIAL if sequential else 1.0)
-    declared, within = declare(samples, dict(primary)) if primary is not None else (None, {})
-    also = [m for m in (metric, declared[1] if declared else None) if m]
-    cells = collect(samples, modes=planned_modes, also=also, primary=declared)
+    log_margin(margin), check_alpha(alpha)  # a wrong one is told before a large table is read
+    cells = collect(samples, modes=declared.modes, also=also, primary=declared.primary)
+    return compare_cells(
+        cells, baseline, margin=margin, alpha=alpha, declared=declared, kernel_paths=kernel_paths,
+        unsteady=unsteady_runs(samples, intervals), provenance=provenance,
+    )  # fmt: skip
+
+
+def compare_cells(
+    cells: Cells,
+    baseline: str,
+    *,
+    margin: float = 0.05,
+    alpha: float = 0.05,
+    declared: Declared = NOTHING,
+    kernel_paths: Mapping[str, str] | None = None,
+    unsteady: Mapping[tuple, float] | None = None,
+    provenance: Mapping[str, Any] | None = None,
+) -> Comparisons:
+    """Compare as :func:`compare` does, from cells that were collected already.
+
+    ``unsteady`` is what :func:`unsteady_runs` says of the samples behind them.
+    """
+    log_margin(margin)
+    level = check_alpha(alpha) * (SEQUENTIAL if declared.sequential else 1.0)
     compared = compared_modes(cells, baseline)
-    if declared is None and len({(t.test, t.metric, t.stat) for t in cells.tables}) == 1:
-        declared = (cells.tables[0].test, cells.tables[0].metric, cells.tables[0].stat)
-
-    shaky = _unsteady(samples, intervals)
-    sizes = scenarios_planned(cells, planned_placements)
-    subjects: list[Subject] = []
-    for table in cells.tables:
-        name = (table.test, table.metric, table.stat)
-        first = name == declared and all(getattr(table, k) == v for k, v in within.items())
-        m = len(compared) * sum(
-            1
-            for where in sizes[table.test]
-            if not first or all(dict(where)[k] == v for k, v in within.items())
-        )
-        family = Family(("primary" if first else "exploratory", *name), max(m, 1), explored=not first)
-        about = describe(table.metric)
-        bound = lam if about.scale == "log" else about.margin
-        for mode in compared:
-            subjects.append(subject(table, mode, baseline, family, bound, kernel_paths, shaky))
-        for label in controls(cells):
-            own = Family(("aa", *name, table.placement, table.path, label), 1)
-            stem = label.removesuffix(AA_SUFFIX)
-            subjects.append(subject(table, label, stem, own, bound, kernel_paths, shaky))
-
+    primary = cells.primary or _only_one(cells)
+    subjects = _subjects(cells, baseline, compared, primary, margin, declared, kernel_paths, unsteady)
     outcomes = [
         replace(o, verdict="not_comparable") if s.absent and FLAGS[s.absent].settled else o
         for s, o in zip(subjects, analyse([s.pair for s in subjects], level))
     ]
-    outcomes = under_failures(subjects, outcomes, level)
-    without_outliers(subjects, outcomes, level)
-    _mark_controls(subjects, outcomes)
-    rows = report_rows(subjects, outcomes, centres(cells.tables, level), margin, level, margin_declared)
+    subjects, outcomes = under_failures(subjects, outcomes, level)
+    subjects = _marked_by_controls(without_outliers(subjects, outcomes, level), outcomes)
+    rows = report_rows(subjects, outcomes, centres(cells.tables, level), margin, level, declared.margin)
     unreliable = [
-        r for t in _one_a_scenario(cells) for mode in compared if (r := reliability(t, mode, baseline))
+        r for t in _one_per_scenario(cells) for mode in compared if (r := reliability(t, mode, baseline))
     ]
     header = headline(
-        cells, rows, baseline=baseline, declared=declared, within=within, margin=margin, alpha=alpha,
-        level=level, margin_declared=margin_declared, sequential=sequential, compared=compared,
-        unreliable=unreliable, provenance=provenance,
+        cells, rows, baseline=baseline, primary=primary, margin=margin, alpha=alpha, level=level,
+        declared=declared, compared=compared, unreliable=unreliable, provenance=provenance,
     )  # fmt: skip
-    shown = _restrict(rows, metric=metric, test=test, placement=placement, path=path, stat=stat)
-    return Comparisons(tuple(shown), header, cells, level)
+    return Comparisons(tuple(rows), header)
 
 
-def _mark_controls(subjects: list[Subject], outcomes: list[Outcome]) -> None:
-    """Let every row of a table know what the table's A/A control says of the bench."""
+def _only_one(cells: Cells) -> Primary | None:
+    """Return the one test, metric and stat of data that hold no other: there was nothing to choose from."""
+    names = {(t.test, t.metric, t.stat) for t in cells.tables}
+    return Primary(*names.pop()) if len(names) == 1 else None
+
+
+def _subjects(
+    cells: Cells,
+    baseline: str,
+    compared: Sequence[str],
+    primary: Primary | None,
+    margin: float,
+    declared: Declared,
+    kernel_paths: Mapping[str, str] | None,
+    unsteady: Mapping[tuple, float] | None,
+) -> list[Subject]:
+    """Pair every mode with the baseline, and every control with its own mode, each in its family."""
+    sizes = scenarios_planned(cells, declared.placements)
+    subjects: list[Subject] = []
+    for table in cells.tables:
+        name = (table.test, table.metric, table.stat)
+        first = primary is not None and primary.covers(table)
+        planned = [
+            where for where in sizes[table.test] if not first or not primary or primary.allows(dict(where))
+        ]
+        kind = "primary" if first else "exploratory"
+        family = Family((kind, *name), max(len(compared) * len(planned), 1), explored=not first)
+        about = describe(table.metric)
+        bound = log_margin(margin) if about.scale == "log" else about.margin
+        for mode in compared:
+            subjects.append(subject(table, mode, baseline, family, bound, kernel_paths, unsteady))
+        for label in controls(cells):
+            own = Family(("aa", *name, table.placement, table.path, label), 1)
+            stem = label.removesuffix(AA_SUFFIX)
+            subjects.append(subject(table, label, stem, own, bound, kernel_paths, unsteady))
+    return subjects
+
+
+def _marked_by_controls(subjects: list[Subject], outcomes: list[Outcome]) -> list[Subject]:
+    """Let every comparison of a table know what the table's A/A control says of the bench."""
+    marked = list(subjects)
     for s, outcome in zip(subjects, outcomes):
         if s.pair.family.name[0] != "aa":
             continue
@@ -170,12 +190,14 @@ def _mark_controls(subjects: list[Subject], outcomes: list[Outcome]) -> None:
         wide = (outcome.high - outcome.low) / 2
         if s.pair.lam is not None and np.isfinite(wide) and wide > s.pair.lam:
             marks.append("margin_below_noise")
-        for other in subjects:
+        for i, other in enumerate(marked):
             if other.table is s.table and s.baseline in (other.mode, other.baseline):
-                other.flags.extend(marks)
+                marked[i] = other.flagged(*marks)
+    return marked
 
 
-def _unsteady(samples: pd.DataFrame, intervals: pd.DataFrame | None) -> dict[tuple, float]:
+def unsteady_runs(samples: pd.DataFrame, intervals: pd.DataFrame | None) -> dict[tuple, float]:
+    """Return the share of runs that changed level, by (test, placement, path, mode, metric), where it is known."""
     if intervals is None or intervals.empty:
         return {}
     share = unsteady_share(samples, intervals)
@@ -186,20 +208,9 @@ def _unsteady(samples: pd.DataFrame, intervals: pd.DataFrame | None) -> dict[tup
     }
 
 
-def _one_a_scenario(cells: Cells) -> list[Table]:
-    """Return one table a scenario: failures are charged to the scenario, not to a metric."""
+def _one_per_scenario(cells: Cells) -> list[Table]:
+    """Return one table per scenario: failures are charged to the scenario, not to a metric."""
     seen: dict[tuple, Table] = {}
     for t in cells.tables:
         seen.setdefault((t.test, t.placement, t.path), t)
     return list(seen.values())
-
-
-def _restrict(rows: list[Comparison], **wanted: str | None) -> list[Comparison]:
-    for key, value in wanted.items():
-        if value is None:
-            continue
-        known = sorted({str(row[key]) for row in rows if row[key] is not None})
-        if str(value) not in known:
-            raise UnknownKey(key, value, known)
-        rows = [row for row in rows if row[key] == value]
-    return rows

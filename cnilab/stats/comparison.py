@@ -1,14 +1,19 @@
 """One comparison as a value: everything it says, unrounded, with nothing missing disguised as a number.
 
 Its keys are a contract (programs read them), and are a mapping's keys here too: ``row["ci_low"]`` is
-``row.ci.low``. All of a study together are :class:`cnilab.stats.comparisons.Comparisons`; nothing is computed here.
+``row.ci.low``. How it is kept in a file is written here too, beside the keys. All of a study together are
+:class:`cnilab.stats.comparisons.Comparisons`; nothing is computed here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 class Interval(NamedTuple):
@@ -122,3 +127,46 @@ KEYS: dict[str, tuple[str, int | None]] = {
 }
 #: Keys that hold several values.
 LISTS = ("flags", "warnings", "outlier_blocks")
+
+#: Annotation of a field -> how its keys are kept in a file. What is no plain value is kept as JSON text.
+_KEPT = {
+    "str": "string", "str | None": "string", "int": "int64", "int | None": "int64",
+    "float": "float64", "float | None": "float64", "Interval": "float64", "tuple[str, ...]": "strings",
+}  # fmt: skip
+
+
+def to_table(rows: Iterable[Comparison]) -> pa.Table:
+    """Return comparisons as a table of a fixed schema, one column per key, so that an empty column keeps its type."""
+    import pyarrow as pa
+
+    kinds = {key: _KEPT.get(_ANNOTATIONS[name], "json") for key, (name, _) in KEYS.items()}
+    types = {
+        "strings": pa.list_(pa.string()),
+        "json": pa.string(),
+        "int64": pa.int64(),
+        "float64": pa.float64(),
+    }
+    schema = pa.schema([(key, types.get(kind, pa.string())) for key, kind in kinds.items()])
+    kept = [
+        {key: _packed(row[key]) if kind == "json" else row[key] for key, kind in kinds.items()}
+        for row in rows
+    ]
+    return pa.Table.from_pylist(kept, schema=schema)
+
+
+def from_table(table: pa.Table) -> tuple[Comparison, ...]:
+    """Read what :func:`to_table` made; nothing is lost on the way."""
+    packed = [key for key, (name, _) in KEYS.items() if _ANNOTATIONS[name] not in _KEPT]
+    return tuple(
+        Comparison.from_dict(
+            row | {key: None if row[key] is None else json.loads(row[key]) for key in packed}
+        )
+        for row in table.to_pylist()
+    )
+
+
+def _packed(value: Any) -> str | None:
+    return None if value is None else json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+_ANNOTATIONS = {about.name: str(about.type) for about in fields(Comparison)}

@@ -7,21 +7,25 @@ hold them as they are.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from html import escape
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from cnilab import digits
-from cnilab.errors import DataError
+from cnilab.errors import DataError, UnknownKey
 from cnilab.facts import Fact
 from cnilab.layout import columns, html_table
-from cnilab.stats.cells import Cells
-from cnilab.stats.comparison import Comparison
+from cnilab.runs.files import replacing
+from cnilab.stats.comparison import Comparison, from_table, to_table
 
+#: Of what a program reads (:meth:`Comparisons.to_dict`).
 SCHEMA_VERSION = 1
+#: Of the file; 1 had no header, and is made anew.
+FILE_SCHEMA_VERSION = 2
 _TABLE = ("family", "test", "metric", "stat", "placement", "path", "baseline")
 
 
@@ -35,16 +39,10 @@ class Comparisons:
         The comparisons. Missing is None; no number is rounded, NaN or infinite.
     header
         What holds for all rows.
-    cells
-        The cells behind them, for further questions (omnibus, ranking, figures).
-    level
-        The level used.
     """
 
     rows: tuple[Comparison, ...]
-    header: dict[str, Any]
-    cells: Cells = field(repr=False)
-    level: float = 0.05
+    header: Mapping[str, Any]
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -63,13 +61,51 @@ class Comparisons:
         """Return ``{"schema_version", "header", "rows"}``, clean for JSON."""
         return {
             "schema_version": SCHEMA_VERSION,
-            "header": self.header,
+            "header": dict(self.header),
             "rows": [row.to_dict() for row in self.rows],
         }
 
     def to_json(self, *, indent: int | None = None) -> str:
         """Return :meth:`to_dict` as JSON text, every number unrounded."""
         return json.dumps(self.to_dict(), indent=indent, allow_nan=False, ensure_ascii=False)
+
+    def save(self, path: str | Path, *, made_of: str | None = None, within: Path | None = None) -> Path:
+        """Write rows and header to one parquet file, in one step.
+
+        Parameters
+        ----------
+        path
+            The file; it is replaced.
+        made_of
+            A digest of what the comparisons were made of, by which a reader knows whether they still hold.
+        within
+            The folder below which no link is followed; by default the file's own.
+        """
+        import pyarrow.parquet as pq
+
+        path = Path(path)
+        about = {
+            "schema_version": str(FILE_SCHEMA_VERSION),
+            "header": json.dumps(self.header, allow_nan=False),
+        }
+        about |= {} if made_of is None else {"made_of": made_of}
+        with replacing(path, within) as part:
+            pq.write_table(to_table(self.rows).replace_schema_metadata(about), part)
+        return path
+
+    @classmethod
+    def load(cls, path: str | Path, *, made_of: str | None = None) -> Comparisons | None:
+        """Read what :meth:`save` wrote; None where it is of another schema or was made of something else."""
+        import pyarrow.parquet as pq
+
+        table = pq.read_table(path)
+        about = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
+        if about.get("schema_version") != str(FILE_SCHEMA_VERSION) or made_of not in (
+            None,
+            about.get("made_of"),
+        ):
+            return None
+        return cls(from_table(table), json.loads(about["header"]))
 
     def row(self, mode: str, **where: str) -> Comparison:
         """Return the one row of ``mode`` that matches, as in ``row("calico-ipip", placement="same_subnet")``.
@@ -86,30 +122,43 @@ class Comparisons:
             )
         return found[0]
 
-    def by_placement(
-        self, metric: str | None = None, test: str | None = None, *, value: str = "verdict"
-    ) -> pd.DataFrame:
-        """Return mode x placement for one metric and test: ``verdict``, ``ratio`` or any other key of a row.
+    def only(self, **where: str | None) -> Comparisons:
+        """Return the same result with fewer rows, as in ``only(metric="rtt_s", placement="same_subnet")``.
+
+        A view: no number depends on it, and the header stays that of all rows. None restricts nothing.
 
         Raises
         ------
-        DataError
-            If the choice still holds more than one table (path, stat); the message lists them.
+        UnknownKey
+            If a value is not there.
         """
-        rows = [
-            r for r in self.rows
-            if r["family"] != "aa" and metric in (None, r["metric"]) and test in (None, r["test"])
-        ]  # fmt: skip
-        kinds = sorted({(str(r["test"]), r["metric"], r["stat"], str(r["path"])) for r in rows})
-        if len(kinds) != 1:
-            raise DataError(
-                f"{len(kinds)} tables match metric={metric!r}, test={test!r}: {kinds}; choose one"
-            )
-        modes = list(dict.fromkeys(r["mode"] for r in rows))
-        places = list(dict.fromkeys(r["placement"] for r in rows))
-        at = {(r["mode"], r["placement"]): r[value] for r in rows}
-        data = {place: [at.get((mode, place)) for mode in modes] for place in places}
-        return pd.DataFrame(data, index=pd.Index(modes, name="mode"), dtype=object)
+        rows = self.rows
+        for key, value in where.items():
+            if value is None:
+                continue
+            known = sorted({str(row[key]) for row in rows if row[key] is not None})
+            if str(value) not in known:
+                raise UnknownKey(key, value, known)
+            rows = tuple(row for row in rows if row[key] == value)
+        return replace(self, rows=rows)
+
+    @property
+    def primary(self) -> tuple[Comparison, ...]:
+        """The declared family, without controls."""
+        return tuple(row for row in self.rows if row.family == "primary")
+
+    @property
+    def controls(self) -> tuple[Comparison, ...]:
+        """The A/A rows: the baseline against itself."""
+        return tuple(row for row in self.rows if row.family == "aa")
+
+    def select(self, metric: str, stat: str = "value", test: str | None = None) -> tuple[Comparison, ...]:
+        """Return the comparisons of one metric and stat (in one test), without controls; none if there are none."""
+        return tuple(
+            row
+            for row in self.rows
+            if row.family != "aa" and (row.metric, row.stat) == (metric, stat) and test in (None, row.test)
+        )
 
     def groups(self) -> list[list[Comparison]]:
         """Return the rows table by table, in the order they are shown."""

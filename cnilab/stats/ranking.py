@@ -21,7 +21,7 @@ from cnilab.facts import Fact
 from cnilab.layout import columns, html_table
 from cnilab.stats.cells import Table, collect
 from cnilab.stats.equivalence import log_margin
-from cnilab.stats.family import controls, declare
+from cnilab.stats.family import controls
 from cnilab.stats.letters import compact_letters, rank_intervals
 from cnilab.stats.metrics import describe
 from cnilab.stats.omnibus import Omnibus, permutation_f
@@ -175,7 +175,7 @@ def rank(
         )
     family = Family(("rank",), planned * (planned - 1) // 2)
     subjects = [subject(table, a, b, family, bound, kernel_paths) for a, b in combinations(ranked, 2)]
-    outcomes = under_failures(subjects, analyse([s.pair for s in subjects], level), level)
+    subjects, outcomes = under_failures(subjects, analyse([s.pair for s in subjects], level), level)
     k, sign = len(ranked), -1.0 if about.direction == "lower" else 1.0
     better = np.zeros((k, k), dtype=bool)
     matrix = pd.DataFrame("", index=pd.Index(ranked, name="mode"), columns=ranked, dtype=object)
@@ -237,14 +237,11 @@ def _carried(table: Table, mode: str, kernel_paths: Mapping[str, str] | None) ->
 
 
 def _one_table(samples, metric, test, placement, path, stat, planned) -> tuple[Table, list[str]]:
-    declared: tuple[str | None, str, str] | None = None
-    within: dict = {}
-    if metric is not None:
-        asked = {"test": test, "metric": metric, "stat": stat, "placement": placement, "path": path}
-        declared, within = declare(samples, {k: v for k, v in asked.items() if v is not None})
-    cells = collect(samples, modes=planned, also=[metric] if metric else [], primary=declared)
-    found = [t for t in cells.tables if declared is None or (t.test, t.metric, t.stat) == declared]
-    for key, value in (within or {"test": test, "placement": placement, "path": path, "stat": stat}).items():
+    asked = {"test": test, "metric": metric, "stat": stat, "placement": placement, "path": path}
+    primary = {k: v for k, v in asked.items() if v is not None} if metric is not None else None
+    cells = collect(samples, modes=planned, primary=primary)
+    found = [t for t in cells.tables if cells.primary is None or cells.primary.names(t)]
+    for key, value in {"test": test, "placement": placement, "path": path, "stat": stat}.items():
         if value is not None:
             known = sorted({str(getattr(t, key)) for t in found})
             found = [t for t in found if getattr(t, key) == value]

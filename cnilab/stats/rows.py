@@ -16,6 +16,7 @@ from cnilab.facts import Fact
 from cnilab.stats.blocks_needed import blocks_for_half_width, upper_sd
 from cnilab.stats.cells import Cells, Table
 from cnilab.stats.comparison import Comparison, Interval
+from cnilab.stats.declared import Declared, Primary
 from cnilab.stats.metrics import TAIL, describe
 from cnilab.stats.pairs import Outcome
 from cnilab.stats.ratio import hl_intervals, median_ranks
@@ -177,13 +178,11 @@ def headline(
     rows: Sequence[Mapping[str, Any]],
     *,
     baseline: str,
-    declared: tuple[str | None, str, str] | None,
-    within: Mapping[str, Any],
+    primary: Primary | None,
     margin: float,
     alpha: float,
     level: float,
-    margin_declared: bool,
-    sequential: bool,
+    declared: Declared,
     compared: Sequence[str],
     unreliable: Sequence[Reliability],
     provenance: Mapping[str, Any] | None,
@@ -200,11 +199,11 @@ def headline(
         "baseline": baseline, "modes": list(compared),
         "design": "complete_blocks",
         "n_blocks": blocks[0] if len(blocks) == 1 else blocks,
-        "margin": margin, "margin_declared": margin_declared,
-        "alpha": alpha, "alpha_used": level, "sequential": sequential,
+        "margin": margin, "margin_declared": declared.margin,
+        "alpha": alpha, "alpha_used": level, "sequential": declared.sequential,
         "family": {
-            "primary": None if declared is None else {"test": declared[0], "metric": declared[1],
-                                                      "stat": declared[2], **dict(within)},
+            "primary": None if primary is None else {"test": primary.test, "metric": primary.metric,
+                                                     "stat": primary.stat, **primary.within},
             "size": first[0]["family_size"] if first else None,
             "protected_by": "Holm" if first else None,
             "exploratory_rows": sum(row["family"] == "exploratory" for row in rows),

@@ -18,7 +18,7 @@ from cnilab.errors import DataError
 from cnilab.layout import columns, html_table
 from cnilab.stats.blocks_needed import blocks_for_half_width, blocks_for_power, detectable, upper_sd
 from cnilab.stats.cells import collect
-from cnilab.stats.family import compared_modes, declare
+from cnilab.stats.family import compared_modes
 from cnilab.stats.multiplicity import n_min
 from cnilab.stats.pairs import differences
 
@@ -171,17 +171,13 @@ def _width(sd: float, n: int, alpha: float) -> float | None:
 def _from_pilot(pilot, baseline, metric, test, placement, stat) -> tuple[float, int, str, int]:
     if baseline is None:
         raise DataError("plan_size of a table needs the baseline's name, e.g. plan_size(pilot, 'host')")
-    declared: tuple[str | None, str, str] | None = None
-    within: dict = {}
-    if metric is not None:
-        asked = {"test": test, "metric": metric, "stat": stat, "placement": placement}
-        declared, within = declare(pilot, {k: v for k, v in asked.items() if v is not None})
-    cells = collect(pilot, also=[metric] if metric else [], primary=declared)
+    asked = {"test": test, "metric": metric, "stat": stat, "placement": placement}
+    primary = {k: v for k, v in asked.items() if v is not None} if metric is not None else None
+    cells = collect(pilot, primary=primary)
     modes = compared_modes(cells, baseline)
     tables = [
         t for t in cells.tables
-        if t.scale == "log" and (declared is None or (t.test, t.metric, t.stat) == declared)
-        and all(getattr(t, k) == v for k, v in within.items())
+        if t.scale == "log" and (cells.primary is None or cells.primary.covers(t))
     ]  # fmt: skip
     if len({(t.test, t.metric, t.stat) for t in tables}) != 1:
         kinds = sorted({f"{t.test} {t.metric} {t.stat}" for t in tables})

@@ -7,6 +7,7 @@ is slow.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -110,8 +111,11 @@ def reliability(table: Table, mode: str, baseline: str) -> Reliability | None:
     )  # fmt: skip
 
 
-def under_failures(subjects: list[Subject], outcomes: list[Outcome], level: float) -> list[Outcome]:
+def under_failures(
+    subjects: Sequence[Subject], outcomes: Sequence[Outcome], level: float
+) -> tuple[list[Subject], list[Outcome]]:
     """Repeat the analysis with failures as worst ranks; where a verdict changes, it stands for neither."""
+    marked, out = list(subjects), list(outcomes)
     other, touched = [], []
     for i, s in enumerate(subjects):
         a, b = s.table.row(s.mode), s.table.row(s.baseline)
@@ -119,43 +123,42 @@ def under_failures(subjects: list[Subject], outcomes: list[Outcome], level: floa
         if d is not None:
             touched.append(i)
         elif s.absent is None and failed_cells(s.table)[[a, b]].any():
-            s.flags.append("failures_not_assessed")
+            marked[i] = s.flagged("failures_not_assessed")
         other.append(Pair(s.pair.d if d is None else d, s.pair.family, s.pair.lam, s.pair.barred))
     if not touched:
-        return outcomes
+        return marked, out
     again = analyse(other, level, infinite=True)
-    out = list(outcomes)
     for i in touched:
         if outcomes[i].verdict != again[i].verdict and outcomes[i].verdict != "insufficient_n":
-            subjects[i].flags.append("depends_on_failures")
             survivors, all_of_them = outcomes[i].verdict, again[i].verdict
-            subjects[i].reason = Fact("verdicts_differ", {"survivors": survivors, "with_failures": all_of_them})
+            reason = Fact("verdicts_differ", {"survivors": survivors, "with_failures": all_of_them})
+            marked[i] = marked[i].flagged("depends_on_failures", reason=reason)
             out[i] = replace(outcomes[i], verdict="not_comparable")
-    return out
+    return marked, out
 
 
-def without_outliers(subjects: list[Subject], outcomes: list[Outcome], level: float) -> None:
+def without_outliers(subjects: Sequence[Subject], outcomes: Sequence[Outcome], level: float) -> list[Subject]:
     """Repeat the analysis without blocks that hold an outlier; name them where a verdict depends on it."""
-    found: dict[int, np.ndarray] = {}
+    marked = list(subjects)
+    outlying: dict[int, np.ndarray] = {}
     pairs, touched = [], []
     for i, s in enumerate(subjects):
-        if id(s.table) not in found:
-            found[id(s.table)] = outlying_cells(s.table.values)
-        far = found[id(s.table)]
+        if id(s.table) not in outlying:
+            outlying[id(s.table)] = outlying_cells(s.table.values)
+        far = outlying[id(s.table)]
         bad = far[s.table.row(s.mode)] | far[s.table.row(s.baseline)]
         bad = bad[s.used] if len(s.used) else np.zeros(0, dtype=bool)
         keep = s.pair.d
         if bad.any() and outcomes[i].verdict not in ("insufficient_n", "not_comparable"):
-            s.outliers = tuple(s.table.blocks[b] for b in s.used[bad])
-            if (~bad).sum() < outcomes[i].n_min:
-                s.flags.append("outlier_unchecked")
-            else:
+            few = (~bad).sum() < outcomes[i].n_min
+            blocks = tuple(s.table.blocks[b] for b in s.used[bad])
+            marked[i] = s.flagged(*(["outlier_unchecked"] if few else []), outliers=blocks)
+            if not few:
                 keep = s.pair.d[~bad]
                 touched.append(i)
         pairs.append(Pair(keep, s.pair.family, s.pair.lam, s.pair.barred))
-    if not touched:
-        return
-    again = analyse(pairs, level)
+    again = analyse(pairs, level) if touched else []
     for i in touched:
         if again[i].verdict != outcomes[i].verdict:
-            subjects[i].flags.append("depends_on_block")
+            marked[i] = marked[i].flagged("depends_on_block")
+    return marked

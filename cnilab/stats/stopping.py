@@ -17,7 +17,6 @@ import pandas as pd
 from cnilab.errors import DataError
 from cnilab.stats.cells import AA_SUFFIX, collect
 from cnilab.stats.equivalence import log_margin
-from cnilab.stats.family import declare
 from cnilab.stats.multiplicity import n_min
 from cnilab.stats.pairs import differences
 from cnilab.stats.ratio import check_alpha, hl_intervals
@@ -138,10 +137,8 @@ def precision_of(
     DataError, UnknownKey
         As :func:`precision_reached` and :func:`cnilab.stats.compare.compare`.
     """
-    declared, within = declare(samples, primary)
-    cells = collect(samples, modes=planned_modes, also=[declared[1]], primary=declared)
-    tables = [t for t in cells.tables if (t.test, t.metric, t.stat) == declared]
-    tables = [t for t in tables if all(getattr(t, k) == v for k, v in within.items())]
+    cells = collect(samples, modes=planned_modes, primary=primary)
+    tables = [t for t in cells.tables if cells.primary is not None and cells.primary.covers(t)]
     complete: set[str] | None = None
     live = []
     for table in tables:

@@ -1,6 +1,6 @@
 """One comparison in the making: its differences, its margin, its family, and what qualifies it.
 
-A :class:`Subject` grows flags while checks are done; what the flags mean is written in
+A check that has something to say returns the :class:`Subject` with one flag more; what the flags mean is written in
 :mod:`cnilab.stats.verdict`. The numbers themselves come from :mod:`cnilab.stats.pairs`.
 """
 
@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -21,20 +22,24 @@ from cnilab.stats.steady import UNSTEADY_SHARE
 NOT_CROSSING = "not_crossing"
 
 
-@dataclass
+@dataclass(frozen=True)
 class Subject:
-    """One comparison while it is being worked on: the flags and the reason grow as checks are done."""
+    """One comparison on its way to a row, with the flags and the reason it has so far."""
 
     table: Table
     mode: str
     baseline: str
     pair: Pair
     used: np.ndarray
-    flags: list[str]
+    flags: tuple[str, ...]
     reason: Fact | None
     absent: str | None
     kernel_paths: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
-    outliers: tuple[str, ...] = field(default=())
+    outliers: tuple[str, ...] = ()
+
+    def flagged(self, *flags: str, **changed: Any) -> Subject:
+        """Return it with more flags, and with other fields changed."""
+        return replace(self, flags=(*self.flags, *flags), **changed)
 
 
 def subject(
@@ -44,12 +49,12 @@ def subject(
     family: Family,
     lam: float | None,
     kernel_paths: Mapping[str, str] | None = None,
-    shaky: Mapping[tuple, float] | None = None,
+    unsteady: Mapping[tuple, float] | None = None,
 ) -> Subject:
     """Return the comparison of ``mode`` with ``base`` in one table, with all that is known to qualify it.
 
-    ``kernel_paths`` speaks for a mode of which the table says nothing; ``shaky`` holds the share of unsteady
-    runs a (test, placement, path, mode, metric).
+    ``kernel_paths`` speaks for a mode of which the table says nothing; ``unsteady`` holds the share of runs that
+    changed level by (test, placement, path, mode, metric).
     """
     a, b = table.row(mode), table.row(base)
     d, used = differences(table.values, a, b)
@@ -69,7 +74,7 @@ def subject(
             flags.append("mixed_versions")
         if ((table.runs[row] > 0) & (table.failed[row] > 0)).any():
             flags.append("partial_cells")
-        share = (shaky or {}).get((table.test, table.placement, table.path, name, table.metric))
+        share = (unsteady or {}).get((table.test, table.placement, table.path, name, table.metric))
         if share is not None and share > UNSTEADY_SHARE and table.stat in ("value", "mean"):
             flags.append("unsteady")
             reason = Fact("level_changes", {"mode": name, "share": share})
@@ -89,7 +94,7 @@ def subject(
     barred = "unsteady" in flags or "nonpositive_value" in flags
     pair = Pair(d, family, lam, barred)
     absent_for = absent[0] if absent else None
-    return Subject(table, mode, base, pair, used, flags, reason, absent_for, (carried[0], carried[1]))
+    return Subject(table, mode, base, pair, used, tuple(flags), reason, absent_for, (carried[0], carried[1]))
 
 
 def absence(table: Table, mode: str, row: int) -> tuple[str, Fact] | None:

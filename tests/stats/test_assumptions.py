@@ -9,6 +9,7 @@ from scipy.stats import kendalltau
 from cnilab.errors import DataError
 from cnilab.stats import run_checks
 from cnilab.stats.assumptions import change_point, drift, lag_one, position
+from cnilab.stats.cells import collect
 
 from .frames import campaign
 
@@ -96,9 +97,9 @@ def test_a_study_is_checked_table_by_table():
     frame["slot"] = frame.groupby(["placement", "block"])["block"].transform(
         lambda g: rng.permutation(len(g))
     )
-    out = run_checks(frame, "host")
+    out = run_checks(collect(frame), frame, "host")
     assert set(out["check"]) == {"drift", "change_point", "position", "lag_one"}
     assert set(out.loc[out["check"] == "drift", "status"]) == {"flagged"}
     assert set(out.loc[out["check"] == "lag_one", "mode"]) == {"b"}
     assert (out["p"].dropna() > 0).all()
-    assert run_checks(frame, "host").equals(out)
+    assert run_checks(collect(frame), frame, "host").equals(out)

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from cnilab.errors import DataError, UnknownKey
-from cnilab.stats import FLAGS, VERDICTS, compare, hodges_lehmann
+from cnilab.stats import FLAGS, VERDICTS, Declared, compare, hodges_lehmann
 from cnilab.stats.signed_rank import signed_rank
 
 from .frames import campaign, contract, failed, strip
@@ -36,13 +36,13 @@ def study():
 
 
 def test_rows_have_the_contracts_keys_first(study):
-    rows = compare(study, "host", primary=PRIMARY).rows
+    rows = compare(study, "host", declared=Declared(PRIMARY)).rows
     assert list(rows[0])[: len(CONTRACT)] == CONTRACT
     assert all(list(row) == list(rows[0]) for row in rows)
 
 
 def test_json_is_clean_and_unrounded(study):
-    result = compare(study, "host", primary=PRIMARY)
+    result = compare(study, "host", declared=Declared(PRIMARY))
     back = json.loads(result.to_json())
     assert back["schema_version"] == 1
     assert len(back["rows"]) == len(result) == 24
@@ -55,7 +55,7 @@ def test_json_is_clean_and_unrounded(study):
 
 
 def test_verdicts_are_what_was_put_in(study):
-    result = compare(study, "host", primary=PRIMARY)
+    result = compare(study, "host", declared=Declared(PRIMARY))
     for placement in ("same_subnet", "cross_subnet"):
         said = {
             m: result.row(m, placement=placement, stat="value")["verdict"] for m in ("same", "far", "near")
@@ -69,7 +69,7 @@ def test_verdicts_are_what_was_put_in(study):
 
 
 def test_families(study):
-    rows = compare(study, "host", primary=PRIMARY).rows
+    rows = compare(study, "host", declared=Declared(PRIMARY)).rows
     kinds = {(r["family"], r["test"], r["stat"], r["family_size"]) for r in rows}
     assert kinds == {
         ("primary", "tcp_stream", "value", 6), ("exploratory", "tcp_rr", "p50", 6),
@@ -83,14 +83,18 @@ def test_families(study):
 
 
 def test_raw_p_is_the_plain_signed_rank(study):
-    row = compare(study, "host", primary=PRIMARY).row("near", placement="same_subnet", stat="value")
+    row = compare(study, "host", declared=Declared(PRIMARY)).row(
+        "near", placement="same_subnet", stat="value"
+    )
     part = study[(study["placement"] == "same_subnet") & (study["test"] == "tcp_stream")]
     wide = part.pivot(index="block", columns="mode", values="value")
     assert row["p"] == signed_rank(np.log(wide["near"] / wide["host"]).to_numpy(dtype=float)).two_sided[0]
 
 
 def test_both_intervals_are_the_exact_ones(study):
-    row = compare(study, "host", primary=PRIMARY).row("near", placement="same_subnet", stat="value")
+    row = compare(study, "host", declared=Declared(PRIMARY)).row(
+        "near", placement="same_subnet", stat="value"
+    )
     part = study[(study["placement"] == "same_subnet") & (study["test"] == "tcp_stream")]
     wide = part.pivot(index="block", columns="mode", values="value")
     d = np.log(wide["near"] / wide["host"]).to_numpy(dtype=float)
@@ -101,17 +105,17 @@ def test_both_intervals_are_the_exact_ones(study):
 
 
 def test_a_restriction_is_a_view(study):
-    everything = compare(study, "host", primary=PRIMARY)
-    part = compare(study, "host", primary=PRIMARY, placement="cross_subnet", test="tcp_stream")
+    everything = compare(study, "host", declared=Declared(PRIMARY))
+    part = everything.only(metric=None, placement="cross_subnet", test="tcp_stream")
     assert list(part.rows) == [
         r for r in everything.rows if r["placement"] == "cross_subnet" and r["test"] == "tcp_stream"
     ]
     with pytest.raises(UnknownKey, match="same_subnet"):
-        compare(study, "host", placement="same_subnett")
+        everything.only(placement="same_subnett")
 
 
 def test_primary_may_be_one_placement(study):
-    rows = compare(study, "host", primary=PRIMARY | {"placement": "cross_subnet"}).rows
+    rows = compare(study, "host", declared=Declared(PRIMARY | {"placement": "cross_subnet"})).rows
     sizes = {(r["placement"], r["family"]): r["family_size"] for r in rows if r["test"] == "tcp_stream"}
     assert sizes[("cross_subnet", "primary")] == 3
     assert sizes[("same_subnet", "exploratory")] == 6
@@ -130,8 +134,8 @@ def test_a_single_table_has_nothing_to_choose_from():
 def test_failures_leave_the_family_as_planned(study):
     stream = study[study["test"] == "tcp_stream"].reset_index(drop=True)
     broken = failed(stream, stream["mode"] == "far", "pod never ready")
-    rows = compare(broken, "host", primary=PRIMARY).rows
-    before = compare(stream, "host", primary=PRIMARY)
+    rows = compare(broken, "host", declared=Declared(PRIMARY)).rows
+    before = compare(stream, "host", declared=Declared(PRIMARY))
     for row in rows:
         if row["mode"] == "far":
             assert row["verdict"] == "not_comparable"
@@ -148,31 +152,31 @@ def test_not_crossing_subnets_is_a_result(study):
     where = (stream["mode"] == "near") & (stream["placement"] == "cross_subnet")
     for status in ("failed", "skipped"):
         result = compare(
-            failed(stream, where, "does not cross subnets: needs one L2", status), "host", primary=PRIMARY
+            failed(stream, where, "does not cross subnets: needs one L2", status),
+            "host",
+            declared=Declared(PRIMARY),
         )
         row = result.row("near", placement="cross_subnet")
         assert row["verdict"] == "not_comparable"
         assert "does_not_cross_subnets" in row["flags"]
         assert result.row("near", placement="same_subnet")["verdict"].startswith("different")
-        table = result.by_placement("goodput_bps")
-        assert table.loc["near", "cross_subnet"] == "not_comparable"
 
 
 def test_a_mode_planned_and_never_seen_counts(study):
     planned = [*EFFECTS, "ghost"]
-    rows = compare(study, "host", primary=PRIMARY, planned_modes=planned).rows
+    rows = compare(study, "host", declared=Declared(PRIMARY, planned)).rows
     ghost = [r for r in rows if r["mode"] == "ghost"]
     assert {r["verdict"] for r in ghost} == {"insufficient_n"}
     assert all("no_rows" in r["flags"] for r in ghost)
     assert next(r for r in rows if r["family"] == "primary")["family_size"] == 8
-    wider = compare(study, "host", primary=PRIMARY, planned_placements=["same_node"]).rows
+    wider = compare(study, "host", declared=Declared(PRIMARY, placements=["same_node"])).rows
     assert next(r for r in wider if r["family"] == "primary")["family_size"] == 9
 
 
 def test_every_trial_of_the_primary_failed(study):
     stream = study[study["test"] == "tcp_stream"].reset_index(drop=True)
     dead = failed(stream, np.ones(len(stream), dtype=bool), "iperf3 not found")
-    result = compare(dead, "host", primary=PRIMARY)
+    result = compare(dead, "host", declared=Declared(PRIMARY))
     assert {r["verdict"] for r in result.rows} == {"not_comparable"}
     assert len(result) == 8
     assert repr(result)
@@ -249,7 +253,7 @@ def test_outliers_stay_and_are_named():
 
 
 def test_the_control_speaks_for_its_table(study):
-    calm = compare(study, "host", primary=PRIMARY)
+    calm = compare(study, "host", declared=Declared(PRIMARY))
     assert calm.header["aa"]["tables"] == 6
     crooked = study.copy()
     shift = (
@@ -258,7 +262,7 @@ def test_the_control_speaks_for_its_table(study):
         & (crooked["test"] == "tcp_stream")
     )
     crooked.loc[shift, "value"] *= 1.2
-    result = compare(crooked, "host", primary=PRIMARY)
+    result = compare(crooked, "host", declared=Declared(PRIMARY))
     for row in result.rows:
         here = row["placement"] == "cross_subnet" and row["test"] == "tcp_stream"
         if here:
@@ -309,7 +313,7 @@ def test_loss_has_a_margin_of_its_own():
 def test_a_zero_bars_its_table_or_stops_the_primary(study):
     zero = study.copy()
     zero.loc[(zero["test"] == "tcp_rr") & (zero["stat"] == "p50") & (zero["block"] == 3), "value"] = 0.0
-    result = compare(zero, "host", primary=PRIMARY)
+    result = compare(zero, "host", declared=Declared(PRIMARY))
     barred = [r for r in result.rows if r["test"] == "tcp_rr" and r["stat"] == "p50"]
     assert {r["verdict"] for r in barred} == {"not_comparable"}
     assert all("nonpositive_value" in r["flags"] for r in barred)
@@ -318,11 +322,11 @@ def test_a_zero_bars_its_table_or_stops_the_primary(study):
     zero = study.copy()
     zero.loc[0, "value"] = 0.0
     with pytest.raises(DataError, match="above 0"):
-        compare(zero, "host", primary=PRIMARY)
+        compare(zero, "host", declared=Declared(PRIMARY))
 
 
 def test_percentiles_need_requests(study):
-    p99 = compare(study, "host", primary=PRIMARY).row(
+    p99 = compare(study, "host", declared=Declared(PRIMARY)).row(
         "far", placement="same_subnet", test="tcp_rr", stat="p99"
     )
     assert "tail_count_unknown" in p99["flags"]
@@ -331,14 +335,16 @@ def test_percentiles_need_requests(study):
         rates = rr.assign(
             metric="transaction_rate_per_s", stat="value", value=rate, unit="1/s", duration_s=1.0
         )
-        result = compare(pd.concat([study, rates], ignore_index=True), "host", primary=PRIMARY)
+        result = compare(pd.concat([study, rates], ignore_index=True), "host", declared=Declared(PRIMARY))
         row = result.row("far", placement="same_subnet", metric="rtt_s", stat="p99")
         assert ("tail_unreliable" in row["flags"]) == flagged
         assert "tail_count_unknown" not in row["flags"]
 
 
 def test_stopping_on_precision_is_paid_for(study):
-    fixed, sequential = (compare(study, "host", primary=PRIMARY, sequential=s) for s in (False, True))
+    fixed, sequential = (
+        compare(study, "host", declared=Declared(PRIMARY, sequential=s)) for s in (False, True)
+    )
     assert sequential.header["alpha_used"] == pytest.approx(0.035)
     for a, b in zip(fixed.rows, sequential.rows):
         assert b["ci_high"] - b["ci_low"] >= a["ci_high"] - a["ci_low"]
@@ -346,7 +352,7 @@ def test_stopping_on_precision_is_paid_for(study):
 
 
 def test_a_margin_after_the_fact_is_stamped(study):
-    rows = compare(study, "host", primary=PRIMARY, margin_declared=False).rows
+    rows = compare(study, "host", declared=Declared(PRIMARY, margin=False)).rows
     assert all("post_hoc_margin" in r["flags"] for r in rows)
 
 
@@ -389,13 +395,12 @@ def test_unsteady_runs_bar_the_mean():
         ({"margin": -0.1}, DataError, "above 0"),
         ({"alpha": 0}, DataError, "between 0 and 1"),
         ({"alpha": 1.5}, DataError, "between 0 and 1"),
-        ({"primary": {"test": "nope", "metric": "goodput_bps"}}, UnknownKey, "tcp_stream"),
-        ({"primary": {"test": "tcp_stream", "metric": "goodput"}}, UnknownKey, "goodput_bps"),
-        ({"primary": {"test": "tcp_stream"}}, DataError, "names no metric"),
-        ({"primary": PRIMARY | {"stat": "p50"}}, UnknownKey, "value"),
-        ({"primary": PRIMARY | {"where": "x"}}, UnknownKey, "placement"),
-        ({"primary": PRIMARY | {"placement": "same_node"}}, UnknownKey, "cross_subnet"),
-        ({"metric": "goodput"}, UnknownKey, "goodput_bps"),
+        ({"declared": Declared({"test": "nope", "metric": "goodput_bps"})}, UnknownKey, "tcp_stream"),
+        ({"declared": Declared({"test": "tcp_stream", "metric": "goodput"})}, UnknownKey, "goodput_bps"),
+        ({"declared": Declared({"test": "tcp_stream"})}, DataError, "names no metric"),
+        ({"declared": Declared(PRIMARY | {"stat": "p50"})}, UnknownKey, "value"),
+        ({"declared": Declared(PRIMARY | {"where": "x"})}, UnknownKey, "placement"),
+        ({"declared": Declared(PRIMARY | {"placement": "same_node"})}, UnknownKey, "cross_subnet"),
     ],
 )
 def test_wrong_questions(study, kwargs, error, match):
@@ -409,7 +414,7 @@ def test_one_mode_alone():
 
 
 def test_the_text_and_the_page_say_the_same(study):
-    result = compare(study, "host", primary=PRIMARY)
+    result = compare(study, "host", declared=Declared(PRIMARY))
     text, page = repr(result), result._repr_html_()
     for word in ("primary, Holm over 6", "exploratory", "A/A control", "different_material", "equivalent"):
         assert word in text
@@ -426,24 +431,21 @@ def test_names_are_escaped():
 
 
 def test_the_frame_survives_parquet(study, tmp_path):
-    frame = compare(study, "host", primary=PRIMARY).frame
+    frame = compare(study, "host", declared=Declared(PRIMARY)).frame
     frame.to_parquet(tmp_path / "comparisons.parquet")
     back = pd.read_parquet(tmp_path / "comparisons.parquet")
     assert back["verdict"].tolist() == frame["verdict"].tolist()
     assert [list(f) for f in back["flags"]] == frame["flags"].tolist()
 
 
-def test_by_placement_wants_one_table(study):
-    result = compare(study, "host", primary=PRIMARY)
-    assert result.by_placement("goodput_bps", value="ratio").loc["far", "same_subnet"] < 0.8
-    with pytest.raises(DataError, match="p99"):
-        result.by_placement("rtt_s")
+def test_a_row_wants_to_be_named_in_full(study):
+    result = compare(study, "host", declared=Declared(PRIMARY))
     with pytest.raises(DataError, match="2 rows"):
         result.row("far", test="tcp_stream")
 
 
 def test_another_baseline_leaves_the_control_where_it_belongs(study):
-    result = compare(study, "near", primary=PRIMARY)
+    result = compare(study, "near", declared=Declared(PRIMARY))
     assert {r["baseline"] for r in result.rows if r["family"] == "aa"} == {"host"}
     assert {r["mode"] for r in result.rows if r["family"] == "primary"} == {"host", "same", "far"}
 
