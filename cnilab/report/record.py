@@ -43,7 +43,7 @@ def save_summary(run: Run) -> Path:
     return RunWriter(run.path).write_json("summary.json", summary)
 
 
-def sort_rows(rows: Iterable[Comparison]) -> list[Comparison]:
+def sort_rows(rows: Iterable[Comparison]) -> list[Any]:
     """Return rows in the catalogue's order of modes within placements from near to far."""
     rows = list(rows)
     place = {p: i for i, p in enumerate(PLACEMENTS)}
@@ -89,7 +89,7 @@ class Record:
         return self.run.cells
 
     @cached_property
-    def rows(self) -> list[Comparison]:
+    def rows(self) -> list[Any]:
         """The comparisons, in the order in which they are shown."""
         return sort_rows(self.run.comparisons.rows)
 
@@ -109,11 +109,11 @@ class Record:
     # ---- choosing ------------------------------------------------------------------------------------------
 
     @property
-    def primary(self) -> list[Comparison]:
+    def primary(self) -> list[Any]:
         """The declared family, without controls."""
         return [r for r in self.rows if r["family"] == "primary"]
 
-    def select(self, metric: str, stat: str = "value", test: str | None = None) -> list[Comparison]:
+    def select(self, metric: str, stat: str = "value", test: str | None = None) -> list[Any]:
         """Return the comparisons of one metric, stat and test."""
         return [
             r

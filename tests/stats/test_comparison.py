@@ -28,6 +28,7 @@ STRATEGIES = {
     "float | None": st.none() | number,
     "Interval": st.builds(Interval, st.none() | number, st.none() | number),
     "tuple[str, ...]": st.lists(text, max_size=3).map(tuple),
+    "Mapping[str, Any] | None": st.none() | st.dictionaries(text, jsonish, max_size=3),
     "tuple[Mapping[str, Any], ...]": st.lists(st.dictionaries(text, jsonish, max_size=3), max_size=2).map(
         tuple
     ),
