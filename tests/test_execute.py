@@ -14,6 +14,7 @@ from cnilab.facts import Fact
 from cnilab.measurements.base import End, Ended, Served
 from cnilab.runs import writer as archive
 from cnilab.runs.run import Run
+from cnilab.runs.samples import reason_of
 from cnilab.runs.writer import RunWriter
 from cnilab.study import Treatment
 from cnilab.testbeds.proof.base import Row, check
@@ -30,6 +31,9 @@ seed: 3
 """
 
 
+NOT_IN_EFFECT = Fact("mode_not_in_effect", {"check": "vni", "expected": [1], "found": [9], "way": "there"})
+
+
 def iperf3_output(rate):
     end = {"sum_sent": {"bits_per_second": rate, "bytes": rate / 8, "seconds": 1, "retransmits": 0}}
     end["sum_received"] = {"bits_per_second": rate, "bytes": rate / 8, "seconds": 1}
@@ -44,28 +48,23 @@ def iperf3_output(rate):
 
 
 class Deployment:
-    kernel_path, substitute, notes = "native", "", ()
+    kernel_path, substitute, notes = "native", None, ()
 
     def __init__(self, bed, treatment):
         self.bed, self.mode, self.timings = bed, treatment.mode, {}
 
     def wait(self):
         if self.mode == self.bed.unsettled:
-            raise LabError("no routes from BGP after 15 s")
+            raise LabError("no routes from BGP after 15 s", Fact("no_routes_from_bgp", {"seconds": 15.0}))
 
     def prove(self, placements, path):
         rows = []
         for p in placements:
             crosses = not (self.mode == "flannel-host-gw" and p == "cross_subnet")
             broken = self.mode == self.bed.not_in_effect
-            reason = (
-                Fact("mode_not_in_effect", {"check": "tunnel.vni", "expected": 1, "found": 9})
-                if broken
-                else None
-                if crosses
-                else Fact("not_crossing", quoted="lost")
-            )
-            vni = check("vni", 1, 9 if broken else 1)
+            lost = None if crosses else Fact("not_crossing", quoted="lost")
+            vni = check("vni", [1], [9 if broken else 1], way="there")
+            reason = NOT_IN_EFFECT if broken else lost
             rows.append(
                 Row(
                     self.mode,
@@ -151,18 +150,16 @@ class Bed:
     def can(self, treatment):
         mode = treatment.mode
         return (
-            (None, f"vxlan: Unknown device type; no {mode} here") if mode in self.unable else ("native", "")
+            (None, Fact("refused", {"what": "vxlan"}, "Unknown device type"))
+            if mode in self.unable
+            else ("native", None)
         )
 
     def congestion_control(self, wanted):
-        return wanted, ""
+        return wanted, None
 
     def lacks(self, program):
-        return (
-            f"{program} is not installed; `cnilab doctor` tells how to get it"
-            if program in self.absent
-            else ""
-        )
+        return Fact("program_missing", {"program": program}) if program in self.absent else None
 
     def cpus(self):
         return 1, 0
@@ -190,8 +187,8 @@ def go(tmp_path):
 
 
 def statuses(run):
-    samples = run.samples.drop_duplicates("trial_id")
-    return {(r.mode, r.placement): (r.status, r.reason) for r in samples.itertuples()}
+    samples = run.samples.drop_duplicates("trial_id").to_dict("records")
+    return {(r["mode"], r["placement"]): (r["status"], reason_of(r)) for r in samples}
 
 
 def test_everything_in_the_planned_order(go):
@@ -210,17 +207,15 @@ def test_not_crossing_is_a_result_not_a_zero(go):
     samples = go(Bed()).samples
     rows = samples[(samples["mode"] == "flannel-host-gw") & (samples["placement"] == "cross_subnet")]
     assert set(rows["status"]) == {"failed"}
-    assert set(rows["reason"]) == {"does not cross subnets: lost"}
+    assert set(rows["reason_code"]) == {"not_crossing"}
+    assert set(rows["reason"]) == {"lost"}
     assert rows["value"].isna().all()
 
 
 def test_a_mode_not_in_effect_never_becomes_a_number(go):
     bed = Bed(not_in_effect="flannel-vxlan")
     run = go(bed)
-    assert statuses(run)["flannel-vxlan", "same_subnet"] == (
-        "failed",
-        "mode not in effect: tunnel.vni: expected 1, found 9",
-    )
+    assert statuses(run)["flannel-vxlan", "same_subnet"] == ("failed", NOT_IN_EFFECT)
     assert "flannel-vxlan" not in {mode for _, mode in bed.ran}
     assert run.samples.query("mode == 'flannel-vxlan'")["value"].isna().all()
 
@@ -228,33 +223,54 @@ def test_a_mode_not_in_effect_never_becomes_a_number(go):
 def test_a_mode_the_machine_lacks_is_skipped_with_the_reason(go):
     status, reason = statuses(go(Bed(unable=("flannel-vxlan",))))["flannel-vxlan", "same_subnet"]
     assert status == "skipped"
-    assert "Unknown device type" in reason
+    assert reason == Fact("refused", {"what": "vxlan"}, "Unknown device type")
 
 
 def test_a_missing_tool_is_skipped_with_the_remedy(go):
     found = statuses(go(Bed(absent=("iperf3",))))
-    assert found["host", "same_subnet"] == (
-        "skipped",
-        "iperf3 is not installed; `cnilab doctor` tells how to get it",
-    )
+    assert found["host", "same_subnet"] == ("skipped", Fact("program_missing", {"program": "iperf3"}))
 
 
 def test_a_deployment_that_does_not_settle_fails_and_the_rest_goes_on(go):
     found = statuses(go(Bed(unsettled="flannel-vxlan")))
-    assert found["flannel-vxlan", "same_subnet"] == ("failed", "no routes from BGP after 15 s")
+    assert found["flannel-vxlan", "same_subnet"] == (
+        "failed",
+        Fact("no_routes_from_bgp", {"seconds": 15.0}),
+    )
     assert found["host", "same_subnet"][0] == "ok"
+
+
+def test_a_lab_that_could_not_be_built_is_not_the_modes_failure(go):
+    class Unbuilt(Bed):
+        def deploy(self, treatment):
+            if treatment.mode == "flannel-vxlan" and self.deployed.count(treatment.mode) in (1, 3):
+                self.deployed.append(treatment.mode)
+                raise LabError("no", Fact("bench_failed.not_built", quoted="RTNETLINK answers: Busy"))
+            return super().deploy(treatment)
+
+    run = go(Unbuilt(), text=STUDY.replace("blocks: 2", "blocks: 8"))
+    samples = run.samples.query("mode == 'flannel-vxlan' and placement == 'same_subnet'")
+    assert (samples["reason_code"] == "bench_failed.not_built").sum() == 2
+    row = run.comparisons.row("flannel-vxlan", placement="same_subnet", family="primary")
+    assert (row["n_blocks"], row["n_used"], row["n_failed"]) == (8, 6, 0)
+    assert not {"depends_on_failures", "failures_not_assessed", "all_failed"} & set(row["flags"])
+    assert "flannel-vxlan" not in {r["mode"] for r in run.comparisons.header["reliability"]}
 
 
 def test_a_tool_that_fails_or_hangs_says_so(go, tmp_path):
     found = statuses(go(Bed(code=1, complaint=b"iperf3: error - unable to connect")))
+    complaint = "iperf3: error - unable to connect"
     assert found["host", "same_subnet"] == (
         "failed",
-        "iperf3 ended with status 1: iperf3: error - unable to connect",
+        Fact("tool_failed", {"tool": "iperf3", "status": 1}, complaint),
     )
     hung = execute.run(
         study.parse(STUDY), tmp_path / "hung", progress=False, testbed=Bed(timed_out=True, code=-9)
     )
-    assert statuses(hung)["host", "same_subnet"] == ("timeout", "iperf3 was still running after 16 s")
+    assert statuses(hung)["host", "same_subnet"] == (
+        "timeout",
+        Fact("timeout", {"tool": "iperf3", "limit_s": 16.0}),
+    )
 
 
 def test_unreadable_output_is_a_failure_and_the_bytes_are_kept(go):
@@ -265,8 +281,8 @@ def test_unreadable_output_is_a_failure_and_the_bytes_are_kept(go):
     run = go(Garbage())
     status, reason = statuses(run)["host", "same_subnet"]
     assert status == "failed"
-    assert "not readable" in reason
     trial = next(t for t in run.plan.trials if t.treatment == Treatment({"mode": "host"}))
+    assert reason.code == "output_not_understood"
     assert (RunWriter(run.path).raw(trial.trial_id) / "client.out").read_bytes() == b"\x00garbage"
 
 
@@ -344,10 +360,8 @@ def test_raw_output_that_is_gone_is_a_failure_with_its_reason(go):
     (run.path / "raw" / trial / "client.out").unlink()
     samples = RunWriter(run.path).rebuild().samples
     (row,) = samples[samples["trial_id"] == trial].to_dict("records")
-    assert (row["status"], row["reason"]) == (
-        "failed",
-        "its raw output cannot be read: No such file or directory",
-    )
+    assert row["status"] == "failed"
+    assert reason_of(row) == Fact("raw_output_unreadable", quoted="No such file or directory")
 
 
 def test_a_directory_that_is_no_run_says_what_it_lacks(tmp_path):

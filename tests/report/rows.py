@@ -1,5 +1,13 @@
 """Report rows made by hand, one a verdict, as :mod:`cnilab.stats.rows` would make them."""
 
+from cnilab.facts import Fact
+
+
+def absent(mode, why):
+    """Return the reason of a row whose mode has no value."""
+    return Fact("mode_absent", {"mode": mode, "why": why}).to_dict()
+
+
 BASE = {
     "metric": "goodput_bps",
     "stat": "value",
@@ -72,21 +80,21 @@ CASES = {
         flags=["does_not_cross_subnets"],
         ratio=None,
         n_used=0,
-        reason="flannel-vxlan: does not cross subnets: no route to host by 10.0.1.1",
+        reason=absent("flannel-vxlan", Fact("not_crossing", {"by": "10.0.1.1"}, "no route to host")),
     ),
     "skipped": row(
         verdict="not_comparable",
         flags=["all_skipped"],
         ratio=None,
         n_used=0,
-        reason="flannel-vxlan: no root here",
+        reason=absent("flannel-vxlan", Fact("tool_reported", quoted="no root here")),
     ),
     "failed": row(
         verdict="not_comparable",
         flags=["all_failed"],
         ratio=None,
         n_used=0,
-        reason="flannel-vxlan: iperf3 said no",
+        reason=absent("flannel-vxlan", Fact("tool_reported", quoted="iperf3 said no")),
     ),
     "unsteady": row(verdict="not_comparable", flags=["unsteady"]),
     "doubtful": row(

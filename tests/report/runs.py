@@ -7,6 +7,7 @@ import numpy as np
 from cnilab.facts import Fact
 from cnilab.modes import MODES
 from cnilab.runs import samples
+from cnilab.runs.samples import reason_columns
 from cnilab.runs.writer import RunWriter
 from cnilab.study import Study, recorded
 from cnilab.testbeds.proof import base as proof
@@ -30,7 +31,8 @@ STUDY = {
     "blocks": 10,
     "seed": 7,
 }
-SUBSTITUTE = "no ipip device in this kernel: a TUN named as it, with eBPF doing the encapsulation"
+SUBSTITUTE = Fact("carried_by_ebpf", {"device": "ipip"}, "Unknown device type")
+NO_ROUTE = Fact("not_crossing", {"by": "10.0.1.1"}, "no route to host")
 
 
 def make(path, *, truth=None, study=None, ipip="ebpf", skipped=(), rng=None):
@@ -66,13 +68,13 @@ def make(path, *, truth=None, study=None, ipip="ebpf", skipped=(), rng=None):
             **first.treatment.to_dict(),
             "kernel_path": kernel_path,
             "notes": [],
-            "substitute": SUBSTITUTE if kernel_path == "ebpf" else None,
+            "substitute": SUBSTITUTE.to_dict() if kernel_path == "ebpf" else None,
             "build_s": 0.2,
             "prove_s": 0.1,
         }
         proved = [_proof(first.mode, kernel_path, place) for place in plan.study.placements]
         run.write_json(
-            f"proof/{first.deployment_id}.json", {"schema_version": 1, "rows": proved, "evidence": {}}
+            f"proof/{first.deployment_id}.json", {"schema_version": proof.SCHEMA_VERSION, "rows": proved, "evidence": {}}
         )
         own = rng.normal(0, 0.015)
         for trial in trials:
@@ -80,21 +82,14 @@ def make(path, *, truth=None, study=None, ipip="ebpf", skipped=(), rng=None):
             started = f"2026-11-24T06:{int(seconds) // 60:02d}:{seconds % 60:06.3f}+00:00"
             test = plan.study.test(trial.test)
             crosses = trial.placement != "cross_subnet" or MODES[trial.mode].crosses_subnets
-            status, reason = (
-                ("ok", None)
-                if crosses
-                else ("failed", "does not cross subnets: no route to host by 10.0.1.1")
-            )
+            status, reason = ("ok", None) if crosses else ("failed", NO_ROUTE)
             if test.tool in skipped:
-                status, reason = (
-                    "skipped",
-                    f"{test.tool} is not installed; `cnilab doctor` tells how to get it",
-                )
+                status, reason = "skipped", Fact("program_missing", {"program": test.tool, "remedy": "cnilab doctor"})
             meta = {
                 "tool": test.tool,
                 "kernel_path": kernel_path,
                 "status": status,
-                "reason": reason,
+                "reason": reason.to_dict() if reason else None,
                 "started_at": started,
             }
             run.raw(trial.trial_id)
@@ -111,7 +106,8 @@ def make(path, *, truth=None, study=None, ipip="ebpf", skipped=(), rng=None):
                     for k in ("trial_id", "block", "slot", "deployment_id", "placement", "path")
                 },
                 "test": recorded.test_name(trial.test, trial.levels, plan.study.varying),
-                **{k: meta[k] for k in ("kernel_path", "tool", "started_at", "status", "reason")},
+                **{k: meta[k] for k in ("kernel_path", "tool", "started_at", "status")},
+                **reason_columns(reason),
             }
             if status != "ok":
                 rows.append(base)
@@ -172,7 +168,7 @@ def _proof(name, kernel_path, placement):
         placement,
         kernel_path,
         "ok",
-        None if reaches else Fact("not_crossing", {"by": "10.0.1.1"}, "no route to host"),
+        None if reaches else NO_ROUTE,
         reaches,
         outer if reaches else "-",
         mode.pod_mtu() if reaches else None,

@@ -3,6 +3,9 @@
 import numpy as np
 import pandas as pd
 
+from cnilab.facts import Fact
+from cnilab.runs.samples import reason_columns
+
 
 def campaign(effects, n_blocks=12, *, sd=0.02, block_sd=0.05, seed=1, placements=("same_subnet",), **columns):
     """Return a bare frame: ``log(value)`` is block + effect + noise, ``effects`` maps mode to log ratio."""
@@ -38,7 +41,11 @@ def failed(frame, mask, reason="connection refused", status="failed"):
     out.loc[mask, ["metric", "stat", "unit"]] = pd.NA
     out.loc[mask, "value"] = np.nan
     out.loc[mask, "status"] = status
-    out.loc[mask, "reason"] = reason
+    why = reason if isinstance(reason, Fact) else Fact("tool_reported", quoted=reason)
+    for column, value in reason_columns(why).items():
+        if column not in out:
+            out[column] = None
+        out.loc[mask, column] = value
     return out
 
 

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from cnilab.errors import DataError
+from cnilab.facts import Fact
 from cnilab.stats.cells import collect
 from cnilab.stats.intervals import trial_means, with_values_from
 
@@ -57,13 +58,13 @@ def test_a_failure_without_a_metric_is_charged_to_its_cell():
     table = collect(failed(frame, bad)).tables[0]
     assert table.failed[table.row("b")].tolist() == [0, 0, 1, 0]
     assert np.isnan(table.values[table.row("b"), 2])
-    assert table.reasons["b"] == {"connection refused": 1}
+    assert table.reasons["b"] == {Fact("tool_reported", quoted="connection refused"): 1}
 
 
 def test_the_benchs_failures_are_not_the_modes():
     frame = contract(campaign({"host": 0, "b": 0}, 4))
     bad = (frame["mode"] == "b") & (frame["block"] == 2)
-    table = collect(failed(frame, bad, "infrastructure: node lost")).tables[0]
+    table = collect(failed(frame, bad, Fact("bench_failed.pod_lost", quoted="node lost"))).tables[0]
     assert table.failed.sum() == 0
     assert table.skipped[table.row("b")].tolist() == [0, 0, 1, 0]
 

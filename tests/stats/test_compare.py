@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from cnilab.errors import DataError, UnknownKey
+from cnilab.facts import Fact
 from cnilab.stats import FLAGS, VERDICTS, Declared, compare, hodges_lehmann
 from cnilab.stats.signed_rank import signed_rank
 
@@ -50,7 +51,7 @@ def test_json_is_clean_and_unrounded(study):
         assert row["ratio"] == own["ratio"]
         assert row["verdict"] in VERDICTS
         assert set(row["flags"]) <= set(FLAGS)
-        assert all({"code", "text"} == set(w) for w in row["warnings"])
+        assert all(Fact.from_dict(w).to_dict() == w for w in row["warnings"])
     assert "NaN" not in result.to_json()
 
 
@@ -133,7 +134,7 @@ def test_a_single_table_has_nothing_to_choose_from():
 
 def test_failures_leave_the_family_as_planned(study):
     stream = study[study["test"] == "tcp_stream"].reset_index(drop=True)
-    broken = failed(stream, stream["mode"] == "far", "pod never ready")
+    broken = failed(stream, stream["mode"] == "far", Fact("pod_not_ready", quoted="pod never ready"))
     rows = compare(broken, "host", declared=Declared(PRIMARY)).rows
     before = compare(stream, "host", declared=Declared(PRIMARY))
     for row in rows:
@@ -141,7 +142,9 @@ def test_failures_leave_the_family_as_planned(study):
             assert row["verdict"] == "not_comparable"
             assert "all_failed" in row["flags"]
             assert row["p"] is None
-            assert "pod never ready" in row["reason"]
+            assert Fact.from_dict(row["reason"]) == Fact(
+                "mode_absent", {"mode": "far", "why": Fact("pod_not_ready", quoted="pod never ready")}
+            )
         elif row["family"] == "primary":
             assert row["family_size"] == 6
             assert row["p_holm"] >= before.row(row["mode"], placement=row["placement"])["p_holm"] - 1e-15
@@ -151,11 +154,8 @@ def test_not_crossing_subnets_is_a_result(study):
     stream = study[study["test"] == "tcp_stream"].reset_index(drop=True)
     where = (stream["mode"] == "near") & (stream["placement"] == "cross_subnet")
     for status in ("failed", "skipped"):
-        result = compare(
-            failed(stream, where, "does not cross subnets: needs one L2", status),
-            "host",
-            declared=Declared(PRIMARY),
-        )
+        why = Fact("not_crossing", quoted="needs one L2")
+        result = compare(failed(stream, where, why, status), "host", declared=Declared(PRIMARY))
         row = result.row("near", placement="cross_subnet")
         assert row["verdict"] == "not_comparable"
         assert "does_not_cross_subnets" in row["flags"]
@@ -236,7 +236,7 @@ def test_too_few_blocks_say_how_many_are_needed(n):
         assert row["verdict"] == "insufficient_n"
         assert row["sim_ci_low"] is None
         assert "ci_unbounded" in row["flags"]
-        assert "7 before any data" in row["reason"]
+        assert Fact.from_dict(row["reason"]) == Fact("few_blocks", {"blocks": n, "needed": 7})
         assert 0 < row["p"] <= 1
     assert "(unbounded)" in repr(result)
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from cnilab.errors import DataError, UnknownKey
+from cnilab.facts import Fact
 from cnilab.stats import rank
 from cnilab.stats.letters import _letter, compact_letters, rank_intervals
 
@@ -60,11 +61,11 @@ def test_what_cannot_be_ranked_is_listed():
     frame = contract(campaign(EFFECTS, 12, sd=0.01))
     frame.loc[frame["mode"] == "e", "kernel_path"] = "userspace"
     frame.loc[frame["mode"] == "c", "kernel_path"] = "ebpf"
-    frame = failed(frame, frame["mode"] == "d", "does not cross subnets")
+    frame = failed(frame, frame["mode"] == "d", Fact("not_crossing"))
     rows = {r["mode"]: r for r in rank(frame, planned_modes=[*EFFECTS, "ghost"]).rows}
     assert [m for m, r in rows.items() if not r["ranked"]] == ["d", "e", "ghost"]
-    assert "userspace" in rows["e"]["reason"]
-    assert "ebpf" in rows["c"]["reason"]
+    assert rows["e"]["reason"] == {"code": "not_ranked_userspace"}
+    assert rows["c"]["reason"] == {"code": "carried_by_substitute", "args": {"path": "ebpf"}}
     assert rows["d"]["rank_low"] is None
 
 
