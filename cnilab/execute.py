@@ -25,9 +25,10 @@ from cnilab.errors import RunDirError, TestbedError, Unavailable
 from cnilab.facts import Fact
 from cnilab.measurements import measurement
 from cnilab.measurements.base import Call, Ended
-from cnilab.runs import provenance
+from cnilab.runs import lock, provenance
+from cnilab.runs.declared import edits as edits_of
 from cnilab.runs.run import Run
-from cnilab.runs.writer import RunWriter
+from cnilab.runs.writer import RunWriter, refusals_named
 from cnilab.study import Study, load
 from cnilab.study.plan import Plan, Trial
 from cnilab.testbeds.base import Deployment, Spec, Testbed
@@ -81,22 +82,45 @@ def run(
     """
     study = study if isinstance(study, Study) else load(study)
     place = Path(out)
-    if resume and (place / "manifest.json").exists():
-        begun = Run.open(place)
-        if begun.study.digest != study.digest:
-            raise RunDirError(
-                f"{place} belongs to another study ({begun.study.name!r}, or an edited one); use a new -o DIR"
-            )
-        plan, archive = begun.plan, RunWriter(place)
-    else:
+    if not resume and (strange := RunWriter(place).strange()):
+        raise RunDirError(
+            f"{place} is not empty ({strange}); choose another -o DIR, or continue it with --resume"
+        )
+    with refusals_named(place):
+        place.mkdir(parents=True, exist_ok=True)
+    with lock.held(place):
+        plan, archive = _continued(study, place) if resume else _new(study, place)
+        if archive.run.missing(plan.trials):
+            bed = testbed or testbeds.get(study.testbed)(Spec.of(study))
+            if not archive.run.manifest["provenance"]:
+                archive.update_manifest(provenance={**provenance.collect(), **bed.provenance()})
+            _Matrix(plan, archive, bed, progress).run()
+        return archive.rebuild()
+
+
+def _new(study: Study, place: Path) -> tuple[Plan, RunWriter]:
+    plan = study.plan()
+    return plan, RunWriter.create(place, plan, {})
+
+
+def _continued(study: Study, place: Path) -> tuple[Plan, RunWriter]:
+    """Return the run that was begun, if it was begun under the same terms; else the keys that differ."""
+    writer = RunWriter(place)
+    if not writer.whole():
+        if writer.strange() is None:
+            return _new(study, place)
         plan = study.plan()
-        archive = RunWriter.create(place, plan, {})
-    if archive.run.missing(plan.trials):
-        bed = testbed or testbeds.get(study.testbed)(Spec.of(study))
-        if not archive.run.manifest["provenance"]:
-            archive.update_manifest(provenance={**provenance.collect(), **bed.provenance()})
-        _Matrix(plan, archive, bed, progress).run()
-    return archive.rebuild()
+        return plan, RunWriter.recover(place, plan)
+    begun = writer.run
+    edits = [*edits_of(begun.manifest, study), *begun.edits]
+    if refused := sorted({str(edit) for edit in edits if edit.matters}):
+        raise RunDirError(
+            f"{place} was begun under other terms, and one run has one study; use a new -o DIR, or put back "
+            + "; ".join(refused)
+        )
+    for free in sorted(set(map(str, edits))):
+        print(f"cnilab: {place}: {free}; it changes no result", file=sys.stderr)
+    return begun.plan, writer
 
 
 @contextmanager
@@ -329,7 +353,6 @@ class _Matrix:
         self._record(trial, entry, {"status": status, "reason": reason.to_dict() if reason else None})
 
     def _record(self, trial: Trial, entry: dict, meta: dict) -> None:
-        self.archive.raw(trial.trial_id)
         tool = self.study.test(trial.test).tool
         self.archive.finish(trial, {"tool": tool, "kernel_path": entry.get("kernel_path"), **meta})
 

@@ -17,9 +17,10 @@ from pathlib import Path
 import pandas as pd
 
 from cnilab.findings import alike as conditions
-from cnilab.findings import bench
+from cnilab.findings import alterations, bench
 from cnilab.findings import completeness as trials
 from cnilab.findings import offloads as settings
+from cnilab.runs import derived
 from cnilab.runs import samples as tables
 from cnilab.runs.run import Run
 
@@ -41,6 +42,8 @@ COLUMNS = {
 
 #: In the order in which equally serious findings are told.
 CHECKS: tuple[Callable[[Run], Iterator[dict]], ...] = (
+    alterations.study_changed,
+    alterations.raw_changed,
     trials.trials_missing,
     trials.order_not_as_planned,
     trials.proof_failed,
@@ -87,7 +90,9 @@ def check(run_dir: str | Path | Run) -> pd.DataFrame:
 
 def save(run: Run, found: pd.DataFrame) -> Path:
     """Write the findings beside the run they are about."""
-    return tables.write(found, run.path / "warnings.parquet")
+    path = tables.write(found, run.path / "warnings.parquet")
+    derived.keep(run.path, [path.name], run.origin)
+    return path
 
 
 def _scope(row: dict) -> str:

@@ -99,8 +99,8 @@ class Record:
 
     @cached_property
     def warnings(self) -> pd.DataFrame:
-        path = self.run.path / "warnings.parquet"
-        return pd.read_parquet(path) if path.exists() else findings.check(self.run)
+        kept = self.run.believed("warnings.parquet")
+        return pd.read_parquet(kept) if kept else findings.check(self.run)
 
     @cached_property
     def proofs(self) -> dict[str, dict]:

@@ -101,16 +101,22 @@ def folder(path: Path, within: Path | None = None, *, make: bool = False) -> Ite
         os.close(current)
 
 
-def fresh_folder(path: Path, within: Path) -> Path:
-    """Make ``path`` an empty folder: what an attempt that did not end has left there is removed, links as links."""
+def fresh_folder(path: Path, within: Path, keep: str | None = None) -> Path:
+    """Make ``path`` an empty folder: what an attempt that did not end has left there is removed, links as links.
+
+    With a file called ``keep`` in it, what is there is kept beside it instead, under a hidden name.
+    """
     with folder(path.parent, within, make=True) as parent:
         try:
             os.mkdir(path.name, dir_fd=parent)
         except FileExistsError:
-            if stat.S_ISDIR(os.stat(path.name, dir_fd=parent, follow_symlinks=False).st_mode):
-                shutil.rmtree(path.name, dir_fd=parent)
-            else:
+            if not stat.S_ISDIR(os.stat(path.name, dir_fd=parent, follow_symlinks=False).st_mode):
                 os.unlink(path.name, dir_fd=parent)
+            elif keep and os.path.lexists(path / keep):
+                aside = f".{path.name}.{secrets.token_hex(4)}"
+                os.rename(path.name, aside, src_dir_fd=parent, dst_dir_fd=parent)
+            else:
+                shutil.rmtree(path.name, dir_fd=parent)
             os.mkdir(path.name, dir_fd=parent)
         os.fsync(parent)
     return path
@@ -131,6 +137,20 @@ def settle(path: Path, within: Path) -> dict[str, dict[str, int | str]]:
                 }
         os.fsync(directory)
     return kept
+
+
+def check(path: Path, within: Path, limit: int = LIMIT) -> None:
+    """Raise RunDirError unless all that is in a folder are files within it and none is beyond ``limit`` bytes."""
+    for name in sorted(os.listdir(path)):
+        real, top = os.path.realpath(path / name), os.path.realpath(within)
+        if os.path.commonpath([real, top]) != top:
+            raise RunDirError(f"{path / name} is a link out of {within}; it is not read")
+        about = os.lstat(real)
+        if not stat.S_ISREG(about.st_mode):
+            kind = _KINDS.get(stat.S_IFMT(about.st_mode), "no file")
+            raise RunDirError(f"{path / name} is {kind}; it is not read")
+        if about.st_size > limit:
+            raise RunDirError(f"{path / name} has more than {limit >> 20} MiB; it is not read")
 
 
 def digest(path: Path, within: Path) -> str:
@@ -197,4 +217,4 @@ def sweep(path: Path) -> None:
                     os.unlink(name, dir_fd=directory)
 
 
-__all__ = ["LIMIT", "digest", "folder", "fresh_folder", "read", "replacing", "settle", "sweep", "write"]
+__all__ = ["LIMIT", "check", "digest", "folder", "fresh_folder", "read", "replacing", "settle", "sweep", "write"]

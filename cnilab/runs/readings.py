@@ -16,11 +16,11 @@ import numpy as np
 import pandas as pd
 
 from cnilab import measurements
-from cnilab.errors import ParseError
+from cnilab.errors import ParseError, RunDirError, UnknownKey
 from cnilab.facts import Fact
 from cnilab.measurements.base import Reading, Sample
+from cnilab.runs import derived, files, schema1
 from cnilab.runs import samples as tables
-from cnilab.runs import schema1
 from cnilab.study import recorded
 from cnilab.study.factors import Treatment
 from cnilab.units import unit_of
@@ -106,10 +106,15 @@ def reading_of(meta: Mapping[str, Any], folder: Path) -> Reading:
     if meta["status"] != "ok":
         return Reading(status=meta["status"], reason=schema1.read(meta["reason"]) or Fact("no_reason"))
     try:
+        if changed := derived.altered(folder.parents[1], [meta]):
+            return Reading(status="failed", reason=changed[meta["trial_id"]])
+        files.check(folder, folder.parents[1])
         read = measurements.measurement(meta["tool"]).read(folder)
+    except RunDirError as error:
+        return Reading(status="failed", reason=Fact("raw_output_unreadable", quoted=str(error)))
     except OSError as error:
         return Reading(status="failed", reason=Fact("raw_output_unreadable", quoted=error.strerror))
-    except ParseError as error:
+    except (ParseError, UnknownKey) as error:
         return Reading(status="failed", reason=Fact("output_not_understood", quoted=str(error)))
     if len(read) > 1:
         return Reading(status="failed", reason=Fact("several_results", {"count": len(read)}))

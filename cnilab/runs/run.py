@@ -21,11 +21,11 @@ Schema history, newest first
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,8 +33,10 @@ import pandas as pd
 
 from cnilab import study as studies
 from cnilab.errors import RunDirError
+from cnilab.facts import Fact
+from cnilab.runs import derived, documents, files
 from cnilab.runs import samples as tables
-from cnilab.runs.files import digest as file_digest
+from cnilab.runs.declared import Edit, edits
 from cnilab.study import Study, recorded
 from cnilab.study.plan import Plan, Trial
 
@@ -45,6 +47,8 @@ if TYPE_CHECKING:
     from cnilab.stats.declared import Declared
 
 SCHEMA_VERSION = 2
+#: Newest schema of a proof that is read; :mod:`cnilab.testbeds.proof` writes it.
+PROOF_SCHEMA = 2
 
 
 class Run:
@@ -69,18 +73,28 @@ class Run:
             If it is none; the message says what is missing.
         """
         run = cls(path)
-        for name in ("study.yaml", "plan.csv", "manifest.json"):
+        for name in ("study.yaml", "manifest.json"):
             if not (run.path / name).is_file():
                 raise RunDirError(
                     f"{run.path} is not a run directory: it has no {name}. `cnilab run STUDY.yaml -o DIR` makes one"
                 )
+        _ = run.manifest  # a damaged one is told now
         return run
 
     # ---- what was asked -------------------------------------------------------------------------------
 
     @cached_property
     def study(self) -> Study:
-        return studies.load(self.path / "study.yaml", recorded=True)
+        path = self.path / "study.yaml"
+        try:
+            return studies.parse(files.read(path, self.path).decode(), name=str(path), recorded=True)
+        except (OSError, UnicodeDecodeError) as error:
+            raise RunDirError(f"{path} cannot be read: {error}") from error
+
+    @cached_property
+    def edits(self) -> tuple[Edit, ...]:
+        """What of the study is not as it was declared before the first trial."""
+        return edits(self.manifest, self.study)
 
     @cached_property
     def plan(self) -> Plan:
@@ -103,7 +117,10 @@ class Run:
     @property
     def manifest(self) -> dict[str, Any]:
         """State, provenance and deployments, as they stand now."""
-        return self.read_json("manifest.json")
+        try:
+            return documents.manifest(self.path, SCHEMA_VERSION)
+        except RunDirError as error:
+            raise RunDirError(f"{error} (`cnilab run STUDY.yaml -o DIR --resume` makes it anew)") from error
 
     @cached_property
     def run_id(self) -> str:
@@ -125,7 +142,12 @@ class Run:
 
     def done(self) -> set[str]:
         """Trials that have been done by now, whatever came of them."""
-        return {path.parent.name for path in (self.path / "raw").glob("*/meta.json")}
+        done = set()
+        for trial in derived.trials(self.path):
+            with suppress(RunDirError):  # a damaged meta is a trial to be done again
+                documents.meta(self.path / "raw" / trial, self.path, SCHEMA_VERSION)
+                done.add(trial)
+        return done
 
     def missing(self, trials: Iterable[Trial]) -> list[Trial]:
         """Those of ``trials`` still to be done."""
@@ -135,15 +157,30 @@ class Run:
     @cached_property
     def metas(self) -> list[dict[str, Any]]:
         """How each trial was called and ended, in the plan's order."""
-        folders = sorted((self.path / "raw").glob("*/meta.json"))
-        found = [json.loads(path.read_text(encoding="utf-8")) for path in folders]
+        raw = self.path / "raw"
+        found = [documents.meta(raw / t, self.path, SCHEMA_VERSION) for t in derived.trials(self.path)]
         return [recorded.meta(meta, self.study) for meta in found]
+
+    @cached_property
+    def altered(self) -> dict[str, Fact]:
+        """Trials whose raw bytes are not those that were recorded: trial -> which file."""
+        return derived.altered(self.path, self.metas)
+
+    @cached_property
+    def origin(self) -> str:
+        """Digest of all that the tables are made of, as it stands now (:mod:`cnilab.runs.derived`)."""
+        return derived.origin(self.path)
+
+    def believed(self, name: str) -> BytesIO | None:
+        """Return a derived file if it follows from what stands here now; else it is to be made anew."""
+        data = derived.believed(self.path, name, self.origin)
+        return None if data is None else BytesIO(data)
 
     @cached_property
     def proofs(self) -> dict[str, dict[str, Any]]:
         """Every deployment's proof by its id."""
         return {
-            path.stem: json.loads(path.read_text(encoding="utf-8"))
+            path.stem: documents.read(path, self.path, PROOF_SCHEMA)
             for path in sorted((self.path / "proof").glob("*.json"))
         }
 
@@ -167,8 +204,8 @@ class Run:
         """One row per trial, metric and stat (:mod:`cnilab.runs.samples`)."""
         from cnilab.runs import readings
 
-        there = (self.path / "samples.parquet").exists()
-        return tables.read(self.path) if there else readings.samples(self.readings)
+        kept = self.believed("samples.parquet")
+        return tables.upgraded(pd.read_parquet(kept)) if kept else readings.samples(self.readings)
 
     @cached_property
     def trials(self) -> pd.DataFrame:
@@ -180,8 +217,8 @@ class Run:
         """The per-interval values."""
         from cnilab.runs import readings
 
-        path = self.path / "intervals.parquet"
-        return pd.read_parquet(path) if path.exists() else readings.intervals(self.readings)
+        kept = self.believed("intervals.parquet")
+        return pd.read_parquet(kept) if kept else readings.intervals(self.readings)
 
     @cached_property
     def remarks(self) -> pd.DataFrame:
@@ -191,8 +228,8 @@ class Run:
         """
         from cnilab.runs import readings
 
-        path = self.path / "remarks.parquet"
-        return pd.read_parquet(path) if path.exists() else readings.remarks(self.readings)
+        kept = self.believed("remarks.parquet")
+        return pd.read_parquet(kept) if kept else readings.remarks(self.readings)
 
     # ---- what it says -----------------------------------------------------------------------------------
 
@@ -223,7 +260,7 @@ class Run:
         from cnilab.stats import Comparisons
 
         path = self.path / "comparisons.parquet"
-        kept = Comparisons.load(path, made_of=self.made_of()) if path.exists() else None
+        kept = Comparisons.load(path, made_of=self.origin) if self.believed(path.name) else None
         return self.compare() if kept is None else kept
 
     def compare(
@@ -252,26 +289,14 @@ class Run:
             baseline or study.baseline,
             margin=study.margin if margin is None else margin,
             alpha=study.alpha,
-            declared=replace(declared, margin=margin is None or margin == study.margin),
+            declared=replace(
+                declared,
+                margin=(margin is None or margin == study.margin)
+                and not any(edit.key == "margin" for edit in self.edits),
+            ),
             unsteady=unsteady_runs(self.samples, self.intervals),
             provenance=self.manifest["provenance"],
         ).only(**view)
-
-    def made_of(self) -> str:
-        """Return a digest of what :attr:`comparisons` are made of: the study, the samples and the intervals."""
-        parts = [self.path / name for name in ("study.yaml", "samples.parquet", "intervals.parquet")]
-        told = [file_digest(path, self.path) if path.exists() else "" for path in parts]
-        return hashlib.sha256("\n".join(told).encode()).hexdigest()
-
-    # ---- files ----------------------------------------------------------------------------------------
-
-    def read_json(self, name: str) -> Any:
-        """Return what a JSON file of the directory holds; raise RunDirError where it is damaged."""
-        path = self.path / name
-        try:
-            return json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise RunDirError(f"{path} is damaged: {error}") from error
 
     def __repr__(self) -> str:
         try:

@@ -18,15 +18,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from cnilab.errors import DataError
+from cnilab.errors import DataError, RunDirError
 from cnilab.facts import Fact
-from cnilab.runs import schema1
+from cnilab.runs import files, schema1
 from cnilab.runs.files import replacing
 
 SCHEMA_VERSION = 2
@@ -265,7 +266,21 @@ def read(path: str | Path) -> pd.DataFrame:
         raise DataError(
             f"no samples table at {path}; `cnilab run` writes one, `cnilab load` makes one from raw output"
         )
-    frame = pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
+    try:
+        data = BytesIO(files.read(path.resolve()))
+        frame = pd.read_csv(data) if path.suffix == ".csv" else pd.read_parquet(data)
+    except (OSError, ValueError, RunDirError) as error:
+        raise DataError(f"{path} is no table: {str(error)[:200] or 'it is empty'}") from error
+    return upgraded(frame)
+
+
+def upgraded(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a samples table of this schema or an older one, validated, with this schema's columns."""
     if not is_samples(frame):
         return validate(frame)
-    return validate(typed(upgrade(frame), DTYPES))
+    try:
+        return validate(typed(upgrade(frame), DTYPES))
+    except (ValueError, TypeError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(f"a samples table with a column of another kind: {error}") from error

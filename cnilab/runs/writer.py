@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import errno
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnilab.errors import RunDirError
-from cnilab.runs import readings
+from cnilab.runs import declared, derived, documents, files, lock, readings
 from cnilab.runs import samples as tables
-from cnilab.runs.files import replacing
 from cnilab.runs.run import SCHEMA_VERSION, Run
 from cnilab.study.plan import Plan, Trial
 
@@ -27,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def _refusals_named(path: Path) -> Iterator[None]:
+def refusals_named(path: Path) -> Iterator[None]:
     """Turn the disk's refusals into one sentence with the next thing to do."""
     try:
         yield
@@ -50,6 +48,7 @@ class RunWriter:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
+        self._begun: str | None = None
 
     @classmethod
     def create(cls, path: str | Path, plan: Plan, provenance: dict) -> RunWriter:
@@ -61,35 +60,74 @@ class RunWriter:
             If the directory holds something already, or cannot be written.
         """
         writer = cls(path)
-        # `notebooks` alone is what an attempt leaves that failed before it could measure
-        if writer.path.exists() and any(p.name != "notebooks" for p in writer.path.iterdir()):
+        if strange := writer.strange():
             raise RunDirError(
-                f"{writer.path} is not empty; choose another -o DIR, or continue it with --resume"
+                f"{writer.path} is not empty ({strange}); choose another -o DIR, or continue it with --resume"
             )
-        with _refusals_named(writer.path):
-            (writer.path / "raw").mkdir(parents=True, exist_ok=True)
-            (writer.path / "proof").mkdir(exist_ok=True)
-        writer.write_text("study.yaml", plan.study.to_yaml(access=False))
-        writer.write_text("plan.csv", plan.frame().to_csv(index=False))
-        writer.write_json(
+        writer._begin(plan, provenance)
+        return writer
+
+    @classmethod
+    def recover(cls, path: str | Path, plan: Plan) -> RunWriter:
+        """Make the manifest of a run anew that has none or a damaged one, from its plan and its raw files.
+
+        Raises
+        ------
+        RunDirError
+            If what was measured there is not of this plan.
+        """
+        writer = cls(path)
+        planned = {t.trial_id: t for t in plan.trials}
+        for trial in sorted(writer.run.done()):
+            meta = documents.meta(writer.path / "raw" / trial, writer.path, SCHEMA_VERSION)
+            its = planned.get(trial)
+            if its is None or (its.placement, its.path, its.test) != tuple(
+                meta[k] for k in ("placement", "path", "test")
+            ):
+                raise RunDirError(f"{writer.path} belongs to another study (trial {trial}); use a new -o DIR")
+        writer._begin(plan, {})
+        return writer
+
+    def _begin(self, plan: Plan, provenance: dict) -> None:
+        with refusals_named(self.path):
+            for name in ("raw", "proof"):
+                with files.folder(self.path / name, self.path, make=True):
+                    pass
+            files.sweep(self.path)
+        self.write_text("study.yaml", plan.study.to_yaml(access=False))
+        self.write_text("plan.csv", plan.frame().to_csv(index=False))
+        self.write_json(
             "manifest.json",
             {
                 "schema_version": SCHEMA_VERSION,
-                "run_id": writer.path.resolve().name,
+                "run_id": self.path.resolve().name,
                 "study": plan.study.name,
                 "study_hash": plan.study.digest,
+                "declared": declared.values(plan.study),
                 "plan_hash": plan.hash,
                 "state": "planned",
                 "provenance": provenance,
                 "deployments": {},
             },
         )
-        return writer
 
-    @classmethod
-    def open(cls, path: str | Path) -> RunWriter:
-        """Open a run directory to continue it; see :meth:`cnilab.runs.run.Run.open`."""
-        return cls(Run.open(path).path)
+    def strange(self) -> str | None:
+        """Return a name that no attempt leaves behind which failed before it could measure, or None."""
+        left = {"notebooks", "raw", "proof", "study.yaml", "plan.csv", "manifest.json", lock.NAME}
+        if not self.path.exists():
+            return None
+        names = sorted(p.name for p in self.path.iterdir())
+        strange = [n for n in names if n not in left and not (n[0] == "." and n.endswith(".part"))]
+        begun = [n for n in ("raw", "proof") if n in names and any((self.path / n).iterdir())]
+        return next(iter(strange + begun + [n for n in names if n == "manifest.json" and self.whole()]), None)
+
+    def whole(self) -> bool:
+        """Whether the directory has a manifest that can be read."""
+        try:
+            _ = self.run.manifest
+        except RunDirError:
+            return False
+        return True
 
     @property
     def run(self) -> Run:
@@ -103,45 +141,56 @@ class RunWriter:
         self.write_json("manifest.json", self.run.manifest | changes)
 
     def raw(self, trial_id: str) -> Path:
-        """Folder of a trial's raw bytes, made if need be."""
+        """Make an empty folder for a trial's raw bytes; an attempt that did not end is not in it."""
         folder = self.path / "raw" / trial_id
-        with _refusals_named(folder):
-            folder.mkdir(parents=True, exist_ok=True)
+        with refusals_named(folder):
+            files.fresh_folder(folder, self.path, keep="meta.json")
+        self._begun = trial_id
         return folder
 
     def finish(self, trial: Trial, meta: dict) -> None:
-        """Mark a trial as done; ``meta`` says how it was called and how it ended."""
+        """Mark a trial as done, once its raw bytes are on the disk; ``meta`` says how it was called and ended."""
+        if self._begun != trial.trial_id:
+            self.raw(trial.trial_id)
+        self._begun = None
+        folder = self.path / "raw" / trial.trial_id
+        with refusals_named(folder):
+            kept = files.settle(folder, self.path)
         self.write_json(
-            f"raw/{trial.trial_id}/meta.json", {"schema_version": SCHEMA_VERSION, **trial.to_dict(), **meta}
+            f"raw/{trial.trial_id}/meta.json",
+            {"schema_version": SCHEMA_VERSION, **trial.to_dict(), **meta, "files": kept},
         )
 
     def rebuild(self) -> Run:
         """Parse all raw output anew into the tables of this directory, and return the run as it then stands."""
-        read = self.run.readings
-        with _refusals_named(self.path / "samples.parquet"):
+        run = self.run
+        read = run.readings
+        with refusals_named(self.path / "samples.parquet"):
             for name, make in (
                 ("samples", readings.samples),
                 ("intervals", readings.intervals),
                 ("remarks", readings.remarks),
             ):
                 tables.write(make(read), self.path / f"{name}.parquet")
+            derived.keep(self.path, [f"{n}.parquet" for n in ("samples", "intervals", "remarks")], run.origin)
         return self.run
 
     def keep(self, comparisons: Comparisons) -> Path:
         """Leave a run's own comparisons in its directory, for as long as its samples are what they are."""
         path = self.path / "comparisons.parquet"
-        with _refusals_named(path):
-            return comparisons.save(path, made_of=self.run.made_of(), within=self.path)
+        origin = self.run.origin
+        with refusals_named(path):
+            comparisons.save(path, made_of=origin, within=self.path)
+            derived.keep(self.path, [path.name], origin)
+        return path
 
     # ---- files ----------------------------------------------------------------------------------------
 
     def write_text(self, name: str, text: str) -> Path:
         """Write a file in one step: readers see the old one or the new one."""
         path = self.path / name
-        with _refusals_named(path), replacing(path) as part, open(part, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
+        with refusals_named(path):
+            files.write(path, text.encode(), self.path)
         return path
 
     def write_json(self, name: str, value: Any, *, indent: int | None = 1) -> Path:
@@ -149,4 +198,4 @@ class RunWriter:
         return self.write_text(name, json.dumps(value, indent=indent, ensure_ascii=False, default=str) + "\n")
 
 
-__all__ = ["RunWriter"]
+__all__ = ["RunWriter", "refusals_named"]

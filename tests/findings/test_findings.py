@@ -10,7 +10,7 @@ import pytest
 from report import runs
 
 from cnilab import findings
-from cnilab.runs import samples
+from cnilab.runs import derived, samples
 from cnilab.runs.run import Run
 from cnilab.runs.writer import RunWriter
 
@@ -33,6 +33,7 @@ def found(run, code):
 def rewrite(run, change):
     frame = change(run.samples)
     samples.write(samples.validate(frame), run.path / "samples.parquet")
+    derived.keep(run.path, ["samples.parquet"], derived.origin(run.path))
 
 
 def test_a_clean_run_has_nothing_serious(clean):
@@ -216,6 +217,7 @@ def test_a_level_that_changes_within_runs_is_told(run):
     samples.write(
         series.assign(value=series["value"].mask(late, series["value"] * 0.5)), run.path / "intervals.parquet"
     )
+    derived.keep(run.path, ["intervals.parquet"], derived.origin(run.path))
     assert {r["mode"] for r in found(run, "unsteady")} == {"flannel-vxlan"}
 
 
@@ -232,6 +234,7 @@ def test_what_the_readers_remarked_is_told_in_words(run):
     ids = run.samples.query("mode == 'host' and test == 'tcp_rr'")["trial_id"].unique()[:3]
     remarks = pd.DataFrame({"trial_id": ids, "remark": "confidence_not_met: throughput 7.5%"}, dtype="string")
     samples.write(remarks, run.path / "remarks.parquet")
+    derived.keep(run.path, ["remarks.parquet"], derived.origin(run.path))
     rows = found(run, "remarked")
     assert sum(row["value"] for row in rows) == 3
     assert {(row["severity"], row["mode"], row["test"]) for row in rows} == {("info", "host", "tcp_rr")}
@@ -244,6 +247,29 @@ def test_settings_that_were_not_recorded_are_told(run):
     n = len(run.proofs)
     assert (row["severity"], row["value"]) == ("info", n)
     assert f"not recorded in {n} of {n} deployments" in row["text"]
+
+
+def test_a_margin_edited_after_the_run_is_serious(run):
+    """``study_changed``: nothing that was chosen after the numbers counts as declared."""
+    text = (run.path / "study.yaml").read_text()
+    (run.path / "study.yaml").write_text(text.replace("margin: 0.05", "margin: 0.2"))
+    (row,) = found(run, "study_changed")
+    assert row["severity"] == "serious"
+    assert "margin: declared 0.05, now 0.2" in row["text"]
+
+
+def test_raw_bytes_that_were_edited_are_told_and_have_no_value(run):
+    """``raw_changed``: what a meta has the digest of is not there, or is not that."""
+    trial = run.metas[0]["trial_id"]
+    meta = run.path / "raw" / trial / "meta.json"
+    kept = {"client.out": {"bytes": 3, "sha256": "0" * 64}}
+    meta.write_text(json.dumps({**run.metas[0], "files": kept}))
+    (meta.parent / "client.out").write_text("abc")
+    (row,) = found(run, "raw_changed")
+    assert (row["severity"], row["trial_id"]) == ("serious", trial)
+    assert "client.out is not what was recorded" in row["text"]
+    now = Run.open(run.path).samples
+    assert set(now[now["trial_id"] == trial]["status"]) == {"failed"}
 
 
 def test_findings_survive_the_disk(run):

@@ -6,7 +6,7 @@ import numpy as np
 
 from cnilab.facts import Fact
 from cnilab.modes import MODES
-from cnilab.runs import samples
+from cnilab.runs import derived, samples
 from cnilab.runs.samples import reason_columns
 from cnilab.runs.writer import RunWriter
 from cnilab.study import Study, recorded
@@ -136,6 +136,7 @@ def make(path, *, truth=None, study=None, ipip="ebpf", skipped=(), rng=None):
                     )
     samples.write(samples.from_rows(rows), run.path / "samples.parquet")
     samples.write(samples.intervals_from_rows(series), run.path / "intervals.parquet")
+    derived.keep(run.path, ["samples.parquet", "intervals.parquet"], derived.origin(run.path))
     run.update_manifest(state="complete", deployments=log, finished_at="2026-11-24T06:06:00+00:00")
     return run.run
 
