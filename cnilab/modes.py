@@ -10,6 +10,7 @@ and confd's BIRD templates (v3.32); RFC 7348 (VXLAN), RFC 2003 (IP in IP), the W
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cnilab.errors import UnknownKey
@@ -240,7 +241,7 @@ def get(mode_id: str) -> Mode:
         raise UnknownKey("mode", mode_id, MODES) from None
 
 
-def order(mode_ids) -> list[str]:
+def order(mode_ids: Iterable[str]) -> list[str]:
     """Sort mode ids, A/A labels right after their mode, in the catalogue's order; unknown ones last."""
     rank = {name: i for i, name in enumerate(MODES)}
     return sorted(

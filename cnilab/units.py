@@ -7,6 +7,7 @@ Base units are those that metric names end in: bit/s (``_bps``), 1/s (``_per_s``
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -105,7 +106,7 @@ _STEPS = {
 }
 
 
-def scale_for(values, unit: str) -> Scale:
+def scale_for(values: Iterable[float], unit: str) -> Scale:
     """Pick the one scale in which the median of ``values`` has one to three digits before the point.
 
     Parameters

@@ -17,7 +17,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -126,7 +126,15 @@ def _read(
             yield at + offset, _alone(one, as_tool, max_bytes, series)
 
 
-def _pooled(files, starts, step, as_tool, workers, max_bytes, series):
+def _pooled(
+    files: list,
+    starts: Iterable[int],
+    step: int,
+    as_tool: str | None,
+    workers: int,
+    max_bytes: int,
+    series: bool,
+) -> Generator[tuple[int, list[work.Answer]], None, list[int]]:
     """Read chunks in a pool; return the starts of those whose worker died."""
     context = multiprocessing.get_context("fork")
     waiting: dict[Future, int] = {}

@@ -18,6 +18,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import IO
 
 from cnilab.errors import DataError
 
@@ -258,7 +259,7 @@ def _gzip(raw: bytes, shown: str, depth: int, max_bytes: int, left: list[int]) -
     yield from _inside(bytes(whole), shown, depth, max_bytes, left)
 
 
-def _zip(stream, shown: str, depth: int, max_bytes: int, left: list[int]) -> Iterator[Piece]:
+def _zip(stream: IO[bytes], shown: str, depth: int, max_bytes: int, left: list[int]) -> Iterator[Piece]:
     try:
         with zipfile.ZipFile(stream) as archive:
             members = sorted(archive.infolist(), key=lambda m: natural(m.filename))
@@ -291,7 +292,7 @@ def _zip(stream, shown: str, depth: int, max_bytes: int, left: list[int]) -> Ite
         yield Piece(shown, None, f"damaged zip: {problem}")
 
 
-def _tar(stream, shown: str, depth: int, max_bytes: int, left: list[int]) -> Iterator[Piece]:
+def _tar(stream: IO[bytes], shown: str, depth: int, max_bytes: int, left: list[int]) -> Iterator[Piece]:
     try:
         with tarfile.open(fileobj=stream, mode="r:") as archive:
             files: dict[str, tarfile.TarInfo] = {}

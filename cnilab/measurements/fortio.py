@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
+from typing import Any
 
 from cnilab.errors import ParseError
 from cnilab.measurements import conditions
@@ -100,7 +101,7 @@ def _asked_seconds(word: object) -> float | None:
     return None
 
 
-def _finished(samples: list[Sample], codes: dict, kind: str, **rest) -> Reading:
+def _finished(samples: list[Sample], codes: dict, kind: str, **rest: Any) -> Reading:
     """Build the Reading of a result with the share of its answers whose code is an error."""
     counts = {str(code): n for code, amount in codes.items() if (n := number(amount)) is not None}
     total = sum(counts.values())

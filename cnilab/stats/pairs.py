@@ -143,7 +143,17 @@ def analyse(pairs: Sequence[Pair], alpha: float, *, infinite: bool = False) -> l
 
 
 def _outcome(
-    pair: Pair, i: int, got: dict, signs: dict, alpha: float, p, p_holm, q, p_eq, p_eq_holm, same: bool
+    pair: Pair,
+    i: int,
+    got: dict,
+    signs: dict,
+    alpha: float,
+    p: float | None,
+    p_holm: float | None,
+    q: float | None,
+    p_eq: float | None,
+    p_eq_holm: float | None,
+    same: bool,
 ) -> Outcome:
     n, need = len(pair.d), n_min(pair.family.m, alpha)
     low, high = float(got["sim_low"][i]), float(got["sim_high"][i])

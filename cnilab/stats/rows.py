@@ -24,6 +24,9 @@ from cnilab.stats.sensitivity import Reliability
 from cnilab.stats.subjects import Subject
 from cnilab.stats.verdict import FLAGS, VERDICTS, is_difference
 
+#: (table, mode) -> the mode's own location with its interval.
+Middle = Mapping[tuple[int, str], tuple[float, float, float]]
+
 #: Requests behind a percentile, as a multiple of 1/(1 - q), below which it is not reliable.
 REQUESTS_PER_TAIL = 100
 
@@ -60,7 +63,7 @@ def centres(tables: Sequence[Table], alpha: float) -> dict[tuple[int, str], tupl
 def report_rows(
     subjects: Sequence[Subject],
     outcomes: Sequence[Outcome],
-    middle: Mapping[tuple[int, str], tuple[float, float, float]],
+    middle: Middle,
     margin: float,
     alpha: float,
     margin_declared: bool,
@@ -71,7 +74,9 @@ def report_rows(
     return sorted(rows, key=lambda row: order[row["family"]])
 
 
-def _row(s: Subject, o: Outcome, middle, margin: float, alpha: float, margin_declared: bool) -> Comparison:
+def _row(
+    s: Subject, o: Outcome, middle: Middle, margin: float, alpha: float, margin_declared: bool
+) -> Comparison:
     table, about = s.table, describe(s.table.metric)
     log = about.scale == "log"
     flags = [*s.flags, *o.flags, *_qualities(s, margin_declared)]

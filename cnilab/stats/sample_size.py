@@ -168,7 +168,14 @@ def _width(sd: float, n: int, alpha: float) -> float | None:
     return math.expm1(float(t.ppf(1 - alpha / 2, n - 1)) / math.sqrt(n) * math.sqrt(math.pi / 3) * sd)
 
 
-def _from_pilot(pilot, baseline, metric, test, placement, stat) -> tuple[float, int, str, int]:
+def _from_pilot(
+    pilot: pd.DataFrame,
+    baseline: str | None,
+    metric: str | None,
+    test: str | None,
+    placement: str | None,
+    stat: str | None,
+) -> tuple[float, int, str, int]:
     if baseline is None:
         raise DataError("plan_size of a table needs the baseline's name, e.g. plan_size(pilot, 'host')")
     asked = {"test": test, "metric": metric, "stat": stat, "placement": placement}

@@ -6,9 +6,14 @@ lab starts in milliseconds only when it loads nothing it does not need.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from cnilab.errors import UnknownKey
+
+if TYPE_CHECKING:
+    from cnilab.testbeds.base import Testbed
 
 #: name in a study file -> where its class lives
 TESTBEDS = {
@@ -18,7 +23,7 @@ TESTBEDS = {
 }
 
 
-def get(name: str):
+def get(name: str) -> Callable[..., Testbed]:
     """Return the testbed class called ``name``; raise UnknownKey with the known ones otherwise."""
     try:
         module, _, attribute = TESTBEDS[name].partition(":")

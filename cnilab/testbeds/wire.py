@@ -13,6 +13,7 @@ import socket
 import struct
 import threading
 import time
+from collections.abc import Callable
 
 VXLAN_PORTS, FLANNEL_UDP_PORT, WIREGUARD_PORT = (8472, 4789), 8285, 51820
 IP_HEADER, UDP_HEADER, ETH_HEADER = 20, 8, 14
@@ -305,7 +306,7 @@ def explain(error: OSError, queue: dict) -> dict:
 
 
 def exchange(
-    inside,
+    inside: Callable,
     client: str,
     server: str,
     address: str,

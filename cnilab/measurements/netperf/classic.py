@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from typing import Any
 
 from cnilab.errors import ParseError
 from cnilab.measurements import conditions
@@ -87,7 +88,7 @@ def reading(
     test: str | None,
     line: int,
     notes: tuple[str, ...] = (),
-    **rest,
+    **rest: Any,
 ) -> Reading:
     """Read the numbers of one table.
 

@@ -7,6 +7,7 @@ could not tell it prints as -1; that is missing, not a value.
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from cnilab.errors import ParseError
 from cnilab.measurements import conditions
@@ -144,7 +145,7 @@ def test_of(values: dict[str, str], test: str | None) -> str | None:
     return f"{protocol}_{kind}"
 
 
-def reading(values: dict[str, str], test: str | None, line: int, **rest) -> Reading:
+def reading(values: dict[str, str], test: str | None, line: int, **rest: Any) -> Reading:
     """Turn one result's named values into a Reading."""
     test = test_of(values, test)
     notes = list(rest.pop("notes", ()))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from cnilab.errors import ParseError
 from cnilab.measurements.base import Reading
@@ -110,7 +111,7 @@ def whole(raw: bytes) -> object:
         raise ParseError(f"unreadable JSON: {type(problem).__name__}") from None
 
 
-def branch(mapping: object, key: str, kind: type = dict):
+def branch(mapping: object, key: str, kind: type = dict) -> Any:
     """Return ``mapping[key]`` if it has the expected type, else an empty one: files are not to be trusted."""
     value = mapping.get(key) if isinstance(mapping, dict) else None
     return value if isinstance(value, kind) else kind()

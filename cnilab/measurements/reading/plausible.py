@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from itertools import pairwise
+from typing import Any
 
 from cnilab.measurements.base import Interval, Reading, Sample
 
@@ -87,7 +88,7 @@ def fault(samples: Iterable[Sample]) -> str | None:
     return None
 
 
-def reading(samples: Iterable[Sample], intervals: Iterable[Interval] = (), **rest) -> Reading:
+def reading(samples: Iterable[Sample], intervals: Iterable[Interval] = (), **rest: Any) -> Reading:
     """Build a Reading from samples that were found, failed where they are impossible or none are there."""
     found = tuple(dict.fromkeys(samples))  # what a file says twice is one value
     for prefix in _too_large(found):
@@ -144,7 +145,7 @@ def _impossible_duration(rest: dict) -> str | None:
     return f"impossible value: a duration of {duration!r} s"
 
 
-def failed(reason: str, **rest) -> Reading:
+def failed(reason: str, **rest: Any) -> Reading:
     """Build the Reading of a test that gave no result, with the tool's own words (at most 500 characters)."""
     _impossible_duration(rest)
     return Reading(status="failed", reason=" ".join(reason.split())[:500] or "failed without a word", **rest)

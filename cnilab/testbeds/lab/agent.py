@@ -20,6 +20,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 
 # Run by path, before the package can be imported: its neighbours are imported by path too.
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -27,6 +28,10 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import trail
 import wire
 from bpf import fill, tc_lines
+
+TYPE_CHECKING = False  # what `typing` would say; importing it costs the lab's start time
+if TYPE_CHECKING:
+    from typing import IO, Any
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 CLONE_NEWNET, CLONE_NEWNS = 0x40000000, 0x00020000
@@ -45,7 +50,7 @@ class Failed(Exception):
         self.words = message if words is None else words
 
 
-def libc(name: str, *args) -> None:
+def libc(name: str, *args: object) -> None:
     """Call a libc function and raise OSError on failure."""
     if getattr(LIBC, name)(*args) != 0:
         number = ctypes.get_errno()
@@ -62,7 +67,7 @@ def enter(ns: str) -> None:
             os.close(fd)
 
 
-def inside(ns: str, work, *args):
+def inside(ns: str, work: Callable, *args: object) -> Any:
     """Run ``work(*args)`` on a thread of its own inside ``ns`` and return what it returns."""
     return inside_async(ns, lambda: work(*args))(None)
 
@@ -88,7 +93,7 @@ class Agent:
                 groups.setdefault(step["ns"], []).append(step)
             todo, errors = list(groups.items()), list[BaseException]()
 
-            def worker(todo=todo, errors=errors) -> None:
+            def worker(todo: list = todo, errors: list = errors) -> None:
                 while not errors:
                     with self.lock:
                         if not todo:
@@ -285,11 +290,11 @@ class Agent:
         """Call one function of :mod:`.wire` inside ``ns``."""
         return {"value": inside(ns, getattr(wire, what), *args.get("args", ()))}
 
-    def op_exchange(self, **args) -> dict:
+    def op_exchange(self, **args: object) -> dict:
         """Send probes between two namespaces and report what arrived and what passed on the underlay."""
         return wire.exchange(inside_async, **args)
 
-    def op_follow(self, **args) -> dict:
+    def op_follow(self, **args: object) -> dict:
         """Send one packet and report every device it was seen on."""
         return trail.follow(inside_async, **args)
 
@@ -306,7 +311,7 @@ class Agent:
         return {"dead": dead}
 
 
-def inside_async(ns: str, work):
+def inside_async(ns: str, work: Callable) -> Callable:
     """Start ``work()`` on a thread inside ``ns``; return a function that waits for its value."""
     box: dict = {}
 
@@ -320,7 +325,7 @@ def inside_async(ns: str, work):
     thread = threading.Thread(target=body)
     thread.start()
 
-    def result(timeout_s: float | None = 10.0):
+    def result(timeout_s: float | None = 10.0) -> Any:
         thread.join(timeout_s)
         if "error" in box:
             raise box["error"]
@@ -329,7 +334,7 @@ def inside_async(ns: str, work):
     return result
 
 
-def start(argv: list, out, err) -> subprocess.Popen:
+def start(argv: list, out: IO[bytes] | int, err: IO[bytes] | int) -> subprocess.Popen:
     """Start a program with nothing to read and its output in files."""
     try:
         return subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=err)
@@ -357,7 +362,7 @@ def put_files(files: dict[str, str]) -> None:
             file.write(text)
 
 
-def die_with_parent(stream) -> None:
+def die_with_parent(stream: int) -> None:
     """Leave the moment the other side is gone, whatever else is going on."""
     import select
 

@@ -14,6 +14,7 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from cnilab.errors import LabError, Unavailable
 from cnilab.facts import Fact
@@ -77,7 +78,7 @@ class AgentProcess:
     def alive(self) -> bool:
         return self._process.poll() is None
 
-    def call(self, op: str, answer_within_s: float = 60.0, **arguments) -> dict:
+    def call(self, op: str, answer_within_s: float = 60.0, **arguments: Any) -> dict:
         """Give one order and return the answer.
 
         Raises
@@ -142,5 +143,5 @@ class AgentProcess:
     def __enter__(self) -> AgentProcess:
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()

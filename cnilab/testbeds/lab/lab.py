@@ -150,7 +150,7 @@ class Lab:
             self.close()
             raise
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     @property

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from cnilab import modes
 from cnilab.testbeds.lab import calico, docker, fabric, flannel, rules, wiring
 from cnilab.testbeds.lab.steps import Phase, Restore, Step
 from cnilab.testbeds.lab.topology import CLUSTER_IPS, Topology
 
 
-def topology_for(mode_id: str, **shape) -> Topology:
+def topology_for(mode_id: str, **shape: Any) -> Topology:
     """The topology a mode needs; ``shape`` is passed on (nodes, pods, peer)."""
     mode = modes.get(mode_id)
     return Topology(wiring=mode.wiring, reflector=mode.bgp == "rr", **shape)

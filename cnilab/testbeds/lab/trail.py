@@ -10,6 +10,7 @@ import select
 import socket
 import struct
 import threading
+from collections.abc import Callable
 
 import wire
 
@@ -50,7 +51,7 @@ def watch(device: str, stop: threading.Event, ready: threading.Event) -> list[di
 
 
 def follow(
-    inside, namespaces: list[str], client: str, server: str, address: str, port: int, length: int
+    inside: Callable, namespaces: list[str], client: str, server: str, address: str, port: int, length: int
 ) -> dict:
     """Send one probe of ``length`` bytes while watching every device of ``namespaces``.
 
