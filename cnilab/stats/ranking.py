@@ -236,7 +236,15 @@ def _carried(table: Table, mode: str, kernel_paths: Mapping[str, str] | None) ->
     return None if path in (None, "native") else Fact("carried_by_substitute", {"path": path})
 
 
-def _one_table(samples, metric, test, placement, path, stat, planned) -> tuple[Table, list[str]]:
+def _one_table(
+    samples: pd.DataFrame,
+    metric: str | None,
+    test: str | None,
+    placement: str | None,
+    path: str | None,
+    stat: str | None,
+    planned: Sequence[str] | None,
+) -> tuple[Table, list[str]]:
     asked = {"test": test, "metric": metric, "stat": stat, "placement": placement, "path": path}
     primary = {k: v for k, v in asked.items() if v is not None} if metric is not None else None
     cells = collect(samples, modes=planned, primary=primary)
