@@ -4,6 +4,7 @@ import ast
 import io
 import json
 import logging
+import os
 import shutil
 from contextlib import redirect_stderr
 from pathlib import Path
@@ -186,7 +187,7 @@ def test_a_run_is_reported_again_and_copied_with_a_notice(recorded, tmp_path):
 
 
 def test_a_notebook_that_fails_is_kept_and_named(run_dir):
-    (run_dir / "samples.parquet").write_bytes(b"not parquet")
+    next((run_dir / "proof").iterdir()).write_text("{")
     with pytest.raises(
         pipeline.NotebookError, match=r"03_quality stopped: \w+: .*notebooks/03_quality\.ipynb"
     ):
@@ -196,14 +197,39 @@ def test_a_notebook_that_fails_is_kept_and_named(run_dir):
     assert not (run_dir / "report.html").exists()
 
 
+def test_a_file_in_a_folder_is_never_imported(run_dir, tmp_path, monkeypatch):
+    """A library's name beside the run, in it, or in a folder of PYTHONPATH is data and is not executed."""
+    touched = tmp_path / "executed"
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    for folder in (run_dir, elsewhere, tmp_path):
+        for library in ("pandas", "cnilab", "seaborn", "ipykernel_launcher"):
+            (folder / f"{library}.py").write_text(f"open({str(touched)!r}, 'w')\nraise SystemExit")
+    monkeypatch.setenv("PYTHONPATH", f"{elsewhere}:")
+    for here in (run_dir, tmp_path):
+        monkeypatch.chdir(here)
+        pipeline._execute("03_quality", {"run_dir": str(run_dir)}, run_dir, progress=False)
+    assert not touched.exists()
+    assert os.environ["PYTHONPATH"] == f"{elsewhere}:"
+
+
+def test_notebooks_are_not_written_through_links(run_dir, tmp_path):
+    outside = tmp_path / "precious"
+    outside.write_text("mine")
+    (run_dir / "notebooks").mkdir(exist_ok=True)
+    (run_dir / "notebooks" / "03_quality.ipynb").symlink_to(outside)
+    pipeline._execute("03_quality", {"run_dir": str(run_dir)}, run_dir, progress=False)
+    assert outside.read_text() == "mine"
+    assert not (run_dir / "notebooks" / "03_quality.ipynb").is_symlink()
+
+
 def test_of_a_bar_only_its_end_stays_in_the_notebook(tmp_path):
     """Each state of a bar would be a line of its own in JupyterLab's and nbconvert's HTML: hundreds a run."""
     bar = [nbformat.v4.new_output("stream", name="stderr", text=f"\rquick: {n}%") for n in range(0, 101, 50)]
     told = nbformat.v4.new_output("stream", name="stderr", text="\nleft: nothing\n")
     cell = nbformat.v4.new_code_cell("1", outputs=[*bar, told])
     nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "a.ipynb")
-    pipeline._settle(tmp_path / "a.ipynb")
-    (kept,) = nbformat.read(tmp_path / "a.ipynb", as_version=4).cells[0].outputs
+    (kept,) = pipeline._settled(tmp_path / "a.ipynb").cells[0].outputs
     assert kept.text == "quick: 100%\nleft: nothing\n"
     assert [p.name for p in tmp_path.iterdir()] == ["a.ipynb"]
 

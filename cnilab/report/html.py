@@ -62,15 +62,14 @@ def page(notebook: nbformat.NotebookNode, title: str) -> str:
     return head + mark + rest
 
 
-def export(notebook: str | Path, html: str | Path) -> Path:
+def export(notebook: nbformat.NotebookNode, html: str | Path) -> Path:
     """Write the page of an executed notebook, replacing the file in one step, and return its path."""
-    node = nbformat.read(Path(notebook), as_version=4)
     target = Path(html)
     target.parent.mkdir(parents=True, exist_ok=True)
     title = (
         f"What each CNI mode costs: "
-        f"{node.metadata.get('cnilab', {}).get('title') or target.resolve().parent.name}"
+        f"{notebook.metadata.get('cnilab', {}).get('title') or target.resolve().parent.name}"
     )
     with replacing(target) as part:
-        part.write_text(page(node, escape(title, quote=False)), encoding="utf-8")
+        part.write_text(page(notebook, escape(title, quote=False)), encoding="utf-8")
     return target

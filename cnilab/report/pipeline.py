@@ -7,18 +7,25 @@ as far as it came, and the error names it. What is in a notebook is not decided 
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 import sys
+import tempfile
 import warnings
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cnilab import study as studies
 from cnilab.bundled import bundled
 from cnilab.errors import CnilabError, RunDirError
 from cnilab.report.html import export
-from cnilab.runs.files import replacing
+from cnilab.report.isolation import ISOLATED_KERNEL, isolated
+from cnilab.runs import files, lock
 from cnilab.runs.run import Run
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
 ROOT = bundled()
 NOTEBOOKS = bundled("notebooks")
@@ -107,20 +114,12 @@ def run_notebooks(study_path: str, run_dir: str, *, resume: bool = False, progre
     study = str(Path(study_path).resolve())
     if not resume and place.exists() and any(place.iterdir()):
         raise RunDirError(f"{place} is not empty; choose another -o DIR, or continue it with --resume")
-    # The run directory is made by the second stage, before which it must not exist.
-    waiting = place.parent / f".{place.name}.notebooks"
-    waiting.mkdir(parents=True, exist_ok=True)
-    try:
-        for name in STAGES[:2]:
-            given = {"study": study, "run_dir": str(place)} | (
-                {"resume": resume, "progress": progress} if name == "02_run" else {}
-            )
-            _execute(name, waiting / f"{name}.ipynb", given, place / "notebooks", progress)
-    finally:
-        for made in sorted(waiting.glob("*.ipynb")):
-            (place / "notebooks").mkdir(parents=True, exist_ok=True)
-            shutil.move(made, place / "notebooks" / made.name)
-        waiting.rmdir()
+    lock.refuse_if_held(place)
+    for name in STAGES[:2]:
+        given = {"study": study, "run_dir": str(place)} | (
+            {"resume": resume, "progress": progress} if name == "02_run" else {}
+        )
+        _execute(name, given, place, progress)
     return render(place, progress=progress)
 
 
@@ -139,12 +138,16 @@ def render(
         A line to stand before everything else in the page.
     """
     run = Run.open(Path(run_dir).resolve())
-    folder = run.path / "notebooks"
-    folder.mkdir(exist_ok=True)
+    writable = os.access(run.path, os.W_OK)
+    if not writable and out is None:
+        raise RunDirError(f"{run.path} cannot be written; say with -o FILE where the report goes")
     for name in READING:
-        given = {"run_dir": str(run.path)} | ({"notice": notice} if name == "05_report" else {"keep": True})
-        _execute(name, folder / f"{name}.ipynb", given, folder, progress)
-    return export(folder / "05_report.ipynb", Path(out) if out else run.path / "report.html")
+        given = {"run_dir": str(run.path)}
+        if name == "05_report":
+            made = _execute(name, given | {"notice": notice}, run.path, progress)
+        else:
+            _execute(name, given | {"keep": writable}, run.path, progress)
+    return export(made, Path(out) if out else run.path / "report.html")
 
 
 def render_sample(run_dir: str | Path, *, notice: str = "", sample: str | Path = SAMPLE) -> Path:
@@ -157,17 +160,24 @@ def render_sample(run_dir: str | Path, *, notice: str = "", sample: str | Path =
     return render(place, notice=notice or "These are recorded numbers, not this machine's.")
 
 
-def _execute(name: str, to: Path, parameters: dict[str, Any], final: Path, progress: bool) -> None:
-    """Run one notebook; its progress bar goes on to standard error, and what it came to stays in the notebook."""
+def _execute(name: str, parameters: dict[str, Any], run_dir: Path, progress: bool) -> NotebookNode:
+    """Run one notebook, keep it in the run directory as far as it came, and return it.
+
+    The kernel sees nothing of the directory it reports on, nor of the one it was called from: a run directory is a
+    stranger's, and a file called ``pandas.py`` in it is data. A progress bar goes on to standard error, and what it
+    came to stays in the notebook.
+    """
     import papermill
     from papermill.exceptions import PapermillExecutionError
 
     logging.getLogger("papermill").setLevel(logging.ERROR)
     if progress:
         print(f"{name} …", file=sys.stderr, flush=True)
-    with warnings.catch_warnings():
+    with tempfile.TemporaryDirectory(prefix="cnilab-") as work, warnings.catch_warnings(), isolated():
         # A third party's deprecation is no news for who runs a study, and no failure of it.
         warnings.simplefilter("ignore")
+        to, own = Path(work, f"{name}.ipynb"), Path(work, "kernel")
+        own.mkdir()
         try:
             papermill.execute_notebook(
                 str(NOTEBOOKS / f"{name}.ipynb"),
@@ -175,29 +185,40 @@ def _execute(name: str, to: Path, parameters: dict[str, Any], final: Path, progr
                 parameters=parameters,
                 kernel_name="python3",
                 progress_bar=False,
-                cwd=str(Path.cwd()),
+                cwd=str(own),
                 stderr_file=sys.stderr if progress else None,
-                extra_arguments=[QUIET_KERNEL],
+                extra_arguments=[QUIET_KERNEL, *ISOLATED_KERNEL],
             )
         except PapermillExecutionError as error:
             raise NotebookError(
                 f"{name} stopped: {error.ename}: {error.evalue}; all it said until then is in "
-                f"{final / to.name}"
+                f"{run_dir / 'notebooks' / to.name}"
             ) from error
         finally:
             if to.exists():
-                _settle(to)
+                node = _settled(to)
+                _keep(node, run_dir, to.name)
+        return node
 
 
-def _settle(notebook: Path) -> None:
+def _keep(node: NotebookNode, run_dir: Path, name: str) -> None:
+    """Leave a notebook in the run directory, if that can be written and nobody else is writing there."""
+    import nbformat
+
+    folder = run_dir / "notebooks"
+    with suppress(OSError, RunDirError):
+        lock.refuse_if_held(run_dir)
+        with files.folder(folder, run_dir, make=True):
+            files.write(folder / name, nbformat.writes(node).encode(), run_dir)
+
+
+def _settled(notebook: Path) -> NotebookNode:
     """Keep of a text that was written over itself what a terminal shows at the end: one line of a bar, not all."""
     import nbformat
     from nbconvert.preprocessors.coalescestreams import CoalesceStreamsPreprocessor
 
-    node = nbformat.read(notebook, as_version=4)
-    node, _ = CoalesceStreamsPreprocessor().preprocess(node, {})
-    with replacing(notebook) as part:
-        nbformat.write(node, part)
+    node, _ = CoalesceStreamsPreprocessor().preprocess(nbformat.read(notebook, as_version=4), {})
+    return node
 
 
 __all__ = [
