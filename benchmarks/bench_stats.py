@@ -21,7 +21,6 @@ import pandas as pd
 
 from cnilab.stats import compare
 from cnilab.stats.cells import collect
-from cnilab.stats.intervals import with_values_from
 from cnilab.stats.pairs import Family, Pair, analyse, differences
 from cnilab.stats.signed_rank import signed_rank
 
@@ -60,7 +59,7 @@ def study(tests: int, blocks: int = 20, runs: int = 5, seconds: int = 50, step: 
 
 def verdicts(samples, intervals):
     """Intervals to verdicts, everything but reading the file."""
-    return compare(with_values_from(samples, intervals), "host")
+    return compare(samples, "host", intervals=intervals)
 
 
 def cell_frame(samples) -> pd.DataFrame:

@@ -377,6 +377,14 @@ def test_the_study_stops_on_precision_and_never_before_the_first_look(go):
     assert "p" not in run.manifest["stopped"]
 
 
+def test_the_stopping_rule_uses_the_studys_own_alpha(go):
+    """At 0.001 ten blocks allow no finite interval: 2 / 2**10 is more; twelve do."""
+    text = STUDY.replace("blocks: 2", "blocks: 20") + "alpha: 0.001\nstop: {half_width: 0.5, first_look: 10}\n"
+    run = go(Bed(), text=text)
+    assert max(t.block for t in run.plan.trials if t.trial_id in run.done()) == 12
+    assert run.manifest["stopped"]["reason"] == "precision_reached"
+
+
 @pytest.mark.parametrize(("ahead", "most"), [(True, 2), (False, 1)])
 def test_only_a_testbed_that_can_holds_two_deployments_at_once(tmp_path, ahead, most):
     bed = Bed(builds_ahead=ahead)

@@ -13,7 +13,6 @@ USED_ELSEWHERE = {
     "stats/steady.py: warm_up": "for notebooks: how long a tool needs to become steady",
     "stats/steady.py: step_in_run": "for notebooks: where a run changed its level",
     "stats/variance.py: best_counts": "for notebooks: runs and deployments that a pilot's noise asks for",
-    "stats/comparisons.py: by_placement": "for notebooks: one row per mode, placements side by side",
     "runs/samples.py: from_rows": "for tests and scripts: a table made by hand",
     "runs/files.py: fresh_folder": "for whoever writes a folder whole",
     "runs/files.py: sweep": "for whoever opens a run that was killed while it wrote",

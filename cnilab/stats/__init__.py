@@ -10,7 +10,6 @@ from cnilab.stats.compare import compare, compare_cells, unsteady_runs
 from cnilab.stats.comparison import Comparison, Interval
 from cnilab.stats.comparisons import Comparisons
 from cnilab.stats.declared import Declared
-from cnilab.stats.equivalence import tost
 from cnilab.stats.multiplicity import benjamini_hochberg, holm, n_min
 from cnilab.stats.omnibus import permutation_f
 from cnilab.stats.ranking import Ranking, rank
@@ -43,6 +42,5 @@ __all__ = [
     "rank",
     "run_checks",
     "signed_rank",
-    "tost",
     "unsteady_runs",
 ]

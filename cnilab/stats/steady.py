@@ -2,7 +2,7 @@
 
 Both are *advisory and never delete*. Seconds of one run are not independent, so neither check tests a run
 against itself: the warm-up profile is judged across blocks, and the step check is a plain limit whose false
-alarms were counted by simulation. Values of trials are made in :mod:`cnilab.stats.intervals`.
+alarms were counted by simulation.
 """
 
 from __future__ import annotations

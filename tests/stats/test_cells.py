@@ -7,7 +7,6 @@ import pytest
 from cnilab.errors import DataError
 from cnilab.facts import Fact
 from cnilab.stats.cells import collect
-from cnilab.stats.intervals import trial_means, with_values_from
 
 from .frames import campaign, contract, failed
 
@@ -137,40 +136,3 @@ def test_other_bad_input():
         collect(good.assign(mode=["host", None, "host", "b"]))
     with pytest.raises(DataError, match="metric is missing"):
         collect(good.assign(metric=["m", None, "m", "m"]))
-
-
-def intervals(values, trial="t0", metric="goodput_bps"):
-    n = len(values)
-    return pd.DataFrame({
-        "run_id": "r1", "trial_id": trial, "t_start_s": np.arange(n) * 1.0,
-        "t_end_s": np.arange(1, n + 1) * 1.0,
-        "metric": metric, "value": values, "unit": "bit/s", "omitted": False,
-    })  # fmt: skip
-
-
-def test_a_trials_value_is_total_over_time_without_the_omitted():
-    frame = intervals([100.0, 2.0, 4.0, 6.0])
-    frame.loc[0, "omitted"] = True
-    frame.loc[3, "t_end_s"] = 5.0  # twice as long
-    out = trial_means(frame)
-    assert out["value"].tolist() == [(2 + 4 + 2 * 6) / 4]
-    assert out[["seconds", "n_intervals"]].to_numpy().tolist() == [[4.0, 3]]
-
-
-def test_duplicating_seconds_with_the_same_mean_changes_nothing():
-    one = pd.concat([intervals([1.0, 3.0]), intervals([5.0, 7.0], "t1")])
-    assert trial_means(pd.concat([one, one]))["value"].tolist() == trial_means(one)["value"].tolist()
-
-
-def test_interval_means_replace_rates_and_leave_percentiles():
-    frame = contract(campaign({"host": 0, "b": 0}, 2))
-    frame.loc[1, "stat"] = "p99"
-    seconds = pd.concat([intervals([1.0, 3.0], t) for t in frame["trial_id"]])
-    out = with_values_from(frame, seconds)
-    assert out["value"].tolist() == [2.0, frame["value"][1], 2.0, 2.0]
-
-
-@pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_intervals_that_count_must_be_finite(bad):
-    with pytest.raises(DataError, match="interval 1 of trial t0"):
-        trial_means(intervals([1.0, bad, 2.0]))

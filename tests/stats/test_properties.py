@@ -211,14 +211,3 @@ def test_a_plan_is_never_below_what_could_be_significant(sd, effect, m):
 @given(some.integers(0, 2**32), some.integers(0, 500))
 def test_an_order_is_a_permutation_of_its_own(seed, block):
     assert sorted(block_order(MODES, seed, block)) == sorted(MODES)
-
-
-def test_the_same_seconds_twice_change_nothing():
-    from cnilab.stats.intervals import trial_means
-
-    rng = np.random.default_rng(0)
-    one = pd.DataFrame({"trial_id": np.repeat(["x", "y"], 9), "value": rng.uniform(1, 2, 18)})
-    twice = pd.concat([one, one], ignore_index=True)
-    assert trial_means(twice)["value"].tolist() == pytest.approx(
-        trial_means(one)["value"].tolist(), rel=1e-15
-    )
