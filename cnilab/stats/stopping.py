@@ -130,7 +130,8 @@ def precision_of(
     """Apply :func:`precision_reached` to the primary comparisons of a samples table as it stands.
 
     Only blocks in which every mode of every placement has its cell count; a mode that has no value at all in
-    a placement (it failed, or cannot work there) is left out of the rule, not waited for.
+    a placement (it failed, or cannot work there) is left out of the rule, not waited for. A first look that was
+    planned before anything could be significant is put off until then.
 
     Raises
     ------
@@ -159,4 +160,7 @@ def precision_of(
                 found[label] = differences(table.values[:, keep], table.row(mode), table.row(baseline))[0]
     if not found:
         return Precision(False, "too_few_blocks", 0, log_margin(half_width), {})
-    return precision_reached(found, half_width=half_width, n_first=n_first, n_max=n_max, alpha=alpha)
+    least = n_min(len(found), check_alpha(alpha) * SEQUENTIAL)
+    return precision_reached(
+        found, half_width=half_width, n_first=max(n_first, least), n_max=n_max, alpha=alpha
+    )
