@@ -254,13 +254,13 @@ class Run:
     def comparisons(self) -> Comparisons:
         """Every mode against the baseline, as the study declared it before the first trial.
 
-        Read from the directory if :meth:`cnilab.runs.writer.RunWriter.keep` left them there and they still belong to
-        its samples; else made anew.
+        Read from the directory if :meth:`cnilab.runs.writer.RunWriter.keep` left them there and they follow from what
+        stands there now; else made anew.
         """
         from cnilab.stats import Comparisons
 
-        path = self.path / "comparisons.parquet"
-        kept = Comparisons.load(path, made_of=self.origin) if self.believed(path.name) else None
+        file = self.believed("comparisons.parquet")
+        kept = None if file is None else Comparisons.load(file)
         return self.compare() if kept is None else kept
 
     def compare(
@@ -280,9 +280,7 @@ class Run:
 
         study, declared, cells = self.study, self.declared, self.cells
         asked = view.get("metric")
-        if asked and asked not in {
-            t.metric for t in cells.tables
-        }:  # one that is compared only when it is asked for
+        if asked and all(asked != table.metric for table in cells.tables):  # compared only when asked for
             cells = collect(self.samples, modes=declared.modes, primary=declared.primary, also=[asked])
         return compare_cells(
             cells,

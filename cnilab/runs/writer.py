@@ -176,11 +176,11 @@ class RunWriter:
         return self.run
 
     def keep(self, comparisons: Comparisons) -> Path:
-        """Leave a run's own comparisons in its directory, for as long as its samples are what they are."""
+        """Leave a run's own comparisons in its directory, believed for as long as what it was made of stays."""
         path = self.path / "comparisons.parquet"
         origin = self.run.origin
         with refusals_named(path):
-            comparisons.save(path, made_of=origin, within=self.path)
+            comparisons.save(path, within=self.path)
             derived.keep(self.path, [path.name], origin)
         return path
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pandas as pd
 
@@ -69,15 +69,13 @@ class Comparisons:
         """Return :meth:`to_dict` as JSON text, every number unrounded."""
         return json.dumps(self.to_dict(), indent=indent, allow_nan=False, ensure_ascii=False)
 
-    def save(self, path: str | Path, *, made_of: str | None = None, within: Path | None = None) -> Path:
+    def save(self, path: str | Path, *, within: Path | None = None) -> Path:
         """Write rows and header to one parquet file, in one step.
 
         Parameters
         ----------
         path
             The file; it is replaced.
-        made_of
-            A digest of what the comparisons were made of, by which a reader knows whether they still hold.
         within
             The folder below which no link is followed; by default the file's own.
         """
@@ -88,22 +86,18 @@ class Comparisons:
             "schema_version": str(FILE_SCHEMA_VERSION),
             "header": json.dumps(self.header, allow_nan=False),
         }
-        about |= {} if made_of is None else {"made_of": made_of}
         with replacing(path, within) as part:
             pq.write_table(to_table(self.rows).replace_schema_metadata(about), part)
         return path
 
     @classmethod
-    def load(cls, path: str | Path, *, made_of: str | None = None) -> Comparisons | None:
-        """Read what :meth:`save` wrote; None where it is of another schema or was made of something else."""
+    def load(cls, source: str | Path | IO[bytes]) -> Comparisons | None:
+        """Read what :meth:`save` wrote, from a path or an open file; None where it is of another schema."""
         import pyarrow.parquet as pq
 
-        table = pq.read_table(path)
+        table = pq.read_table(source)
         about = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
-        if about.get("schema_version") != str(FILE_SCHEMA_VERSION) or made_of not in (
-            None,
-            about.get("made_of"),
-        ):
+        if about.get("schema_version") != str(FILE_SCHEMA_VERSION):
             return None
         return cls(from_table(table), json.loads(about["header"]))
 
