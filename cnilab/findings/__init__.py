@@ -6,7 +6,8 @@ number and removes no trial; verdicts are :mod:`cnilab.stats`' own.
 
 Schema history, newest first
 ----------------------------
-1  first version
+2  what was found and what helps are facts (``fact``, ``remedy``), as JSON; ``scope`` is gone
+1  first version: sentences; looked over anew by :func:`load`
 """
 
 from __future__ import annotations
@@ -24,17 +25,16 @@ from cnilab.runs import derived
 from cnilab.runs import samples as tables
 from cnilab.runs.run import Run
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 SEVERITIES = ("serious", "warning", "info")
 COLUMNS = {
     "code": "string",
     "severity": "string",
-    "scope": "string",
     "mode": "string",
     "placement": "string",
     "test": "string",
     "trial_id": "string",
-    "text": "string",
+    "fact": "string",
     "value": "float64",
     "threshold": "float64",
     "remedy": "string",
@@ -73,15 +73,14 @@ def check(run_dir: str | Path | Run) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row a finding, serious ones first: ``code, severity, scope, mode, placement, test, trial_id, text,
-        value, threshold, remedy``. No row means that nothing was found, not that nothing was looked at.
+        One row a finding, serious ones first: ``code, severity, mode, placement, test, trial_id, fact, value,
+        threshold, remedy``. No row means that nothing was found, not that nothing was looked at.
     """
     run = run_dir if isinstance(run_dir, Run) else Run.open(run_dir)
     found = []
     for look in CHECKS:
         found += [{"code": look.__name__, **row} for row in look(run)]
     frame = pd.DataFrame(found, columns=list(COLUMNS)).astype(COLUMNS)
-    frame["scope"] = [_scope(row) for row in frame.to_dict("records")]
     rank = frame["severity"].map({s: i for i, s in enumerate(SEVERITIES)})
     frame = frame.iloc[rank.argsort(kind="stable")].reset_index(drop=True)
     frame.attrs["schema_version"] = SCHEMA_VERSION
@@ -95,9 +94,11 @@ def save(run: Run, found: pd.DataFrame) -> Path:
     return path
 
 
-def _scope(row: dict) -> str:
-    parts = [str(row[k]) for k in ("trial_id", "mode", "placement", "test") if not pd.isna(row[k])]
-    return ", ".join(parts) or "the whole run"
+def load(run: Run) -> pd.DataFrame:
+    """Return the findings that stand beside a run; looked for anew where none do, or an older schema's."""
+    kept = run.believed("warnings.parquet")
+    found = pd.read_parquet(kept) if kept else None
+    return found if found is not None and "fact" in found else check(run)
 
 
-__all__ = ["CHECKS", "COLUMNS", "SEVERITIES", "check", "save"]
+__all__ = ["CHECKS", "COLUMNS", "SEVERITIES", "check", "load", "save"]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cnilab.facts import Fact
 from cnilab.findings.finding import finding
 from cnilab.modes import AA_SUFFIX
-from cnilab.report.language import tell
 from cnilab.runs import schema1
 from cnilab.runs.run import Run
 from cnilab.stats.metrics import TAIL
@@ -24,14 +24,14 @@ def hidden_difference(run: Run) -> Iterator[dict]:
         if len(versions) > 1:
             yield finding(
                 "serious",
-                f"tool versions vary: {', '.join(versions)}",
+                Fact("versions_vary", {"versions": versions}),
                 test=test,
-                remedy="run it again with one",
+                remedy=Fact("remedy.one_version"),
             )
     for mode, group in ok.groupby("mode"):
         paths = sorted(group["kernel_path"].dropna().unique())
         if len(paths) > 1:
-            yield finding("serious", f"carried by different implementations: {', '.join(paths)}", mode=mode)
+            yield finding("serious", Fact("implementations_vary", {"kernel_paths": paths}), mode=mode)
     for key in ("congestion_control", "kernel", "mss_bytes", "client_cpu", "server_cpu"):
         seen: dict[str, set[str]] = {}
         for meta in run.metas:
@@ -39,40 +39,30 @@ def hidden_difference(run: Run) -> Iterator[dict]:
                 seen.setdefault(meta["test"] if key == "mss_bytes" else "", set()).add(str(meta[key]))
         for test, values in seen.items():
             if len(values) > 1:
-                text = f"{key.replace('_', ' ')} varies: {', '.join(sorted(values))}"
+                varies = Fact("setting_varies", {"setting": key, "values": sorted(values)})
                 where = {"test": test} if test else {}
-                yield finding("serious", text, remedy="set it in the study", **where)
+                yield finding("serious", varies, remedy=Fact("remedy.set_in_study"), **where)
     mtus: dict[int, set[str]] = {}
     for proof in run.proofs.values():
         for row in proof.get("rows", ()):
             if row.get("mtu") is not None:
                 mtus.setdefault(int(row["mtu"]), set()).add(row["mode"])
     if len(mtus) > 1 and run.study.mss == "as_shipped":
-        told = "; ".join(
-            f"{mtu} B: {', '.join(sorted(modes))}" for mtu, modes in sorted(mtus.items(), reverse=True)
-        )
-        yield finding(
-            "info",
-            f"each mode has its own MTU, as shipped ({told}); part of a difference can be this alone",
-            remedy="mss: both",
-        )
+        own = Fact("mtu_as_shipped", {"mtus": [(m, sorted(mtus[m])) for m in sorted(mtus, reverse=True)]})
+        yield finding("info", own, remedy=Fact("remedy.mss_both"))
 
 
 def substitute_used(run: Run) -> Iterator[dict]:
     """Modes whose packets were not carried by the real implementation."""
-    said: dict[tuple[str, str], int] = {}
+    deployments: dict[tuple[str, str], int] = {}
     for entry in run.deployments:
-        if entry.get("kernel_path") in ("ebpf", "userspace"):
-            key = (entry["mode"], tell(how) if (how := schema1.read(entry.get("substitute"))) else entry["kernel_path"])
-            said[key] = said.get(key, 0) + 1
-    for (mode, why), n in sorted(said.items()):
-        yield finding(
-            "warning",
-            f"a substitute carried its packets: {why}",
-            mode=mode,
-            value=n,
-            remedy="a kernel that has the device",
-        )
+        if (path := entry.get("kernel_path")) in ("ebpf", "userspace"):
+            how = schema1.read(entry.get("substitute")) or Fact("carried_by_substitute", {"path": path})
+            key = (entry["mode"], how.to_json())
+            deployments[key] = deployments.get(key, 0) + 1
+    for (mode, how_json), n in sorted(deployments.items()):
+        carried = Fact("substitute_carried", {"how": Fact.from_json(how_json)})
+        yield finding("warning", carried, mode=mode, value=n, remedy=Fact("remedy.kernel_with_device"))
 
 
 def core_full(run: Run) -> Iterator[dict]:
@@ -89,17 +79,14 @@ def core_full(run: Run) -> Iterator[dict]:
     )
     full = top[top >= FULL_CORE].reset_index()
     for (test, place), group in full.groupby(["test", "placement"]):
-        text = (
-            f"one core was full for {', '.join(group['mode'])}: goodput is bound by CPU there, not by a link"
-        )
         yield finding(
             "info",
-            text,
+            Fact("core_full", {"modes": list(group["mode"])}),
             value=group["value"].max(),
             threshold=FULL_CORE,
             test=test,
             placement=place,
-            remedy="compare cpu_s_per_byte as well",
+            remedy=Fact("remedy.compare_cpu"),
         )
 
 
@@ -115,15 +102,11 @@ def tail_unreliable(run: Run) -> Iterator[dict]:
         for stat in sorted(set(own.loc[own["metric"] == "rtt_s", "stat"]) & set(TAIL)):
             needed = REQUESTS_PER_TAIL / (1 - TAIL[stat])
             if fewest < needed - 1e-6:
-                text = (
-                    f"{stat} of the round trip: {fewest:.0f} requests stand behind the thinnest trial, "
-                    f"{needed:.0f} are wanted"
-                )
                 yield finding(
                     "warning",
-                    text,
+                    Fact("tail_thin", {"stat": stat, "requests": fewest, "needed": needed}),
                     test=test.name,
                     value=fewest,
                     threshold=needed,
-                    remedy=f"duration_s of {test.duration_s * needed / fewest:.2g} or more",
+                    remedy=Fact("remedy.duration", {"seconds": test.duration_s * needed / fewest}),
                 )

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pandas as pd
 
+from cnilab.facts import Fact
 from cnilab.findings.finding import finding
 from cnilab.runs.run import Run
 from cnilab.stats import run_checks
+from cnilab.stats.assumptions import ALPHA, FEWEST
 from cnilab.stats.comparison import Comparison
 from cnilab.stats.steady import UNSTEADY_SHARE, unsteady_share
 from cnilab.stats.verdict import is_difference
@@ -22,29 +24,32 @@ def unsteady(run: Run) -> Iterator[dict]:
         return
     share = unsteady_share(run.samples, intervals)
     for (test, metric), group in share[share["share"] > UNSTEADY_SHARE].groupby(["test", "metric"]):
-        who = [f"{r.mode} {r.share:.0%} {r.placement}" for r in group.itertuples()]
-        text = (
-            f"{metric} changes by more than a tenth from the first to the last third of a run, in this "
-            f"share of runs: {', '.join(who)}"
-        )
+        shares = [(r.mode, r.placement, float(r.share)) for r in group.itertuples()]
         where = {"test": test} | ({"mode": group["mode"].iloc[0]} if group["mode"].nunique() == 1 else {})
         top = float(group["share"].max())
         yield finding(
             "warning",
-            text,
+            Fact("level_drifts", {"metric": metric, "shares": shares}),
             value=top,
             threshold=UNSTEADY_SHARE,
-            remedy="longer omit_s and duration_s",
+            remedy=Fact("remedy.longer_trials"),
             **where,
         )
     for test, group in share.groupby("test"):
         unknown, runs = int(group["unknown"].sum()), int(group["runs"].sum())
         if unknown:
-            text = (
-                f"whether runs are steady is not known for {unknown} of {runs} series: too few "
-                f"intervals in a run"
-            )
-            yield finding("info", text, value=unknown, test=test, remedy="duration_s of 10 or more")
+            unclear = Fact("steadiness_unknown", {"series": unknown, "of": runs})
+            remedy = Fact("remedy.duration", {"seconds": 10})
+            yield finding("info", unclear, value=unknown, test=test, remedy=remedy)
+
+
+#: Check of :mod:`cnilab.stats.assumptions` -> the fact it is stated as once it is flagged.
+_MOVED: dict[str, Callable[[dict], Fact]] = {
+    "drift": lambda about: Fact("drift", about),
+    "lag_one": lambda about: Fact("neighbours_alike", about),
+    "change_point": lambda about: Fact("step", about),
+    "position": lambda about: Fact("position_matters", about),
+}
 
 
 def bench_moved(run: Run) -> Iterator[dict]:
@@ -63,24 +68,22 @@ def bench_moved(run: Run) -> Iterator[dict]:
         where: dict[str, Any] = {"placement": row.placement, "test": row.test}
         if not pd.isna(row.mode):
             where["mode"] = row.mode
-        text = f"{row.metric}{'' if row.stat == 'value' else ' ' + row.stat}: {row.text} (p = {row.p:.3f})"
-        remedy = "comparisons are within blocks and keep; read absolute numbers with care"
+        about = {"series": _series(row.metric, row.stat), "estimate": float(row.estimate), "p": float(row.p)}
         yield finding(
-            "warning" if first else "info", text, value=row.p, threshold=0.01, remedy=remedy, **where
+            "warning" if first else "info",
+            _MOVED[row.check](about),
+            value=row.p,
+            threshold=0.01,
+            remedy=Fact("remedy.within_blocks"),
+            **where,
         )
     asked = checks[checks["status"] != "unknown"]
     if len(asked):
-        text = (
-            f"{len(asked)} checks for drift, steps, position and carry-over; "
-            f"{int((asked['status'] == 'flagged').sum())} "
-            f"flagged, {0.01 * len(asked):.2g} expected by chance; at this number of blocks small effects "
-            f"can be missed"
-        )
-        yield finding("info", text, value=float((asked["status"] == "flagged").sum()))
+        flagged = int((asked["status"] == "flagged").sum())
+        counted = {"checks": len(asked), "flagged": flagged, "by_chance": ALPHA * len(asked)}
+        yield finding("info", Fact("movement_checked", counted), value=float(flagged))
     else:
-        yield finding(
-            "info", "drift, steps, position and carry-over are not known: fewer than 8 complete blocks"
-        )
+        yield finding("info", Fact("movement_unknown", {"blocks": FEWEST}))
 
 
 def control_differs(run: Run) -> Iterator[dict]:
@@ -89,29 +92,26 @@ def control_differs(run: Run) -> Iterator[dict]:
         return
     rows = run.comparisons.controls
     if not rows:
-        yield finding(
-            "warning", "no A/A control: the bench's own noise is not known", remedy="aa: true in the study"
-        )
+        yield finding("warning", Fact("no_control"), remedy=Fact("remedy.aa"))
     narrow: dict[tuple[str, str, str], list[Comparison]] = {}
     for row in rows:
         if is_difference(row["verdict"]):
             where = {"mode": row["mode"], "placement": row["placement"], "test": row["test"]}
-            text = f"{_named(row)}: the baseline differs from itself"
-            yield finding("serious", text, value=row["p"], **where)
+            differs = Fact("baseline_differs", {"series": _series(row["metric"], row["stat"])})
+            yield finding("serious", differs, value=row["p"], **where)
         elif "margin_below_noise" in row["flags"]:
             narrow.setdefault((row.mode, str(row.placement), str(row.test)), []).append(row)
     for (mode, placement, test), those in narrow.items():
         yield finding(
             "warning",
-            "the margin is narrower than the A/A interval, so that 'the same' is out of reach for "
-            + ", ".join(map(_named, those)),
+            Fact("margin_out_of_reach", {"series": [_series(r["metric"], r["stat"]) for r in those]}),
             value=those[0]["margin"],
-            remedy="more blocks, longer trials, or a wider margin declared beforehand",
+            remedy=Fact("remedy.more_precision"),
             mode=mode,
             placement=placement,
             test=test,
         )
 
 
-def _named(row: Comparison) -> str:
-    return row["metric"] + ("" if row["stat"] == "value" else f" {row['stat']}")
+def _series(metric: str, stat: str) -> str:
+    return metric if stat == "value" else f"{metric} {stat}"

@@ -7,11 +7,10 @@ from collections.abc import Iterator
 
 from cnilab.facts import Fact
 from cnilab.findings.finding import finding
-from cnilab.measurements.remarks import in_words
-from cnilab.report.language import tell
 from cnilab.runs import schema1
 from cnilab.runs.run import Run
 from cnilab.runs.samples import reason_of
+from cnilab.stats.cells import BENCH_FAILED
 from cnilab.stats.subjects import NOT_CROSSING
 from cnilab.study.factors import Treatment
 from cnilab.testbeds.proof.base import Row
@@ -27,27 +26,22 @@ def trials_without_result(run: Run) -> Iterator[dict]:
     bad = bad.assign(why=[fact.to_json() for fact in why])
     for (mode, place, status, as_json), group in bad.groupby(["mode", "placement", "status", "why"], sort=True):
         fact = Fact.from_json(str(as_json))
-        reason = tell(fact)
         where = {"mode": mode, "placement": place}
         tests = sorted(set(group["test"]))
         if len(tests) == 1:
             where["test"] = tests[0]
-        text = f"{len(group)} of {_all_of(run, mode, place, tests)} trials {status}: {reason}"
+        n = len(group)
+        ended = {"trials": n, "of": _all_of(run, mode, place, tests), "status": status, "why": fact}
         if fact.code == NOT_CROSSING:
-            text = f"{reason}; a property of the mode, not an error ({len(group)} trials)"
-            yield finding("info", text, value=len(group), **where)
+            yield finding("info", Fact("no_way_by_design", {"trials": n, "why": fact}), value=n, **where)
+        elif fact.within(BENCH_FAILED):
+            remedy = Fact("remedy.run_again")
+            yield finding("serious", Fact("bench_failed_trials", ended), value=n, remedy=remedy, **where)
         elif status == "skipped":
-            yield finding(
-                "warning", text, value=len(group), remedy="`cnilab doctor` tells what is missing", **where
-            )
+            yield finding("warning", Fact("trials_ended", ended), value=n, remedy=Fact("remedy.doctor"), **where)
         else:
-            yield finding(
-                "serious",
-                text,
-                value=len(group),
-                remedy="read raw/<trial>/client.err of these trials",
-                **where,
-            )
+            remedy = Fact("remedy.read_stderr")
+            yield finding("serious", Fact("trials_ended", ended), value=n, remedy=remedy, **where)
 
 
 def _all_of(run: Run, mode: str, place: str, tests: list[str]) -> int:
@@ -64,20 +58,12 @@ def trials_missing(run: Run) -> Iterator[dict]:
     blocks = sorted({t.block for t in missing})
     stopped = run.manifest.get("stopped")
     if stopped:
-        text = f"stopped as declared before block {stopped['before_block']}: {stopped['reason']}"
-        yield finding("info", text, value=len(missing))
+        declared = Fact("stopped_as_declared", {"block": stopped["before_block"], "rule": stopped["reason"]})
+        yield finding("info", declared, value=len(missing))
         return
-    text = (
-        f"{len(missing)} of {len(plan.trials)} planned trials were not done (blocks {blocks[0]} to "
-        f"{blocks[-1]})"
-    )
-    yield finding(
-        "serious",
-        text,
-        value=len(missing),
-        threshold=0,
-        remedy=f"cnilab study {run.path}/study.yaml -o {run.path} --resume",
-    )
+    absent = {"missing": len(missing), "of": len(plan.trials), "first": blocks[0], "last": blocks[-1]}
+    remedy = Fact("remedy.resume", {"run": str(run.path)})
+    yield finding("serious", Fact("trials_absent", absent), value=len(missing), threshold=0, remedy=remedy)
 
 
 def order_not_as_planned(run: Run) -> Iterator[dict]:
@@ -86,25 +72,18 @@ def order_not_as_planned(run: Run) -> Iterator[dict]:
     for meta in run.metas:
         trial = planned.get(meta["trial_id"])
         if trial is None:
-            yield finding("serious", "a trial that was not planned", trial_id=meta["trial_id"])
+            yield finding("serious", Fact("not_planned"), trial_id=meta["trial_id"])
         elif any(meta[k] != v for k, v in trial.to_dict().items() if k in _PLANNED):
             was = Treatment.from_dict(meta["treatment"]).label
-            yield finding(
-                "serious", f"was {was}, planned was {trial.treatment.label}", trial_id=trial.trial_id
-            )
+            other = Fact("planned_otherwise", {"was": was, "planned": trial.treatment.label})
+            yield finding("serious", other, trial_id=trial.trial_id)
     started = [m for m in run.metas if m.get("started_at")]
     done = [m["trial_id"] for m in sorted(started, key=lambda m: m["started_at"])]
     known = set(done)
     wanted = [t for t in planned if t in known]
     if off := sum(a != b for a, b in zip(done, wanted)):
-        text = f"{off} of {len(wanted)} trials ran out of the planned order"
-        yield finding(
-            "warning",
-            text,
-            value=off,
-            threshold=0,
-            remedy="a resumed run does this; otherwise do not trust it",
-        )
+        disordered = Fact("out_of_order", {"trials": off, "of": len(wanted)})
+        yield finding("warning", disordered, value=off, threshold=0, remedy=Fact("remedy.resumed_run"))
 
 
 def receiver_missing(run: Run) -> Iterator[dict]:
@@ -113,16 +92,16 @@ def receiver_missing(run: Run) -> Iterator[dict]:
     said = ok.groupby("trial_id")["metric"].agg(set)
     mute = {t for t, metrics in said.items() if "sent_bps" in metrics and "goodput_bps" not in metrics}
     for key, group in run.trials[run.trials["trial_id"].isin(mute)].groupby(["mode", "placement", "test"]):
-        text = f"{len(group)} trials lack the receiver's count; the sender's is not used in its place"
-        yield finding("warning", text, value=len(group), **dict(zip(("mode", "placement", "test"), key)))
+        lacking = Fact("receiver_silent", {"trials": len(group)})
+        yield finding("warning", lacking, value=len(group), **dict(zip(("mode", "placement", "test"), key)))
 
 
 def remarked(run: Run) -> Iterator[dict]:
     """What the readers remarked on values that stand: a unit that was not printed, an output cut short."""
     told = run.remarks.merge(run.trials[["trial_id", "mode", "placement", "test"]], on="trial_id")
     for key, group in told.groupby(["remark", "mode", "placement", "test"]):
-        text = f"{len(group)} trials: {in_words(str(key[0]))}"
-        yield finding("info", text, value=len(group), **dict(zip(("mode", "placement", "test"), key[1:])))
+        remark = Fact("remark", {"trials": len(group), "remark": str(key[0])})
+        yield finding("info", remark, value=len(group), **dict(zip(("mode", "placement", "test"), key[1:])))
 
 
 def proof_failed(run: Run) -> Iterator[dict]:
@@ -131,30 +110,23 @@ def proof_failed(run: Run) -> Iterator[dict]:
     for name, proof in proofs.items():
         for row in proof.get("rows", ()):
             if row["status"] != "ok":
-                yield finding(
-                    "serious", f"{name}: {_told(row)}", mode=row["mode"], placement=row["placement"]
-                )
+                why = Row.from_dict(row).reason or Fact("no_reason")
+                failed = Fact("proof_does_not_hold", {"deployment": name, "why": why})
+                yield finding("serious", failed, mode=row["mode"], placement=row["placement"])
     bare = [
         i
         for i, d in run.manifest.get("deployments", {}).items()
         if i not in proofs and d.get("status") is None
     ]
     if bare:
-        yield finding(
-            "warning", f"{len(bare)} deployments have no proof ({', '.join(bare[:3])} …)", value=len(bare)
-        )
-
-
-def _told(row: dict) -> str:
-    """Return a proof row's reason in words."""
-    reason = Row.from_dict(row).reason
-    return tell(reason) if reason else "no reason"
+        unproved = Fact("not_proved", {"deployments": bare})
+        yield finding("warning", unproved, value=len(bare))
 
 
 def setting_not_made(run: Run) -> Iterator[dict]:
     """Optional settings of the bench that could not be made, in the testbed's words."""
     kept = [note for d in run.deployments for note in d.get("notes") or ()]
     kept += run.manifest.get("provenance", {}).get("notes") or ()
-    notes = Counter(tell(fact) for note in kept if (fact := schema1.read(note)))
-    for note, n in sorted(notes.items()):
-        yield finding("info", f"{note} ({n} deployments)" if n > 1 else note, value=n)
+    notes = Counter(fact for note in kept if (fact := schema1.read(note)))
+    for note, n in sorted(notes.items(), key=lambda item: item[0].to_json()):
+        yield finding("info", Fact("noted", {"note": note, "deployments": n}), value=n)

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cnilab.facts import Fact
 from cnilab.findings.finding import finding
 from cnilab.modes import MODES
 from cnilab.runs.run import Run
@@ -67,22 +68,18 @@ def settings_differ(run: Run) -> Iterator[dict]:
                 odd.setdefault((s.mode, s.name, s.value, common), []).append(s)
     for (mode, name, value, common), found in odd.items():
         n, of = len({s.deployment for s in found}), sum(p.get("mode") == mode for p in proofs.values())
+        differs = {"setting": name, "value": value, "usual": common, "places": _places(found)}
         yield finding(
             "warning",
-            f"{name} was {value} at {_places(found)}, elsewhere {common} (in {n} of the mode's {of} deployments): "
-            "part of a difference can be this alone",
+            Fact("setting_differs", {**differs, "deployments": n, "of": of}),
             mode=mode,
             value=n,
-            remedy="set both alike and run it again",
+            remedy=Fact("remedy.set_alike"),
         )
     without = sum(not _told(p) for p in proofs.values())
     if without:
-        yield finding(
-            "info",
-            f"offloads, packet steering, socket buffers and congestion control were not recorded in {without} of "
-            f"{len(proofs)} deployments; whether they were alike there is not known",
-            value=without,
-        )
+        unknown = Fact("settings_not_recorded", {"deployments": without, "of": len(proofs)})
+        yield finding("info", unknown, value=without)
 
 
 def compared(proofs: Mapping[str, dict]) -> Iterator[Setting]:
@@ -123,14 +120,11 @@ def _one(deployment: str, mode: str, place: str, placement: str, name: str, valu
         yield Setting(deployment, mode, place, placement, name, text)
 
 
-def _places(found: list[Setting]) -> str:
-    """Name the places: an end by its placements, a node by its name."""
+def _places(found: list[Setting]) -> list[tuple[str, ...]]:
+    """Return the places, each with its placements: an end's, none for a node."""
     where: dict[str, list[str]] = {}
     for s in found:
         known = where.setdefault(s.place, [])
         if s.placement and s.placement not in known:
             known.append(s.placement)
-    return " and ".join(
-        f"the {place} ({', '.join(placements)})" if placements else place
-        for place, placements in where.items()
-    )
+    return [(place, *placements) for place, placements in where.items()]

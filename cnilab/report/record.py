@@ -99,8 +99,7 @@ class Record:
 
     @cached_property
     def warnings(self) -> pd.DataFrame:
-        kept = self.run.believed("warnings.parquet")
-        return pd.read_parquet(kept) if kept else findings.check(self.run)
+        return findings.load(self.run)
 
     @cached_property
     def proofs(self) -> dict[str, dict]:

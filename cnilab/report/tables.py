@@ -213,14 +213,20 @@ def _weight(severity: str) -> str:
     return f'<span class="weight {severity}">{sign} {severity}</span>'
 
 
+def _scope(row: Mapping[str, Any]) -> str:
+    """Name what a finding is about, as far as it is about a part of the run."""
+    parts = [str(row[k]) for k in ("trial_id", "mode", "placement", "test") if not pd.isna(row[k])]
+    return ", ".join(parts) or "the whole run"
+
+
 def warnings(found: pd.DataFrame) -> Page:
     """Return what was found when the run was looked over, serious things first."""
     lines = [
         {
             "weight": _weight(r["severity"]),
-            "where": r["scope"],
-            "what": _capital(r["text"]),
-            "what helps": "" if pd.isna(r["remedy"]) else r["remedy"],
+            "where": _scope(r),
+            "what": _capital(tell(Fact.from_json(r["fact"]))),
+            "what helps": "" if pd.isna(r["remedy"]) else tell(Fact.from_json(r["remedy"])),
         }
         for r in found.to_dict("records")
     ]

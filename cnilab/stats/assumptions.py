@@ -2,7 +2,7 @@
 
 Blocks already take drift out of the *comparisons*; these checks protect the reading of absolute numbers and
 show what the design could not balance. Each has a known rate of false alarms (0.01) and little power at ten
-blocks: the words are "not detected", with the size that could be missed, not "there is none".
+blocks: the word is "not detected", with an interval for the size that could be missed, not "there is none".
 """
 
 from __future__ import annotations
@@ -38,7 +38,6 @@ class Check:
     estimate: float | None = None
     low: float | None = None
     high: float | None = None
-    text: str = ""
 
 
 def _series(x: np.ndarray) -> np.ndarray | None:
@@ -51,11 +50,11 @@ def _series(x: np.ndarray) -> np.ndarray | None:
 
 
 def _unknown(name: str, n: int) -> Check:
-    return Check(name, "unknown", n, text=f"not known: {n} blocks, or a series that does not vary")
+    return Check(name, "unknown", n)
 
 
 def drift(
-    level: np.ndarray, when: np.ndarray | None = None, *, alpha: float = ALPHA, unit: str = "block"
+    level: np.ndarray, when: np.ndarray | None = None, *, alpha: float = ALPHA
 ) -> Check:
     """Check block means for a monotone trend: Kendall's τ, and Theil–Sen's slope with its interval.
 
@@ -64,7 +63,7 @@ def drift(
     level
         Block means on the log scale in time order, shape (n,); NaN for a missing block (its place is kept).
     when
-        Time of each block, in ``unit``; by default its number.
+        Time of each block; by default its number. The slope is per unit of it.
 
     References
     ----------
@@ -80,12 +79,8 @@ def drift(
     p = float(kendalltau(at[there], x).pvalue)
     slope, _, low, high = (float(v) for v in theilslopes(x, at[there], 1 - alpha))
     if p <= alpha:
-        return Check(
-            "drift", "flagged", len(x), p, slope, low, high, f"drift of {100 * slope:+.2g} % a {unit}"
-        )
-    missed = 100 * max(abs(low), abs(high))
-    text = f"no drift detected; one of less than {missed:.2g} % a {unit} could be missed"
-    return Check("drift", "not_detected", len(x), p, slope, low, high, text)
+        return Check("drift", "flagged", len(x), p, slope, low, high)
+    return Check("drift", "not_detected", len(x), p, slope, low, high)
 
 
 def lag_one(d: np.ndarray, *, seed: int = 0, alpha: float = ALPHA, permutations: int = PERMUTATIONS) -> Check:
@@ -103,12 +98,7 @@ def lag_one(d: np.ndarray, *, seed: int = 0, alpha: float = ALPHA, permutations:
     away = np.abs(r + 1 / (len(x) - 1))
     p = float((1 + (away[1:] >= away[0] - 1e-12).sum()) / (permutations + 1))
     status = "flagged" if p <= alpha else "not_detected"
-    text = (
-        f"neighbouring blocks resemble each other (r = {r[0]:+.2f})"
-        if p <= alpha
-        else "no lag-1 dependence detected"
-    )
-    return Check("lag_one", status, len(x), p, float(r[0]), text=text)
+    return Check("lag_one", status, len(x), p, float(r[0]))
 
 
 def change_point(
@@ -137,9 +127,9 @@ def change_point(
     last = int(cusum[0].argmax())
     if p <= alpha:
         return Check(
-            "change_point", "flagged", len(ranks), p, float(last), text=f"a step after value {last + 1}"
+            "change_point", "flagged", len(ranks), p, float(last)
         )
-    return Check("change_point", "not_detected", len(ranks), p, float(last), text="no step detected")
+    return Check("change_point", "not_detected", len(ranks), p, float(last))
 
 
 def position(
@@ -186,9 +176,8 @@ def position(
             n,
             p,
             first,
-            text=f"the first place in a block is off by {100 * first:+.2g} %",
         )
-    return Check("position", "not_detected", n, p, first, text="no effect of the place in a block detected")
+    return Check("position", "not_detected", n, p, first)
 
 
 def check_table(
@@ -231,7 +220,7 @@ def run_checks(cells: Cells, samples: pd.DataFrame, baseline: str, *, seed: int 
     Returns
     -------
     DataFrame
-        ``metric, stat, test, placement, path, mode, check, status, n, p, estimate, low, high, text``; missing
+        ``metric, stat, test, placement, path, mode, check, status, n, p, estimate, low, high``; missing
         is NaN. At level 0.01 one row in a hundred is flagged by chance.
     """
     slots = _slots(samples, cells)
@@ -243,8 +232,7 @@ def run_checks(cells: Cells, samples: pd.DataFrame, baseline: str, *, seed: int 
                 "metric": table.metric, "stat": table.stat, "test": table.test, "placement": table.placement,
                 "path": table.path, "mode": mode or None, "check": check.name, "status": check.status,
                 "n": check.n, "p": check.p, "estimate": check.estimate, "low": check.low, "high": check.high,
-                "text": check.text,
-            })  # fmt: skip
+                            })  # fmt: skip
     return pd.DataFrame(rows)
 
 

@@ -12,6 +12,7 @@ from inspect import signature
 from typing import Any
 
 from cnilab.facts import Fact
+from cnilab.report.language.en_findings import FINDINGS
 from cnilab.report.language.en_proof import check as expectation
 from cnilab.report.language.en_proof import value
 from cnilab.report.language.en_stats import FLAGS
@@ -181,6 +182,7 @@ CATALOGUE: dict[str, Words] = {
     "outlier": _outlier,
     "aa_differs": FLAGS["aa_differs"],
     "margin_below_noise": FLAGS["margin_below_noise"],
+    **FINDINGS,
 }
 
 
