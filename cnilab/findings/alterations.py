@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cnilab.facts import Fact
 from cnilab.findings.finding import finding
-from cnilab.report.language import tell
 from cnilab.runs.run import Run
 
 
@@ -14,13 +14,13 @@ def study_changed(run: Run) -> Iterator[dict]:
     for edit in run.edits:
         yield finding(
             "serious" if edit.matters else "info",
-            f"the study was changed after the run began: {edit}",
-            remedy="what was declared is in manifest.json; a run under other terms is a new run",
+            Fact("study_edited", {"key": edit.key, "declared": str(edit.declared), "now": str(edit.now)}),
+            remedy=Fact("remedy.new_run"),
         )
 
 
 def raw_changed(run: Run) -> Iterator[dict]:
     """Trials whose raw bytes are not those that were recorded; they have no value."""
     for trial, why in sorted(run.altered.items()):
-        text = f"{tell(why)}; the trial counts as failed"
-        yield finding("serious", text, trial_id=trial, remedy="put the recorded file back")
+        altered = Fact("raw_bytes_altered", {"why": why})
+        yield finding("serious", altered, trial_id=trial, remedy=Fact("remedy.put_back"))

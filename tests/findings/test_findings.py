@@ -10,6 +10,8 @@ import pytest
 from report import runs
 
 from cnilab import findings
+from cnilab.facts import Fact
+from cnilab.report.language import tell
 from cnilab.runs import derived, samples
 from cnilab.runs.run import Run
 from cnilab.runs.writer import RunWriter
@@ -27,7 +29,16 @@ def run(clean, tmp_path):
 
 def found(run, code):
     frame = findings.check(run.path)  # opened again: a test may have changed what the run has read
-    return frame[frame["code"] == code].to_dict("records")
+    return told(frame[frame["code"] == code].to_dict("records"))
+
+
+def told(rows):
+    """Return findings with what they state in words, too."""
+    for row in rows:
+        row["text"] = tell(Fact.from_json(row["fact"]))
+        if isinstance(row["remedy"], str):
+            row["remedy"] = tell(Fact.from_json(row["remedy"]))
+    return rows
 
 
 def rewrite(run, change):
@@ -41,7 +52,7 @@ def test_a_clean_run_has_nothing_serious(clean):
     assert list(frame.columns) == list(findings.COLUMNS)
     assert set(frame["severity"]) <= {"warning", "info"}
     assert set(frame.loc[frame["severity"] == "warning", "code"]) == {"substitute_used"}
-    assert not frame["text"].isna().any()
+    assert not frame["fact"].isna().any()
 
 
 def test_not_crossing_is_told_and_is_no_error(clean):
@@ -59,7 +70,14 @@ def test_failures_are_counted_with_their_reason(run):
         rest, bad = frame[~hit], frame[hit].drop_duplicates("trial_id").copy()
         bad[["metric", "stat", "value", "unit"]] = None
         return pd.concat(
-            [rest, bad.assign(status="timeout", reason="netperf was still running after 16 s", value=np.nan)]
+            [
+                rest,
+                bad.assign(
+                    status="timeout",
+                    **samples.reason_columns(Fact("timeout", {"tool": "netperf", "limit_s": 16.0})),
+                    value=np.nan,
+                ),
+            ]
         ).astype(samples.DTYPES)
 
     rewrite(run, fail)
@@ -224,9 +242,9 @@ def test_a_level_that_changes_within_runs_is_told(run):
 def test_notes_of_the_testbed_are_kept(run):
     log = run.manifest["deployments"]
     for entry in list(log.values())[:3]:
-        entry["notes"] = ["cubic could not be set in pod p1"]
+        entry["notes"] = [Fact("setting_not_made", {"where": "p1"}, "cubic could not be set").to_dict()]
     RunWriter(run.path).update_manifest(deployments=log)
-    assert found(run, "setting_not_made")[0]["text"] == "cubic could not be set in pod p1 (3 deployments)"
+    assert found(run, "setting_not_made")[0]["text"] == "in p1: cubic could not be set (3 deployments)"
 
 
 def test_what_the_readers_remarked_is_told_in_words(run):

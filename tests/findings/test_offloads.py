@@ -6,8 +6,10 @@ from types import SimpleNamespace
 import pytest
 from typer.testing import CliRunner
 
+from cnilab.facts import Fact
 from cnilab.findings.offloads import settings_differ
 from cnilab.modes import MODES
+from cnilab.report.language import tell
 from cnilab.runs.run import Run
 
 DEVICE = {"offloads": {"tso": True, "gro": False}, "rps_cpus": ["0"]}
@@ -57,13 +59,13 @@ def test_alike_is_silent():
 def test_one_difference_is_one_row(path, value, said):
     (row,) = told(*PLAIN, deployment("calico-ipip", (path, value)))
     assert (row["severity"], row["mode"], row["value"]) == ("warning", "calico-ipip", 1)
-    assert row["text"].startswith(said)
+    assert tell(Fact.from_json(row["fact"])).startswith(said)
 
 
 def test_one_pod_in_two_placements_is_one_row():
     off = [((*p, "client", "offloads", "tso"), False) for p in (SAME, CROSS)]
     (row,) = told(*PLAIN, deployment("calico-ipip", *off), deployment("calico-ipip"))
-    assert "at the client (same_subnet, cross_subnet), elsewhere on (in 1 of the mode's 2" in row["text"]
+    assert "at the client (same_subnet, cross_subnet), elsewhere on (in 1 of the mode's 2" in tell(Fact.from_json(row["fact"]))
 
 
 def test_a_tunnel_and_a_node_that_is_always_so_are_no_difference():
@@ -82,7 +84,7 @@ def test_without_pods_the_ends_device_is_the_underlay_and_told_once():
 def test_what_was_not_recorded_says_so(evidence):
     (row,) = told(*PLAIN, {"mode": "calico-vxlan", "evidence": evidence})
     assert row["severity"] == "info"
-    assert "were not recorded in 1 of 3 deployments" in row["text"]
+    assert "were not recorded in 1 of 3 deployments" in tell(Fact.from_json(row["fact"]))
 
 
 def test_an_end_that_could_not_be_read_is_no_difference():
@@ -141,8 +143,7 @@ def test_a_pod_with_an_offload_off_is_found_by_a_real_run(tmp_path, monkeypatch)
     rows = frame[frame["code"] == "settings_differ"]
     assert list(zip(rows["severity"], rows["mode"])) == [("warning", "flannel-host-gw")]
     assert (
-        rows["text"]
-        .iloc[0]
+        tell(Fact.from_json(rows["fact"].iloc[0]))
         .startswith(
             "tso of the pod's device was off at the server (same_subnet), elsewhere on (in 1 of the mode's 1 deployments)"
         )

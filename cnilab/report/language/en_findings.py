@@ -63,6 +63,8 @@ FINDINGS: Mapping[str, str | Callable[..., str]] = {
     "proof_does_not_hold": "{deployment}: {why}",
     "not_proved": _not_proved,
     "noted": _noted,
+    "study_edited": "the study was changed after the run began: {key}: declared {declared}, now {now}",
+    "raw_bytes_altered": "{why}; the trial counts as failed",
     # whether both sides had the same conditions
     "versions_vary": lambda versions: f"tool versions vary: {', '.join(versions)}",
     "implementations_vary": lambda kernel_paths: (
@@ -110,7 +112,9 @@ FINDINGS: Mapping[str, str | Callable[..., str]] = {
     "remedy.longer_trials": "longer omit_s and duration_s",
     "remedy.more_precision": "more blocks, longer trials, or a wider margin declared beforehand",
     "remedy.mss_both": "mss: both",
+    "remedy.new_run": "what was declared is in manifest.json; a run under other terms is a new run",
     "remedy.one_version": "run it again with one",
+    "remedy.put_back": "put the recorded file back",
     "remedy.read_stderr": "read raw/<trial>/client.err of these trials",
     "remedy.resume": "cnilab study {run}/study.yaml -o {run} --resume",
     "remedy.resumed_run": "a resumed run does this; otherwise do not trust it",
