@@ -20,7 +20,7 @@ LAYERS = {
     "measurements": 2, "testbeds": 2, "stats": 2,
     "runs": 3, "loading": 3, "diagnosis": 3, "localcluster": 3, "execute": 4,
     "findings": 5,
-    "report.language": 1, "report": 6, "cli": 7, "__init__": 7,
+    "report.language": 2, "report": 6, "cli": 7, "__init__": 7,
 }  # fmt: skip
 #: Imports inside functions that go the other way on purpose, each with its reason.
 LATE = {

@@ -165,7 +165,8 @@ class Server(Served):
         if not self.pid.isdigit():
             self.stream.close()
             raise ClusterError(
-                f"{self.argv[0]} does not start in pod {self.pod.name}: {self.pid or 'no answer'}"
+                f"{self.argv[0]} does not start in pod {self.pod.name}: {self.pid or 'no answer'}",
+                Fact("bench_failed.server_not_started", {"program": self.argv[0]}, self.pid or None),
             )
         line = b""
         for _ in range(100):
@@ -177,7 +178,8 @@ class Server(Served):
             self.__exit__()
             said = self.err.read_text(errors="replace").strip()
             raise ClusterError(
-                f"{self.argv[0]} in pod {self.pod.name} does not listen on {self.port}: {said or 'it said nothing'}"
+                f"{self.argv[0]} in pod {self.pod.name} does not listen on {self.port}: {said or 'it said nothing'}",
+                Fact("bench_failed.server_not_started", {"program": self.argv[0]}, said or None),
             )
         return self
 

@@ -119,7 +119,7 @@ def _by_config(reader: Reader, namespace: str, config: dict | None, daemonset: d
         found.warnings.append(
             f"DaemonSet {namespace}/kube-flannel-ds is not there: what flannel left may be all there is of it"
         )
-    _nodes(reader, found, prefix_of(daemonset), asked)
+    other = _nodes(reader, found, prefix_of(daemonset), asked)
     found.mode = one_of(n.mode for n in found.per_node)
     if not found.per_node and asked:
         found.mode = mode_of(asked)
@@ -127,11 +127,13 @@ def _by_config(reader: Reader, namespace: str, config: dict | None, daemonset: d
             found.warnings.append(
                 "no node has flannel's annotations; the mode is what the ConfigMap asks for"
             )
-    _pending(reader, found, namespace, config, daemonset, asked)
+    if not other:  # else that a restart is pending has been said
+        _pending(reader, found, namespace, config, daemonset, asked)
     return found
 
 
-def _nodes(reader: Reader, found: Finding, prefix: str, asked: dict | None) -> None:
+def _nodes(reader: Reader, found: Finding, prefix: str, asked: dict | None) -> list[str]:
+    """Add each node's mode, and return the nodes that run another back end than is asked for."""
     silent, unknown, other = [], [], []
     for node in reader.nodes():
         said = said_by(node, prefix)
@@ -162,6 +164,7 @@ def _nodes(reader: Reader, found: Finding, prefix: str, asked: dict | None) -> N
             f"pending restart: the ConfigMap asks for {asked['type'] or 'no type'}, {some(other)} "
             f"still run{'s' if len(other) == 1 else ''} another back end"
         )
+    return other
 
 
 def _pending(
@@ -189,7 +192,7 @@ def _pending(
         for pod in reader.items(f"/api/v1/namespaces/{namespace}/pods", labels=labels, decides=False)
         if written and (_started(pod) or written) < written
     ]
-    if old and not any(w.startswith("pending restart") for w in found.warnings):
+    if old:
         found.warnings.append(
             f"pending restart: flannel on {some(old)} is older than the ConfigMap's last change ({written}); "
             "whether DirectRouting is in effect, only the routes tell: cnilab cluster verify"
