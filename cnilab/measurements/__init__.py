@@ -35,7 +35,7 @@ from cnilab.measurements import (
     wrk,
 )
 from cnilab.measurements.base import Call, Interval, Measurement, Parser, Program, Reading, Sample
-from cnilab.measurements.reading import ends, nested, speakers, texts
+from cnilab.measurements.reading import ends, forms, nested, speakers, texts
 from cnilab.measurements.reading import plausible as checks
 
 __all__ = [
@@ -176,8 +176,16 @@ def read(name: str, raw: bytes, *, totals: bool = False) -> list[Reading]:
 def _alone(tool: Parser, parse: Callable[[bytes], list[Reading]], part: speakers.Part) -> list[Reading]:
     """Read what one speaker said; where it is JSON that this tool did not print, the texts within it."""
     try:
-        return [part.at_home(reading) for reading in parse(ends.trusted(part.raw))]
+        whole = parse(ends.trusted(part.raw))
+        document = part.raw[:1] == b"{" and part.raw[-3:].rstrip()[-1:] == b"}"
+        if document and b"\n{" not in part.raw and len(whole) == 1 and whole[0].status == "ok":
+            found = whole  # as most files are: nothing else can stand in it
+        else:
+            found = _by_form(tool, parse, part.raw, whole)
+        return [part.at_home(reading) for reading in found]
     except ParseError as problem:
+        if several := _by_form(tool, parse, part.raw, []):
+            return [part.at_home(reading) for reading in several]
         inner: list[Reading] = []
         for text in nested.texts(part.raw):
             text = texts.plain(text)
@@ -188,6 +196,22 @@ def _alone(tool: Parser, parse: Callable[[bytes], list[Reading]], part: speakers
             return inner
         problem.line = part.placed(problem.line)
         raise
+
+
+def _by_form(
+    tool: Parser, parse: Callable[[bytes], list[Reading]], raw: bytes, whole: list[Reading]
+) -> list[Reading]:
+    """Read each form of a file by itself; return ``whole`` where that gives no more results than it has."""
+    found: list[Reading] = []
+    for bundle in forms.bundles(raw, getattr(tool, "FORMS", ())):
+        try:
+            found += parse(ends.trusted(bundle))
+        except ParseError as problem:
+            begins = len(bundle) - len(bundle.lstrip())
+            if tool.sniff(bundle[begins : begins + 65536]):
+                found.append(checks.failed(problem.what, line=problem.line))
+    more = sum(one.status == "ok" for one in found) > sum(one.status == "ok" for one in whole)
+    return sorted(found, key=lambda reading: reading.line or 0) if more else whole
 
 
 def detect(head: bytes) -> str | None:

@@ -43,6 +43,13 @@ _HTML = re.compile(r"</tr>|<[^<>]{0,200}>")
 _STATS = {0: "min", 50: "p50", 90: "p90", 99: "p99", 100: "max"}
 
 
+#: Lines of ``-e`` and of ``-g``, which may stand beside a report.
+FORMS = (
+    re.compile(rb"Percentage served,|\d{1,3},[\d.]+\s*$", re.MULTILINE),
+    re.compile(rb"starttime\t|[A-Z][a-z]{2} [A-Z][a-z]{2} [^\t\n]+\t\d+\t", re.MULTILINE),
+)
+
+
 def sniff(head: bytes) -> bool:
     """Whether one of ab's three outputs is here."""
     return _SNIFF.search(head) is not None

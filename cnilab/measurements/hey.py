@@ -34,6 +34,10 @@ _NOT_HEYS = "not hey's summary: oha's has a success rate, ghz's a count"
 _STATS = {"50": "p50", "90": "p90", "99": "p99"}
 
 
+#: Lines of ``-o csv``, which may stand beside a summary.
+FORMS = (re.compile(rb"response-time,DNS|\d+\.\d+,\d+\.\d+,", re.MULTILINE),)
+
+
 def sniff(head: bytes) -> bool:
     """Whether hey's summary, its CSV header or its usage is here."""
     if len(_OTHERS.findall(head)) >= max(1, head.count(b"Summary:")):

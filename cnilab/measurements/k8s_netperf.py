@@ -69,6 +69,13 @@ _TABLES = {
 _COUNTING = ("", "netperf", "iperf3")
 
 
+#: Rows of the tables it prints, and of its two CSVs.
+FORMS = (
+    re.compile(rb"[|+]", re.MULTILINE),
+    re.compile(rb"Type,|(?![{\[\s\"])(?:[^,|\n]*,){6}", re.MULTILINE),
+)
+
+
 def sniff(head: bytes) -> bool:
     """Whether the header of the CSV, or a key only this JSON has, is here."""
     return _SNIFF.search(head) is not None

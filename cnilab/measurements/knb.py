@@ -42,6 +42,10 @@ _BOOKKEEPING = re.compile(
 )
 
 
+#: Lines of a summary, which may stand beside a report.
+FORMS = (re.compile(rb"(?:[DS][TU][SM]|IDLE)_[A-Z_]+=", re.MULTILINE),)
+
+
 def sniff(head: bytes) -> bool:
     """Whether this is a summary, or the line knb leaves where it measured nothing."""
     return _SNIFF.search(head) is not None or _IDLE.match(head) is not None

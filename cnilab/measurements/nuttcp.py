@@ -173,7 +173,7 @@ class _Walk:
             if seconds > 0:
                 self.series.append(Interval(since, since + seconds, "goodput_bps", bps))
         else:
-            if len(self.verbose.ends) == 1:
+            if len(self.verbose.ends) == 1 and self.verbose.like(bps):
                 self.verbose.muted = True  # with -v and -b this line stands between what both ends tell
                 self.series = self.verbose.series
             else:
@@ -233,6 +233,11 @@ class _Verbose:
             self.trouble, self.ends[own["end"]] = problem.what, 0.0
         if own["end"] == "r" or self.seconds is None:
             self.seconds = float(own["seconds"])
+
+    def like(self, bps: float) -> bool:
+        """Whether a brief line's rate can be of the test of which one end has told its own."""
+        (own,) = self.ends.values()
+        return 0.9 * own <= bps <= 1.1 * own
 
     def more(self, line: str) -> None:
         """Take what another line of an end tells."""

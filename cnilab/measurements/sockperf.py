@@ -70,8 +70,9 @@ def parse(raw: bytes) -> list[Reading]:
     for at, line in enumerate(texts.decoded(raw).split("\n"), 1):
         if len(line) > 2000:
             continue
-        begins = _VERSION.search(line) or "[Total Run]" in line
-        if begins and run.measured:
+        version = _VERSION.search(line)
+        begins = version or "[Total Run]" in line
+        if (begins and run.measured) or (version and run.begun and not run.serves):
             found.append(run.reading())
             run = _Run(at)
         elif run.points and "Printing statistics for Server No" in line:
@@ -95,7 +96,7 @@ class _Run:
 
     def __init__(self, line: int) -> None:
         self.line = line
-        self.seen = self.measured = self.serves = False
+        self.seen = self.begun = self.measured = self.serves = False
         self.metric = "latency_s"
         self.version: str | None = None
         self.protocols: set[str] = set()
@@ -122,6 +123,7 @@ class _Run:
             return
         self.seen = self.seen or "sockperf" in line
         self.serves = self.serves or "[SERVER]" in line
+        self.begun = self.begun or "Warmup stage" in line or "[CLIENT]" in line
         if "avg-rtt=" in line or "Summary: Round trip" in line:
             self.metric = "rtt_s"  # --full-rtt prints the whole round trip
         if found := _VERSION.search(line):

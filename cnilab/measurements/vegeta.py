@@ -42,6 +42,13 @@ _ORDER = ("Requests", "Duration", "Latencies", "Bytes In", "Bytes Out", "Success
 _CLEARED = "\x1b[2J"
 
 
+#: Lines of ``encode``, as CSV and as JSON, which may stand beside a report.
+FORMS = (
+    re.compile(rb"\d{19},\d{1,3},", re.MULTILINE),
+    re.compile(rb'\{"(?:attack":"[^"]*","seq":\d+,")?code":\d', re.MULTILINE),
+)
+
+
 def sniff(head: bytes) -> bool:
     """Whether vegeta's latencies or its binary results are here."""
     return _SNIFF.search(head) is not None or _BINARY.match(head) is not None

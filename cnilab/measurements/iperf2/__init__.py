@@ -22,6 +22,10 @@ _SNIFF = re.compile(
 )
 
 
+#: Lines of ``-y C``, which may stand below a report.
+FORMS = (table.ROWS,)
+
+
 def sniff(head: bytes) -> bool:
     """Whether this is iperf2's text or CSV."""
     return table.sniff(head) or (

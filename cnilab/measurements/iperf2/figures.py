@@ -26,6 +26,8 @@ _LINE = re.compile(
 )
 _HEADER = re.compile(rb"^time,srcaddress,srcport,", re.MULTILINE)
 _TIME = re.compile(r"(?:[+-]\d{4}:)?(\d{14})(\.\d+)?")
+#: A row or a header, to be told from the lines of a report.
+ROWS = re.compile(rb"(?:[+-]\d{4}:)?\d{14}[\d.+-]*,|time,srcaddress,", re.MULTILINE)
 #: What iperf2 2.2 writes for a 32-bit counter the kernel did not tell.
 _UNKNOWN = 2**32 - 1
 _NEEDED = ("transferid", "istart", "iend", "bytes", "speed")
@@ -45,6 +47,8 @@ def parse(raw: bytes) -> list[Reading]:
             continue
         cells = [cell.strip() for cell in next(csv.reader([line]), [])]
         if cells[:2] == ["time", "srcaddress"]:
+            if walk.groups:
+                walk.close()
             walk.titles, walk.headed = cells, True
         elif row := _row(cells, at, walk.titles):
             walk.take(row, cells)

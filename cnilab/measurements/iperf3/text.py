@@ -75,13 +75,13 @@ def parse(raw: bytes) -> list[Reading]:
             echoed = True  # --get-server-output repeats the same test from the other end
         elif "iperf Done." in line:
             echoed, test.over = False, test.begun()
-        elif echoed:
+        elif echoed and "Connecting to host" not in line:
             continue
         elif found := re.search(r"\biperf (3\.[\w.+\-]{1,20})", line):
             version = found[1]
             test.version = test.version or (version if not test.rows else None)
         elif "Connecting to host" in line or "Accepted connection from" in line:
-            served = "Accepted" in line
+            echoed, served = False, "Accepted" in line
             if test.begun() or (test.connected and test.served == served):
                 test = Test(at, backwards=reverse_next)
                 tests.append(test)

@@ -145,6 +145,17 @@ def test_of(values: dict[str, str], test: str | None) -> str | None:
     return f"{protocol}_{kind}"
 
 
+def another(values: dict[str, str], test: str | None) -> bool:
+    """Whether named values are of another test than ``test``, which a banner before them named."""
+    own = test_of(values, None)
+    if not own or not test or "_" not in own or "_" not in test:
+        return False
+    if values.get("COMMAND_LINE") and _TEST_OPTION.search(values["COMMAND_LINE"]):
+        return own != test
+    # Direction and protocol alone do not tell one way of connecting from another.
+    return own.replace("_crr", "_cc") != test.replace("_crr", "_cc")
+
+
 def reading(values: dict[str, str], test: str | None, line: int, **rest: Any) -> Reading:
     """Turn one result's named values into a Reading."""
     test = test_of(values, test)

@@ -34,6 +34,10 @@ _WIDTH = re.compile(r"^!!! Confidence intervals: Throughput\s*:\s*([\d.]+)%")
 _WANTED = re.compile(r"\+/-\s*([\d.]+)% @")
 #: What netperf says of its own socket where ``DUMP_TCP_INFO`` is set.
 _TCP_INFO = re.compile(r"^tcpi_reordering \d+ tcpi_total_retrans (\d{1,15})$")
+#: Title rows of the classic tables.
+_TITLES = re.compile(
+    r"\s*(?:Recv +Send|Socket +(?:Socket|Message|Size)|Size +Size|Local */Remote|Send +Recv)\b"
+)
 _COMMENT = re.compile(r"^\S*[$#>] |^\S+:\S* # ")
 #: Words of netperf's complaints that can stand alone, and of those that need a banner or interim results before them.
 _ALONE = re.compile(
@@ -69,6 +73,7 @@ class _Pending:
     overtaken: bool = False
     retransmitted: list[int] = field(default_factory=list)
     keys: dict[str, str] = field(default_factory=dict)
+    keys_line: int = 1
     intervals: list[Interval] = field(default_factory=list)
     interim: dict[str, str] = field(default_factory=dict)
     unit: str | None = None
@@ -200,6 +205,12 @@ class _Walk:
         if pending.keys and not pending.announced and omni.RESULTS.isdisjoint(pending.keys):
             self.cut = self.cut or pending
             self.pending = _Pending()
+        elif pending.keys and pending.announced and omni.another(pending.keys, pending.test):
+            # The banner's own test was cut, and another one, printed without a banner, follows it.
+            keys, at = pending.keys, pending.keys_line
+            pending.keys = {}
+            self._flush()
+            self._add(omni.reading(keys, None, at))
         elif pending.keys:
             rest = {"wanted": pending.wanted, "notes": tuple(pending.notes)}
             self._add(omni.reading(pending.keys, pending.test, pending.line, **rest))
@@ -247,8 +258,12 @@ class _Walk:
         if key in pending.keys:
             self._flush()
             pending = self.pending
-        if not pending.keys and not pending.announced:
-            pending.line = at
+        if not pending.keys:
+            if pending.announced and any(map(_TITLES.match, pending.words)):
+                self._flush()  # the table that was begun has no row
+                pending = self.pending
+            pending.keys_line = at
+            pending.line = pending.line if pending.announced else at
         pending.keys[key] = value.strip()
 
     def _aligned(self, at: int, values: dict[str, str]) -> None:
@@ -313,6 +328,9 @@ class _Walk:
             else:
                 notes.append("unit_assumed")
         if table is None:
+            if self.shaped and not pending.announced and not pending.keys and classic.bare(row):
+                why = "a row of numbers without titles, behind a result that has them: another run's"
+                self.found.append(checks.failed(why, line=at))
             return
         self.table = table
         if table.kind == "datagrams":
