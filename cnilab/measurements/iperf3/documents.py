@@ -70,7 +70,7 @@ def _without_series(raw: bytes) -> dict | None:
     if opening is None or closing is None or b'"server_output_json"' in raw:
         return None
     passed = raw[opening.end() : closing.start()]
-    if passed.count(b"{") != passed.count(b"}") or passed.count(b"[") != passed.count(b"]"):
+    if passed.count(b"{") != passed.count(b"}"):
         return None
     if _START.search(passed) or b'"intervals"' in passed or raw.find(b'"intervals"', closing.end()) >= 0:
         return None
