@@ -31,8 +31,8 @@ def bundles(raw: bytes, forms: Sequence[re.Pattern[bytes]] = ()) -> list[bytes]:
     forms
         What the lines of each further form match, and no line of another.
 
-    >>> bundles(b'a line of text\n{"goodput": 123456}\n')
-    [b'\n{"goodput": 123456}\n', b'a line of text\n\n']
+    >>> bundles(b'a line of text\n{"goodput_bps": 123456}\n')
+    [b'\n{"goodput_bps": 123456}\n', b'a line of text\n\n']
     """
     begins = raw.lstrip()[:1]
     if begins == b"\x1f":
