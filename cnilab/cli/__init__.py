@@ -5,14 +5,27 @@ Exit status: 0 only on success, 1 for an error that was told in a sentence, 2 fo
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 from typing import Annotated
 
-import typer
+# Until everything is imported there is nothing to put away: Ctrl-C ends the program at once and without a word.
+_BEFORE = (
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if threading.current_thread() is threading.main_thread()
+    and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    else None
+)
 
-from cnilab import __version__
-from cnilab.cli import cluster, lab, study
-from cnilab.errors import CnilabError
+import typer  # noqa: E402
+
+from cnilab import __version__  # noqa: E402
+from cnilab.cli import cluster, lab, study  # noqa: E402
+from cnilab.errors import CnilabError  # noqa: E402
+
+if _BEFORE is not None:
+    signal.signal(signal.SIGINT, _BEFORE)
 
 app = typer.Typer(
     help="What each Kubernetes CNI mode costs, and which differences between modes are real.",
@@ -48,6 +61,8 @@ def main() -> None:
     except CnilabError as error:
         typer.echo(f"cnilab: {error}", err=True)
         sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)

@@ -55,11 +55,13 @@ def compare_source(
     DataError
         If the table breaks its contract, raw output names no mode, or the baseline is not to be had.
     """
+    if margin is not None and not 0 < margin < 1:
+        raise DataError(f"margin {margin:g}: a share of 1, above 0 and below 1: 0.05 for 5 %")
     sources = [str(one) for one in (source if isinstance(source, list) else [source])]
     path = Path(sources[0])
     raw = pattern is not None or mapping is not None or len(sources) > 1
     if not raw and path.is_dir() and (path / "study.yaml").exists():
-        return Run.open(path).compare(baseline=baseline, margin=margin, **view)
+        return _of_run(Run.open(path), tell).compare(baseline=baseline, margin=margin, **view)
     data = None if raw else _table(path)
     if data is None:
         data = _loaded(sources, pattern, mapping, tell)
@@ -67,6 +69,23 @@ def compare_source(
     return compare(
         data, _baseline(data, baseline), margin=0.05 if margin is None else margin, also=also
     ).only(**view)
+
+
+def _of_run(run: Run, tell: Callable[[str], object]) -> Run:
+    """Return the run, having told what was changed in it since it was recorded, if there is a value in it."""
+    for edit in run.edits:
+        tell(f"cnilab: changed after the run began: {edit}")
+    if run.altered:
+        tell(
+            f"cnilab: raw files of {len(run.altered)} trials are not what was recorded; those trials count as "
+            f"failed: {', '.join(sorted(run.altered)[:5])}"
+        )
+    if not (run.samples["status"] == "ok").any():
+        raise DataError(
+            f"{run.path} has no value to compare yet; "
+            f"go on with: cnilab run {run.path / 'study.yaml'} -o {run.path} --resume"
+        )
+    return run
 
 
 def _table(path: Path) -> pd.DataFrame | None:

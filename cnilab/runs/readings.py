@@ -8,6 +8,7 @@ row costs more than parsing what is in it. Nothing here decides what a value mea
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -120,6 +121,10 @@ def reading_of(meta: Mapping[str, Any], folder: Path) -> Reading:
         return Reading(status="failed", reason=Fact("several_results", {"count": len(read)}))
     if not read or (read[0].status == "ok" and not read[0].samples):
         return Reading(status="failed", reason=Fact("no_result"))
+    for sample in read[0].samples:
+        if not math.isfinite(sample.value) or tables.impossible(sample.metric, sample.value):
+            about = {"metric": sample.metric, "stat": sample.stat, "value": repr(sample.value)}
+            return Reading(status="failed", reason=Fact("impossible_value", about))
     return read[0]
 
 

@@ -39,6 +39,10 @@ KERNEL_PATHS = ("native", "ebpf", "userspace")
 STATS = ("value", "mean", "min", "p50", "p90", "p99", "p999", "max", "stddev")
 
 
+#: Metrics of which a trial has a distribution and so no single value.
+SPREAD = ("rtt_s",)
+
+
 @dataclass(frozen=True)
 class Column:
     """One column of the samples table.
@@ -226,6 +230,9 @@ def validate(samples: pd.DataFrame) -> pd.DataFrame:
     if (bad_ok := ok & ~np.isfinite(values)).any():
         row = samples[bad_ok].iloc[0]
         raise DataError(f"trial {row.trial_id}, metric {row.metric}: status ok but value {row.value!r}")
+    if (wrong := ok & np.asarray([impossible(m, v) for m, v in zip(samples["metric"], values)], bool)).any():
+        row = samples[wrong].iloc[0]
+        raise DataError(f"trial {row.trial_id}, metric {row.metric}: a value of {row.value!r} cannot be")
     if (ghost := ~ok & ~np.isnan(values)).any():
         row = samples[ghost].iloc[0]
         raise DataError(f"trial {row.trial_id}: status {row.status} must have no value, it has {row.value!r}")
@@ -238,6 +245,15 @@ def validate(samples: pd.DataFrame) -> pd.DataFrame:
             "two rows for " + ", ".join(f"{k}={row[k]}" for k in KEY) + "; a value is recorded once"
         )
     return samples
+
+
+def impossible(metric: object, value: float) -> bool:
+    """Whether no measurement of ``metric`` can give ``value``: nothing is negative, and no loss is more than all.
+
+    >>> impossible("rtt_s", -0.001), impossible("loss_ratio", 1.2), impossible("cpu_client_ratio", 1.2)
+    (True, True, False)
+    """
+    return value < 0 or (value > 1 and metric == "loss_ratio")
 
 
 def write(frame: pd.DataFrame, path: str | Path) -> Path:

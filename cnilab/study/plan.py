@@ -6,6 +6,7 @@ drawn is in :mod:`cnilab.study.orders`. Runs nothing.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -102,6 +103,12 @@ class Plan:
             groups.setdefault(trial.deployment_id, []).append(trial)
         return [tuple(group) for group in groups.values()]
 
+    @property
+    def fewest_blocks(self) -> int:
+        """Blocks below which no data could show a difference: an exact test of n blocks gives no p below 2 / 2**n."""
+        compared = (len({t for t in self.study.treatments if not t.twin}) - 1) * len(self.study.placements)
+        return math.ceil(math.log2(2 * max(1, compared) / self.study.alpha))
+
     def frame(self) -> pd.DataFrame:
         """Return one row per trial, with a column for each factor that varies.
 
@@ -128,6 +135,11 @@ class Plan:
             f"Plan {s.name}: {s.blocks} blocks x {len(s.treatments)} deployments x "
             f"{len(s.placements) * len(s.tested)} trials = {len(self.trials)} trials, "
             f"{self.measuring_s() / 60:.1f} min of measuring; order {self.hash[:12]}"
+            + (
+                f"\n{s.blocks} blocks are fewer than the {self.fewest_blocks} that any difference needs to be told"
+                if s.blocks < self.fewest_blocks
+                else ""
+            )
         )
 
     def _repr_html_(self) -> str:

@@ -27,7 +27,7 @@ from pydantic import (
 from cnilab import modes
 from cnilab.errors import RunDirError, StudyError, UnknownKey
 from cnilab.runs import files
-from cnilab.runs.samples import PATHS, PLACEMENTS
+from cnilab.runs.samples import PATHS, PLACEMENTS, SPREAD, STATS
 from cnilab.study import factors as registry
 from cnilab.study import yaml_text
 from cnilab.study.cluster_settings import ClusterSettings
@@ -176,6 +176,15 @@ class Study(Strict):
             gives = measurement(primary.tool).KINDS[primary.kind].metrics
             if self.primary.metric not in gives:
                 raise At(("primary", "metric"), str(UnknownKey("metric", self.primary.metric, gives)))
+            if self.primary.stat not in STATS:
+                raise At(("primary", "stat"), str(UnknownKey("stat", self.primary.stat, STATS)))
+            if (self.primary.metric in SPREAD) == (self.primary.stat == "value"):
+                spread = self.primary.metric in SPREAD
+                raise At(
+                    ("primary", "stat") if "stat" in self.primary.model_fields_set else ("primary", "metric"),
+                    f"{self.primary.metric} has "
+                    + (f"no single value; add stat: one of {', '.join(STATS[1:])}" if spread else "one value, no stat"),
+                )
         if self.mss != "as_shipped" and not any(t.takes("mss_bytes") for t in self.tests):
             raise ValueError(
                 f"mss {self.mss!r}: no test can be told a segment size; add an iperf3 tcp_stream"

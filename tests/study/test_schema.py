@@ -70,6 +70,30 @@ def test_a_wrong_study_is_one_clear_error(what):
         assert word in message
 
 
+@pytest.mark.parametrize(
+    ("metric", "words"),
+    [
+        ("rtt_s", "rtt_s has no single value; add stat: one of mean"),
+        ("goodput_bps, stat: p50", "goodput_bps has one value, no stat"),
+        ("goodput_bps, stat: p12", "unknown stat 'p12'"),
+        ("throughput", "unknown metric 'throughput'"),
+    ],
+)
+def test_a_primary_that_no_trial_can_give_is_refused_with_its_line(metric, words):
+    with pytest.raises(StudyError, match=r"^s\.yaml:7: primary\.") as caught:
+        study.parse(GOOD.replace("metric: goodput_bps", f"metric: {metric}"), name="s.yaml")
+    assert words in str(caught.value)
+
+
+def test_too_few_blocks_are_told_in_the_plans_line():
+    from cnilab.stats import n_min
+
+    few, enough = (study.parse(GOOD.replace("blocks: 4", f"blocks: {n}")).plan() for n in (7, 8))
+    assert few.fewest_blocks == n_min(4) == 8
+    assert "7 blocks are fewer than the 8" in repr(few)
+    assert "fewer" not in repr(enough)
+
+
 def test_not_yaml_names_the_line():
     with pytest.raises(StudyError, match=r"s\.yaml:3: not YAML"):
         study.parse("name: x\nmodes: [host,\nblocks: {", name="s.yaml")
@@ -163,7 +187,7 @@ def test_the_variant_is_never_the_primary_and_needs_a_stream():
     without = GOOD.replace("  - {name: tcp_stream, tool: iperf3, duration_s: 1}\n", "")
     with pytest.raises(StudyError, match="no test can be told a segment size"):
         study.parse(
-            without.replace("{test: tcp_stream, metric: goodput_bps}", "{test: tcp_rr, metric: rtt_s}")
+            without.replace("{test: tcp_stream, metric: goodput_bps}", "{test: tcp_rr, metric: transaction_rate_per_s}")
             + "mss: both\n"
         )
 

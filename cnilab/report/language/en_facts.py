@@ -93,6 +93,7 @@ CATALOGUE: dict[str, Words] = {
     "tool_failed": _tool_failed,
     "tool_reported": lambda quoted: quoted or "the tool reported a failure and gave no reason",
     "raw_output_unreadable": "its raw output cannot be read",
+    "impossible_value": "a value that cannot be: {metric} {stat} {value}",
     "raw_output_changed": "{file} is not what was recorded: it was changed since",
     "output_not_understood": "output not readable",
     "several_results": "{count} results in one trial's output",
