@@ -17,6 +17,7 @@ from report import runs
 
 from cnilab.errors import RunDirError
 from cnilab.report import pipeline
+from cnilab.runs import derived, samples
 from cnilab.runs.run import Run
 
 NOTEBOOKS = sorted(pipeline.NOTEBOOKS.glob("*.ipynb"))
@@ -114,12 +115,14 @@ def test_its_parameters_are_plain_and_explained(path):
     )
     found = papermill.inspect_notebook(str(path))
     assert {s.target.id for s in tree} == set(found)
-    rest = "".join(
+    rest = "\n".join(
         c.source
         for c in nbformat.read(path, as_version=4).cells
-        if c is not cells[0] and c.cell_type == "code"
+        if c.cell_type == "code" and "parameters" not in c.metadata.get("tags", ())
     )
-    used = {n.id for n in ast.walk(ast.parse(rest)) if isinstance(n, ast.Name)}
+    used = {
+        n.id for n in ast.walk(ast.parse(rest)) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)
+    }
     assert "run_dir" in found
     assert set(found) <= used, "a parameter that does nothing is a promise not kept"
     assert len(found) <= 12
@@ -154,8 +157,32 @@ def test_run_04_compare(run_dir, tmp_path):
     rows = pd.read_parquet(run_dir / "comparisons.parquet")
     summary = json.loads((run_dir / "summary.json").read_text())
     assert set(rows["family"]) == {"primary", "exploratory", "aa"}
-    assert summary["schema_version"] == 1
+    assert summary["schema_version"] == 2
     assert len(summary["findings"]) == 8
+
+
+def test_looking_at_the_sample_writes_nowhere(tmp_path):
+    place = pipeline.locate("data/sample")
+    before = {p: p.read_bytes() for p in place.rglob("*") if p.is_file()}
+    execute("03_quality", tmp_path)
+    html = shown(execute("04_compare", tmp_path, margin=0.1))
+    assert "chosen after the data" in html
+    assert {p: p.read_bytes() for p in place.rglob("*") if p.is_file()} == before
+
+
+def test_another_margin_leaves_the_declared_comparisons(run_dir, tmp_path):
+    execute("04_compare", tmp_path, run_dir=run_dir, keep=True, margin=0.5)
+    assert set(pd.read_parquet(run_dir / "comparisons.parquet")["margin"].dropna()) == {0.05}
+
+
+@pytest.mark.parametrize("name", ["03_quality", "04_compare", "05_report"])
+def test_a_jitter_of_zero_stops_no_stage(name, run_dir, tmp_path):
+    run = Run.open(run_dir)
+    jitter = run.samples[run.samples["metric"] == "goodput_bps"].assign(metric="pdv_s", unit="s", value=1e-5)
+    jitter.iloc[0, jitter.columns.get_loc("value")] = 0.0
+    samples.write(pd.concat([run.samples, jitter], ignore_index=True), run_dir / "samples.parquet")
+    derived.keep(run_dir, ["samples.parquet"], derived.origin(run_dir))
+    execute(name, tmp_path, run_dir=run_dir)
 
 
 def test_run_05_report(run_dir, tmp_path):
