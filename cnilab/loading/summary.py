@@ -10,8 +10,12 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from cnilab.layout import html_table
+from cnilab.measurements.conditions import COLUMNS
 from cnilab.measurements.remarks import in_words
 from cnilab.runs import samples as samples_table
+
+#: More files than these are told in five lines.
+MANY = 1000
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,46 @@ class Loaded:
     notes: list[dict] = field(default_factory=list)
 
     def __repr__(self) -> str:
-        return "\n".join([self._headline(), *self._lines(), *self._remarks()])
+        if len(self.files) > MANY:
+            return "\n".join([self._headline(), self._tests(), self._conditions(), self._in_short()])
+        conditions = [self._conditions()] if self._varying() else []
+        return "\n".join([self._headline(), *conditions, *self._lines(), *self._remarks()])
+
+    def _varying(self) -> list[str]:
+        return [column for column in COLUMNS.values() if column in self.samples]
+
+    def _tests(self) -> str:
+        good = self.samples[self.samples["status"] == "ok"]
+        counts = good.groupby("test", observed=True)["trial_id"].nunique().sort_values(ascending=False)
+        return _some("tests: ", [f"{test} ({n})" for test, n in counts.items()])
+
+    def _conditions(self) -> str:
+        """Which conditions vary, and between what."""
+        told = []
+        for name in self._varying():
+            values = sorted(self.samples[name].dropna().unique())
+            words = [value if isinstance(value, str) else f"{value:.12g}" for value in values]
+            few = ", ".join(words) if len(words) <= 4 else f"{words[0]} … {words[-1]} ({len(words)} values)"
+            told.append(f"{name} {few}")
+        return _some("conditions that vary: ", told, "; ") if told else "no condition varies"
+
+    def _in_short(self) -> str:
+        """Failures, skipped files and remarks of many files in one line, each with how often."""
+        parts = []
+        for status in ("failed", "skipped"):
+            those = self.files[self.files["status"] == status]
+            reasons = those["reason"].value_counts()
+            for reason, n in list(reasons.items())[:2]:
+                first = those.loc[those["reason"] == reason, "path"].iloc[0]
+                parts.append(f"{n} {status}: {str(reason)[:80]} ({first}{' …' if n > 1 else ''})")
+            if len(reasons) > 2:
+                parts.append(f"{reasons.iloc[2:].sum()} {status} for {len(reasons) - 2} more reasons")
+        paths = set(self.files["path"])
+        counts = Counter(n["note"].partition(":")[0] for n in self.notes if n["path"] in paths)
+        parts += [f"{n} remarked: {note}" for note, n in counts.most_common(3)]
+        general = [n["note"] for n in self.notes if n["path"] not in paths]
+        parts += general[:1] + ([f"{len(general) - 1} more remarks in .notes"] if len(general) > 1 else [])
+        return "; ".join(parts) or "nothing failed"
 
     def _headline(self) -> str:
         status = self.files["status"].value_counts()
@@ -103,6 +146,12 @@ class Loaded:
             ensure_ascii=False,
             allow_nan=False,
         )
+
+
+def _some(what: str, words: list[str], between: str = ", ") -> str:
+    """Return the first of many, and how many more there are."""
+    more = len(words) - 8
+    return what + between.join(words[:8]) + (f"{between}and {more} more" if more > 0 else "")
 
 
 def _counted(n: int, what: str) -> str:

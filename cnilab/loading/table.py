@@ -8,22 +8,26 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter, defaultdict
+from dataclasses import replace
 
 import pandas as pd
 
 from cnilab.loading.distinct import crowded, distinct
 from cnilab.loading.places import Places
 from cnilab.loading.sources import natural
-from cnilab.loading.work import Answer
+from cnilab.loading.work import EMPTY, Answer
 from cnilab.measurements import knb
 from cnilab.measurements.base import Reading
-from cnilab.measurements.conditions import WORDS
+from cnilab.measurements.conditions import COLUMNS, WORDS
 from cnilab.runs import readings as rows
 
 #: What a file that says nothing is taken for.
 DEFAULTS = {"mode": "unknown", "placement": "same_subnet", "path": "pod_to_pod"}
 
 _FLENT_DATA = re.compile(r"\.flent(?:\.gz|\.bz2)?$|\.json\.gz$")
+
+#: Where a program's complaints are kept; to be empty is what is hoped of them.
+_ERRORS = re.compile(r"(?:\.err|stderr(?:\.\w+)?)$", re.IGNORECASE)
 
 FILE_COLUMNS = ("path", "tool", "tool_version", "samples", "status", "reason", "line")
 
@@ -45,6 +49,8 @@ def build(
         if fields is None and answer.status != "skipped":
             answer.status, answer.reason, answer.line = "skipped", "fits neither pattern nor mapping", None
             answer.readings = []
+        if fields and answer.reason == EMPTY and not _ERRORS.search(answer.path):
+            answer.status = "failed"  # what was meant to be measured here was not
         readings = [r for r in answer.readings if r.status != "skipped"]
         if answer.status == "failed" and not readings:
             readings = [Reading(status="failed", reason=answer.reason, line=answer.line)]
@@ -69,6 +75,7 @@ def build(
                 given["test"] = f"{given['test']}/{reading.test}"
             kept.append((answer, reading, given, begun[answer.path] if len(tests[answer.path]) > 1 else -1))
             begun[answer.path] += 1
+    kept = _charged(kept)
     identities, varying, found = _identities(kept, run_id)
     trials = list(zip(identities, (reading for _, reading, _, _ in kept)))
     notes = [
@@ -86,6 +93,21 @@ def build(
         rows.intervals(trials if series else []),
         notes,
     )
+
+
+def _charged(kept: list) -> list:
+    """Charge a failure that tells no test to the one test that all files of its name hold."""
+    held: dict[str, set[str | None]] = defaultdict(set)
+    for answer, reading, _, _ in kept:
+        if reading.status == "ok":
+            held[answer.path.rpartition("/")[2]].add(reading.test)
+    out = []
+    for answer, reading, given, index in kept:
+        tests = held.get(answer.path.rpartition("/")[2], set())
+        if reading.test is None and reading.status != "ok" and len(tests) == 1:
+            reading = replace(reading, test=next(iter(tests)))
+        out.append((answer, reading, given, index))
+    return out
 
 
 def _drop_second_views(answers: list[Answer]) -> None:
@@ -175,7 +197,7 @@ def _with_conditions(frame: pd.DataFrame, kept: list, varying: list[str]) -> pd.
         told = pd.array(
             [r.conditions.get(name) for _, r, _, _ in kept], dtype="string" if name in WORDS else "Float64"
         )
-        frame[name] = told.take(frame["slot"])
+        frame[COLUMNS[name]] = told.take(frame["slot"])
     return frame
 
 

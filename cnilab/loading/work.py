@@ -33,6 +33,8 @@ _BESIDE = (
     *("wrk", "ab", "hey", "fortio", "vegeta", "bombardier"),
 )
 _HEAD = 65536
+#: Why nothing is in a file of no bytes.
+EMPTY = "empty file"
 #: Of a text, how much is looked through for a second program, and how many lines that differ in digits alone.
 _LOOKED_AT = 2**22
 _ALIKE = 3
@@ -186,7 +188,7 @@ def _read(piece: sources.Piece, as_tool: str | None, series: bool) -> Answer:
         answer.status, answer.reason = "skipped" if piece.skipped else "failed", piece.trouble
         return answer
     if not piece.raw:
-        answer.status, answer.reason = "skipped", "empty file"
+        answer.status, answer.reason = "skipped", EMPTY
         return answer
     answer.tool = as_tool or detect(piece.raw[:_HEAD])
     if answer.tool is None and len(piece.raw) > _HEAD:  # a long log may stand before the result

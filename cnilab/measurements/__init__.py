@@ -96,9 +96,9 @@ def get(name: str) -> Parser:
         Listing the known ones.
     """
     tool = TOOLS.get(name)
-    if not isinstance(tool, Parser):
+    if tool is None or not _parses(cast(Hashable, tool)):
         raise UnknownKey("tool", name, [n for n, t in TOOLS.items() if isinstance(t, Parser)])
-    return tool
+    return cast(Parser, tool)
 
 
 def runnable() -> dict[str, Measurement]:

@@ -33,6 +33,9 @@ CONDITIONS: dict[str, str] = {
 #: Conditions whose value is a word.
 WORDS = frozenset(("protocol", "family", "service", "direction", "congestion_control"))
 
+#: The samples table's ``duration_s`` is the measured time.
+COLUMNS = {name: "asked_duration_s" if name == "duration_s" else name for name in CONDITIONS}
+
 Value = str | float
 
 

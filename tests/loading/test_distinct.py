@@ -87,3 +87,46 @@ def test_the_tools_own_times_are_kept(tmp_path):
         json.dumps({"start": start, "end": {"sum_sent": rate, "sum_received": rate}})
     )
     assert set(load(tmp_path, progress=False).samples["started_at"]) == {"2026-11-23T20:54:59Z"}
+
+
+def test_an_empty_file_that_the_pattern_claims_is_a_failed_run_of_its_test(tmp_path):
+    for mode, text in (("host", netperf(1.0)), ("vxlan", "")):
+        (tmp_path / mode).mkdir()
+        (tmp_path / mode / "tcp.txt").write_text(text)
+        (tmp_path / mode / "tcp.err").write_text("")
+    loaded = load(tmp_path, pattern="{mode}/tcp.*", progress=False)
+    rows = loaded.samples.set_index("mode")
+    assert (rows.loc["vxlan", "status"], rows.loc["vxlan", "reason"]) == ("failed", "empty file")
+    assert set(rows["test"]) == {"tcp_stream"}
+    assert len(rows) == 2
+
+
+def test_many_files_are_told_in_five_lines(tmp_path, monkeypatch):
+    monkeypatch.setattr("cnilab.loading.summary.MANY", 10)
+    for number in range(6):
+        for mode in ("host", "vxlan"):
+            (tmp_path / mode).mkdir(exist_ok=True)
+            size = f"131072  16384  {64 * (number % 2 + 1)}    10.00    800.00"
+            banner = "TCP STREAM TEST from 0.0.0.0 port 0 AF_INET to 10.0.0.1 port 0 AF_INET"
+            units = "bytes  bytes   bytes    secs.    10^6bits/sec"
+            (tmp_path / mode / f"{number}.txt").write_text(f"{banner}\n{units}\n\n{size}\n")
+    (tmp_path / "host" / "6.txt").write_text("")
+    (tmp_path / "notes.md").write_text("what was done")
+    lines = repr(load(tmp_path, pattern="{mode}/{block}.txt", progress=False)).splitlines()
+    assert len(lines) == 5
+    assert lines[0] == "14 files: 12 read, 1 failed, 1 skipped"
+    assert "modes: host, vxlan" in lines[1]
+    assert lines[2].startswith("tests: tcp_stream message_bytes=128 (6), tcp_stream message_bytes=64 (6)")
+    assert lines[3] == "conditions that vary: message_bytes 64, 128"
+    assert "1 failed: empty file" in lines[4]
+
+
+def test_an_asked_for_duration_does_not_stand_in_the_measured_ones_place(tmp_path):
+    for asked in (10, 30):
+        start = {"version": "iperf 3.16", "test_start": {"protocol": "TCP", "duration": asked}}
+        rate = {"bits_per_second": 8e9, "bytes": 1e9 * (asked + 0.5), "seconds": asked + 0.5}
+        text = json.dumps({"start": start, "end": {"sum_sent": rate, "sum_received": rate}})
+        (tmp_path / f"{asked}.json").write_text(text)
+    samples = load(tmp_path, progress=False).samples
+    assert set(samples["duration_s"]) == {10.5, 30.5}
+    assert set(samples["asked_duration_s"]) == {10.0, 30.0}
