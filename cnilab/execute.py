@@ -160,6 +160,7 @@ class _Matrix:
         self.groups = [g for g in ([t for t in d if t.trial_id not in done] for d in plan.deployments) if g]
         self.cpus = bed.cpus() if self.study.pin_cpus else (None, None)
         self.next: _Begun | None = None
+        self.measured: list[tuple[Trial, dict]] = []  # trials of the standing deployment with values; their metas
         self.congestion_control: str | None = None  # what the standing deployment's ends can be given
         seconds = plan.measuring_s(t for g in self.groups for t in g)
         self.bar = tqdm(
@@ -258,6 +259,7 @@ class _Matrix:
             return
         entry |= {**deployment.timings, "ready_s": time.monotonic() - began}
         entry["notes"] = [note.to_dict() for note in (*deployment.notes, note) if note]
+        self.measured = []
         reaching = [t for t in trials if proved[t.placement].reachable and proved[t.placement].status == "ok"]
         for trial in trials:
             last = not reaching or trial is reaching[-1]
@@ -270,7 +272,36 @@ class _Matrix:
             else:
                 self._trial(deployment, trial, entry)
             self.bar.update(self.plan.measuring_s([trial]))
+        self._look_again(deployment, entry)
         entry["total_s"] = time.monotonic() - began
+
+    def _look_again(self, deployment: Deployment, entry: dict) -> None:
+        """Prove the placements once more that gave values: a mode that was lost in between gave values of nothing.
+
+        A trial's bytes stay as they are; its meta then says why they are no result.
+        """
+        if not self.measured:
+            return
+        began = time.monotonic()
+        placements = list(dict.fromkeys(trial.placement for trial, _ in self.measured))
+        lost: dict[str, Fact] = {}
+        try:
+            rows, _ = deployment.prove(placements, self.study.path)
+        except RunDirError:
+            raise
+        except Exception as error:
+            lost = dict.fromkeys(placements, _fact(error))
+        else:
+            for row in rows:
+                if row.status != "ok" or not row.reachable:
+                    args = dict(row.reason.args) if row.reason else {}
+                    lost[row.placement] = Fact("bench_failed.mode_lost", args, row.reason and row.reason.quoted)
+        for trial, meta in self.measured:
+            if reason := lost.get(trial.placement):
+                self.archive.finish(trial, {**meta, "status": "failed", "reason": reason.to_dict()})
+        if lost:
+            entry["lost"] = {placement: reason.to_dict() for placement, reason in lost.items()}
+        entry["look_s"] = time.monotonic() - began
 
     def _give_up(self, entry: dict, trials: list[Trial], status: str, reason: Fact) -> None:
         entry |= {"status": status, "reason": reason.to_dict()}
@@ -354,7 +385,10 @@ class _Matrix:
 
     def _record(self, trial: Trial, entry: dict, meta: dict) -> None:
         tool = self.study.test(trial.test).tool
-        self.archive.finish(trial, {"tool": tool, "kernel_path": entry.get("kernel_path"), **meta})
+        meta = {"tool": tool, "kernel_path": entry.get("kernel_path"), **meta}
+        self.archive.finish(trial, meta)
+        if meta["status"] == "ok":
+            self.measured.append((trial, meta))
 
     # ---- stopping ---------------------------------------------------------------------------------------
 

@@ -34,6 +34,15 @@ def _not_in_effect(check: str, expected: Any, found: Any, **about: Any) -> str:
     return f"mode not in effect: {expectation(check, about)}: expected {value(expected)}, found {value(found)}"
 
 
+def _mode_lost(
+    check: str = "", expected: Any = None, found: Any = None, quoted: str | None = None, **about: Any
+) -> str:
+    lost = "the mode was no longer in effect after the last trial"
+    if not check:
+        return f"{lost}: {quoted}" if quoted else lost
+    return f"{lost}: {expectation(check, about)}: expected {value(expected)}, found {value(found)}"
+
+
 def _tool_failed(tool: str, status: int, *, quoted: str | None) -> str:
     return f"{tool} ended with status {status}: {quoted or 'it printed nothing'}"
 
@@ -114,6 +123,7 @@ CATALOGUE: dict[str, Words] = {
     "bench_failed.lab_ended": "the lab's first process ended with status {status}",
     "bench_failed.lab_lost": "the lab is gone ({op})",
     "bench_failed.lab_silent": "the lab has not answered for {seconds:g} s",
+    "bench_failed.mode_lost": _mode_lost,
     "bench_failed.not_built": "could not be built",
     "bench_failed.order_refused": "the lab could not do what it was told",
     "bench_failed.pod_ended": "pod {pod}",
