@@ -295,7 +295,7 @@ class _Matrix:
             for row in rows:
                 if row.status != "ok" or not row.reachable:
                     args = dict(row.reason.args) if row.reason else {}
-                    lost[row.placement] = Fact("bench_failed.mode_lost", args, row.reason and row.reason.quoted)
+                    lost[row.placement] = Fact("bench_failed.mode_lost", args, row.reason.quoted if row.reason else None)
         for trial, meta in self.measured:
             if reason := lost.get(trial.placement):
                 self.archive.finish(trial, {**meta, "status": "failed", "reason": reason.to_dict()})
