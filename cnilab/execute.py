@@ -294,8 +294,8 @@ class _Matrix:
         else:
             for row in rows:
                 if row.status != "ok" or not row.reachable:
-                    args = dict(row.reason.args) if row.reason else {}
-                    lost[row.placement] = Fact("bench_failed.mode_lost", args, row.reason.quoted if row.reason else None)
+                    why = row.reason or Fact("no_reason")
+                    lost[row.placement] = Fact("bench_failed.mode_lost", why.args, why.quoted)
         for trial, meta in self.measured:
             if reason := lost.get(trial.placement):
                 self.archive.finish(trial, {**meta, "status": "failed", "reason": reason.to_dict()})
