@@ -21,10 +21,11 @@ from pathlib import Path
 from tqdm import tqdm
 
 from cnilab import testbeds
-from cnilab.errors import RunDirError, TestbedError, Unavailable
+from cnilab.errors import RunDirError, Unavailable
 from cnilab.facts import Fact
 from cnilab.measurements import measurement
-from cnilab.measurements.base import Call, Ended
+from cnilab.measurements.base import Call
+from cnilab.outcome import fact_of, outcome
 from cnilab.runs import lock, provenance
 from cnilab.runs.declared import edits as edits_of
 from cnilab.runs.run import Run
@@ -198,7 +199,7 @@ class _Matrix:
             try:
                 left = self.bed.close()
             except Exception as error:
-                left = str(_fact(error))
+                left = str(fact_of(error))
             if left:
                 self.archive.update_manifest(left_behind=left)
                 print(f"cnilab: {left}", file=sys.stderr)
@@ -227,7 +228,7 @@ class _Matrix:
         try:
             begun.made.close()
         except Exception as error:
-            self.log.setdefault(begun.deployment_id, {})["close_failed"] = _fact(error).to_dict()
+            self.log.setdefault(begun.deployment_id, {})["close_failed"] = fact_of(error).to_dict()
             self.archive.update_manifest(deployments=self.log)
 
     def _deployment(self, begun: _Begun, trials: list[Trial], following: list[Trial] | None) -> None:
@@ -240,7 +241,7 @@ class _Matrix:
         self.log[first.deployment_id] = entry
         if isinstance(deployment, Exception):
             status = "skipped" if isinstance(deployment, Unavailable) else "failed"
-            self._give_up(entry, trials, status, _fact(deployment))
+            self._give_up(entry, trials, status, fact_of(deployment))
             return
         entry |= {
             "kernel_path": deployment.kernel_path,
@@ -255,7 +256,7 @@ class _Matrix:
         except RunDirError:
             raise
         except Exception as error:
-            self._give_up(entry, trials, "failed", _fact(error))
+            self._give_up(entry, trials, "failed", fact_of(error))
             return
         entry |= {**deployment.timings, "ready_s": time.monotonic() - began}
         entry["notes"] = [note.to_dict() for note in (*deployment.notes, note) if note]
@@ -290,7 +291,7 @@ class _Matrix:
         except RunDirError:
             raise
         except Exception as error:
-            lost = dict.fromkeys(placements, _fact(error))
+            lost = dict.fromkeys(placements, fact_of(error))
         else:
             for row in rows:
                 if row.status != "ok" or not row.reachable:
@@ -364,13 +365,13 @@ class _Matrix:
         except RunDirError:
             raise
         except Exception as error:  # a testbed's defect costs one trial, not the matrix
-            self._without(trial, entry, "failed", _fact(error))
+            self._without(trial, entry, "failed", fact_of(error))
             return
         self._record(
             trial,
             entry,
             {
-                **_outcome(ended, test.tool, folder, limit),
+                **outcome(ended, test.tool, folder, limit),
                 "congestion_control": call.congestion_control,
                 "mss_bytes": call.mss_bytes,
                 "client_cpu": call.client_cpu,
@@ -417,31 +418,3 @@ class _Matrix:
                 stopped={"before_block": block, "reason": found.reason, "half_widths": found.half_widths}
             )
         return found.stop
-
-
-def _fact(error: Exception) -> Fact:
-    """Return what is recorded of an error; one that was not raised on purpose is a defect of the testbed's."""
-    if isinstance(error, TestbedError | Unavailable):
-        return error.fact
-    return Fact("bench_failed.defect", {"error": type(error).__name__}, str(error))
-
-
-def _outcome(ended: Ended, tool: str, folder: Path, limit_s: float) -> dict:
-    """Turn a measurement's end into a status; what it measured is read later, from its bytes."""
-    meta = {
-        "code": ended.code,
-        "timed_out": ended.timed_out,
-        "started_at": datetime.fromtimestamp(ended.started_at, UTC).isoformat(timespec="milliseconds"),
-        "wall_s": ended.wall_s,
-        **ended.called,
-    }
-    if ended.timed_out:
-        late = Fact("timeout", {"tool": tool, "limit_s": limit_s})
-        return meta | {"status": "timeout", "reason": late.to_dict()}
-    if ended.code != 0:
-        files = [folder / name for name in ("client.err", "client.out")]
-        texts = [f.read_text(errors="replace").strip() for f in files if f.is_file()]
-        said = next(filter(None, texts), "")
-        failed = Fact("tool_failed", {"tool": tool, "status": ended.code}, said[-300:] or None)
-        return meta | {"status": "failed", "reason": failed.to_dict()}
-    return meta | {"status": "ok", "reason": None}

@@ -186,7 +186,7 @@ def test_lab_verify_for_a_program():
         ("same_subnet", "vxlan 8472", 1450, 62),
         ("cross_subnet", "vxlan 8472", 1450, 62),
     ]
-    assert set(rows[0]["checks"][0]) == {"name", "expected", "found", "ok"}
+    assert set(rows[0]["checks"][0]) == {"name", "args", "expected", "found", "ok"}
 
 
 @pytest.mark.lab

@@ -18,7 +18,7 @@ LAYERS = {
     "units": 0, "digits": 0, "layout": 0, "errors": 0, "facts": 0, "modes": 0, "setup": 0, "bundled": 0,
     "study": 1, "runs.files": 0, "runs.samples": 1, "runs.schema1": 1,
     "measurements": 2, "testbeds": 2, "stats": 2,
-    "runs": 3, "loading": 3, "diagnosis": 3, "localcluster": 3, "execute": 4,
+    "runs": 3, "loading": 3, "diagnosis": 3, "localcluster": 3, "outcome": 3, "execute": 4,
     "findings": 5,
     "report.language": 2, "report": 6, "cli": 7, "__init__": 7,
 }  # fmt: skip

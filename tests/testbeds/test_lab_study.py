@@ -24,7 +24,7 @@ modes: [host, flannel-vxlan, flannel-host-gw]
 placements: [same_subnet, cross_subnet]
 tests:
   - {name: tcp_stream, tool: iperf3, duration_s: 1}
-  - {name: tcp_stream_8, tool: iperf3, streams: 8, duration_s: 1}
+  - {name: tcp_stream_8, tool: iperf3, kind: tcp_stream, streams: 8, duration_s: 1}
   - {name: tcp_rr, tool: netperf, duration_s: 1}
   - {name: tcp_crr, tool: netperf, duration_s: 1}
 primary: {test: tcp_stream, metric: goodput_bps}
