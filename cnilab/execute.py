@@ -161,7 +161,7 @@ class _Matrix:
         self.groups = [g for g in ([t for t in d if t.trial_id not in done] for d in plan.deployments) if g]
         self.cpus = bed.cpus() if self.study.pin_cpus else (None, None)
         self.next: _Begun | None = None
-        self.measured: list[tuple[Trial, dict]] = []  # trials of the standing deployment with values; their metas
+        self.measured: list[Trial] = []  # those of the standing deployment that gave values
         self.congestion_control: str | None = None  # what the standing deployment's ends can be given
         seconds = plan.measuring_s(t for g in self.groups for t in g)
         self.bar = tqdm(
@@ -284,7 +284,7 @@ class _Matrix:
         if not self.measured:
             return
         began = time.monotonic()
-        placements = list(dict.fromkeys(trial.placement for trial, _ in self.measured))
+        placements = list(dict.fromkeys(trial.placement for trial in self.measured))
         lost: dict[str, Fact] = {}
         try:
             rows, _ = deployment.prove(placements, self.study.path)
@@ -297,9 +297,9 @@ class _Matrix:
                 if row.status != "ok" or not row.reachable:
                     why = row.reason or Fact("no_reason")
                     lost[row.placement] = Fact("bench_failed.mode_lost", why.args, why.quoted)
-        for trial, meta in self.measured:
+        for trial in self.measured:
             if reason := lost.get(trial.placement):
-                self.archive.finish(trial, {**meta, "status": "failed", "reason": reason.to_dict()})
+                self.archive.amend(trial, status="failed", reason=reason.to_dict())
         if lost:
             entry["lost"] = {placement: reason.to_dict() for placement, reason in lost.items()}
         entry["look_s"] = time.monotonic() - began
@@ -389,7 +389,7 @@ class _Matrix:
         meta = {"tool": tool, "kernel_path": entry.get("kernel_path"), **meta}
         self.archive.finish(trial, meta)
         if meta["status"] == "ok":
-            self.measured.append((trial, meta))
+            self.measured.append(trial)
 
     # ---- stopping ---------------------------------------------------------------------------------------
 

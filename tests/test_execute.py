@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from cnilab import execute, study
+from cnilab.bench import End, Ended, Served
 from cnilab.errors import LabError, RunDirError
 from cnilab.facts import Fact
-from cnilab.measurements.base import End, Ended, Served
 from cnilab.runs.run import Run
 from cnilab.runs.samples import reason_of
 from cnilab.runs.writer import RunWriter

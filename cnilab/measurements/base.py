@@ -1,22 +1,20 @@
 """What a measurement is: how it is taken on a bench, what it takes and gives, and what its raw bytes say.
 
 A measurement knows nothing of CNI modes and nothing of where it runs: a testbed's deployment gives it a
-:class:`Bench`. One file a program or act, one line in the registry of :mod:`cnilab.measurements`, one recorded output
-in ``tests/data``. A program with a server and a client is one kind of measurement (:mod:`.client_server`).
+:class:`~cnilab.bench.Bench`. One file per program or act, one line in the registry of :mod:`cnilab.measurements`, one
+recorded output in ``tests/data``. A program with a server and a client is one kind of measurement
+(:mod:`.client_server`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, Protocol, runtime_checkable
 
+from cnilab.bench import Bench, Ended
 from cnilab.facts import Fact
-
-#: A command. A Path in it is a Python file of this package, which a bench runs with the Python that stands there.
-Argv = Sequence[str | Path]
 
 
 class Sample(NamedTuple):
@@ -172,76 +170,6 @@ class Program:
     alone: bool = True
 
 
-@dataclass(frozen=True)
-class End:
-    """Where a program runs (``where``: a namespace or pod) and the address others reach it at."""
-
-    where: str
-    address: str
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How an act of measuring ended; what it measured is read later, from its bytes.
-
-    Parameters
-    ----------
-    code
-        Exit status; None where it was ended from outside.
-    timed_out
-        Whether it was ended at its time limit.
-    started_at, wall_s
-        Unix time at its begin, and seconds to its end.
-    called
-        What was run, for the trial's record: ``client_argv``, ``server_argv``, ``server_code`` …
-    """
-
-    started_at: float
-    wall_s: float
-    code: int | None = 0
-    timed_out: bool = False
-    called: Mapping[str, object] = field(default_factory=dict)
-
-
-class Served:
-    """A server while it serves; ``code`` is its exit status once it has ended."""
-
-    code: int | None = None
-
-
-class Bench(Protocol):
-    """What a deployment offers to a measurement for one trial: two or more ends, and nodes to be asked.
-
-    Every output goes straight into the trial's folder: ``out`` and ``err`` are files there.
-    """
-
-    def client(self) -> End:
-        """Where the client runs."""
-        ...
-
-    def servers(self) -> Sequence[End]:
-        """Where servers run; behind a Service they share its address."""
-        ...
-
-    def nodes(self) -> Sequence[str]:
-        """The nodes that can be asked, the client's first."""
-        ...
-
-    def serve(
-        self, end: End, argv: Argv, *, port: int, out: Path, err: Path
-    ) -> AbstractContextManager[Served]:
-        """Serve at ``end`` while the context lasts; entered once ``port`` listens."""
-        ...
-
-    def run(self, end: End, argv: Argv, *, out: Path, err: Path, limit_s: float) -> Ended:
-        """Run a program at ``end`` to its end, or to the time limit."""
-        ...
-
-    def ask(self, node: str, argv: Argv, *, out: Path) -> str:
-        """Run a short command on ``node`` and return what it printed, which is kept at the end of ``out`` too."""
-        ...
-
-
 @runtime_checkable
 class Parser(Protocol):
     """What reads a program's output: enough for `cnilab load`."""
@@ -282,12 +210,3 @@ class Measurement(Protocol):
 def whole(least: int = 1) -> Option:
     """Return an option that is a whole number not below ``least``."""
     return Option(f"a whole number from {least} on", lambda text: text.isdecimal() and int(text) >= least)
-
-
-def spelled(argv: Argv, python: Callable[[Path], Sequence[str]]) -> list[str]:
-    """Return a command with each file of ours replaced by the command that runs it.
-
-    >>> spelled([Path("/x/serve.py"), "::"], lambda path: ["python3", str(path)])
-    ['python3', '/x/serve.py', '::']
-    """
-    return [word for part in argv for word in (python(part) if isinstance(part, Path) else [part])]

@@ -11,7 +11,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cnilab.measurements.base import Argv, Bench, Call, Ended, Reading
+from cnilab.bench import Argv, Bench, Ended
+from cnilab.measurements.base import Call, Reading
 from cnilab.measurements.reading import ends, texts
 
 #: Where a server listens: everywhere in its namespace or pod.

@@ -161,6 +161,11 @@ class RunWriter:
             {"schema_version": SCHEMA_VERSION, **trial.to_dict(), **meta, "files": kept},
         )
 
+    def amend(self, trial: Trial, **changes: Any) -> None:
+        """Replace keys of a done trial's meta; its raw bytes, and what was recorded of them, stay."""
+        name = f"raw/{trial.trial_id}/meta.json"
+        self.write_json(name, json.loads(files.read(self.path / name, self.path)) | changes)
+
     def rebuild(self) -> Run:
         """Parse all raw output anew into the tables of this directory, and return the run as it then stands."""
         run = self.run

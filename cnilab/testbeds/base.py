@@ -11,8 +11,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from cnilab.bench import Bench
 from cnilab.facts import Fact
-from cnilab.measurements.base import Bench
 from cnilab.study import Study, Treatment
 from cnilab.study.cluster_settings import ClusterSettings
 from cnilab.study.plan import Trial

@@ -12,10 +12,10 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
 from pathlib import Path
 
+from cnilab.bench import Argv, Bench, End, Ended, Served
 from cnilab.bundled import bundled
 from cnilab.errors import LabError
 from cnilab.facts import Fact
-from cnilab.measurements.base import Argv, Bench, End, Ended, Served
 from cnilab.runs import schema1
 from cnilab.runs.run import Run
 from cnilab.study.factors import Treatment

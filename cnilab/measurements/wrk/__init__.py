@@ -10,9 +10,10 @@ import math
 import re
 from pathlib import Path
 
+from cnilab.bench import Argv
 from cnilab.errors import ParseError
 from cnilab.measurements import client_server, conditions
-from cnilab.measurements.base import Argv, Call, Kind, Program, Reading, Sample
+from cnilab.measurements.base import Call, Kind, Program, Reading, Sample
 from cnilab.measurements.reading import margins, texts
 from cnilab.measurements.reading import plausible as checks
 from cnilab.measurements.reading.numbers import number

@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+from cnilab.bench import Argv, End, Ended, Served, spelled
 from cnilab.errors import ClusterError
 from cnilab.facts import Fact
-from cnilab.measurements.base import Argv, End, Ended, Served, spelled
 from cnilab.testbeds.kubernetes import executing
 from cnilab.testbeds.kubernetes.api import Api
 from cnilab.testbeds.kubernetes.pods import Pod

@@ -16,10 +16,10 @@ from dataclasses import replace
 from tqdm import tqdm
 
 from cnilab import modes
+from cnilab.bench import Bench
 from cnilab.errors import ClusterError, TestbedError
 from cnilab.facts import Fact
 from cnilab.measurements import ports
-from cnilab.measurements.base import Bench
 from cnilab.study.cluster_settings import ClusterSettings, settle
 from cnilab.study.factors import Treatment
 from cnilab.study.plan import Trial

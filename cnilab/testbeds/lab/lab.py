@@ -7,9 +7,9 @@ import time
 from pathlib import Path
 
 from cnilab import modes
+from cnilab.bench import End
 from cnilab.errors import LabError, Unavailable
 from cnilab.facts import Fact
-from cnilab.measurements.base import End
 from cnilab.testbeds.lab import evidence as facts
 from cnilab.testbeds.lab import kernel, planes
 from cnilab.testbeds.lab.client import AgentProcess
@@ -69,13 +69,17 @@ class Lab:
 
     def phases(self) -> list:
         """The steps that build this lab; Docker publishes, and a Service forwards, every measurement's ports."""
-        from cnilab.measurements import ports  # late: its readers are not needed by whoever only looks
+        served: tuple[int, ...] = ()
+        if self.services or self.mode.wiring == "docker":
+            from cnilab.measurements import ports  # late: its readers are not needed by whoever only looks
+
+            served = tuple(ports())
 
         return planes.phases(
             self.topology,
             self.mode.id,
             self.kernel_path,
-            ports=[(protocol, port) for port in ports() for protocol in ("tcp", "udp")],
+            ports=[(protocol, port) for port in served for protocol in ("tcp", "udp")],
             routed_underlay=self.underlay == "routed",
             services=self.services,
         )

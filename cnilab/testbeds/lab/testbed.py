@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cnilab.bench import Argv, Bench, End, Ended, Served, spelled
 from cnilab.errors import LabError
 from cnilab.facts import Fact
-from cnilab.measurements.base import Argv, Bench, End, Ended, Served, spelled
 from cnilab.setup.programs import find
 from cnilab.study.factors import Level, Treatment
 from cnilab.study.plan import Trial

@@ -9,9 +9,9 @@ from __future__ import annotations
 import html
 from dataclasses import asdict, dataclass
 
+from cnilab.bench import End
 from cnilab.errors import LabError
 from cnilab.layout import columns
-from cnilab.measurements.base import End
 from cnilab.testbeds.lab.docker import BRIDGE
 from cnilab.testbeds.lab.lab import PROBE_PORT, Lab
 
