@@ -90,6 +90,7 @@ def run(
     with refusals_named(place):
         place.mkdir(parents=True, exist_ok=True)
     with lock.held(place):
+        RunWriter(place).sweep()
         plan, archive = _continued(study, place) if resume else _new(study, place)
         if archive.run.missing(plan.trials):
             bed = testbed or testbeds.get(study.testbed)(Spec.of(study))

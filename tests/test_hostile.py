@@ -187,6 +187,14 @@ def test_a_run_that_ended_before_its_manifest_is_begun_again(tmp_path, left):
     assert not list(place.glob(".*"))
 
 
+def test_what_a_killed_writer_left_half_written_goes_when_the_run_is_continued(run_dir):
+    left = [run_dir / ".samples.parquet.0011.part", run_dir / "proof" / ".b001-s01.json.0022.part"]
+    for path in left:
+        path.write_text("half")
+    execute.run(study.parse(REPLAYED), run_dir, resume=True, progress=False)
+    assert not any(path.exists() for path in left)
+
+
 def test_a_run_is_not_continued_under_other_terms(run_dir):
     for key, other in (("margin", "margin: 0.1"), ("alpha", "alpha: 0.01"), ("seed", "seed: 9")):
         with pytest.raises(RunDirError, match=f"put back {key}: declared"):

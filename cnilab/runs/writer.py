@@ -93,7 +93,6 @@ class RunWriter:
             for name in ("raw", "proof"):
                 with files.folder(self.path / name, self.path, make=True):
                     pass
-            files.sweep(self.path)
         self.write_text("study.yaml", plan.study.to_yaml(access=False))
         self.write_text("plan.csv", plan.frame().to_csv(index=False))
         self.write_json(
@@ -110,6 +109,13 @@ class RunWriter:
                 "deployments": {},
             },
         )
+
+    def sweep(self) -> None:
+        """Remove what a writer that was killed has left half written; only its lock's holder may."""
+        with refusals_named(self.path):
+            for folder in (self.path, self.path / "proof", self.path / "notebooks"):
+                if folder.is_dir() and not folder.is_symlink():
+                    files.sweep(folder)
 
     def strange(self) -> str | None:
         """Return a name that no attempt leaves behind which failed before it could measure, or None."""
