@@ -65,7 +65,9 @@ def test_one_difference_is_one_row(path, value, said):
 def test_one_pod_in_two_placements_is_one_row():
     off = [((*p, "client", "offloads", "tso"), False) for p in (SAME, CROSS)]
     (row,) = told(*PLAIN, deployment("calico-ipip", *off), deployment("calico-ipip"))
-    assert "at the client (same_subnet, cross_subnet), elsewhere on (in 1 of the mode's 2" in tell(Fact.from_json(row["fact"]))
+    assert "at the client (same_subnet, cross_subnet), elsewhere on (in 1 of the mode's 2" in tell(
+        Fact.from_json(row["fact"])
+    )
 
 
 def test_a_tunnel_and_a_node_that_is_always_so_are_no_difference():
@@ -117,17 +119,17 @@ def test_the_lab_reads_each_namespace_own_devices(lab_of):
 
 
 @pytest.mark.lab
-def test_a_pod_with_an_offload_off_is_found_by_a_real_run(tmp_path, monkeypatch):
+def test_a_pod_with_an_offload_of_its_own_is_found_by_a_real_run(tmp_path, monkeypatch):
     from cnilab import findings
     from cnilab.cli import app
     from cnilab.testbeds.lab.testbed import LabTestbed
 
     deploy = LabTestbed.deploy
 
-    def tampered(self, mode):
-        made = deploy(self, mode)
-        if mode == "flannel-host-gw":
-            made.lab.sh("p2", "ethtool -K eth0 tso off")
+    def tampered(self, treatment):
+        made = deploy(self, treatment)
+        if treatment.mode == "flannel-host-gw":
+            made.lab.sh("p2", "ethtool -K eth0 gro on")
         return made
 
     monkeypatch.setattr(LabTestbed, "deploy", tampered)
@@ -142,11 +144,8 @@ def test_a_pod_with_an_offload_off_is_found_by_a_real_run(tmp_path, monkeypatch)
     frame = findings.check(Run.open(tmp_path / "run"))
     rows = frame[frame["code"] == "settings_differ"]
     assert list(zip(rows["severity"], rows["mode"])) == [("warning", "flannel-host-gw")]
-    assert (
-        tell(Fact.from_json(rows["fact"].iloc[0]))
-        .startswith(
-            "tso of the pod's device was off at the server (same_subnet), elsewhere on (in 1 of the mode's 1 deployments)"
-        )
+    assert tell(Fact.from_json(rows["fact"].iloc[0])).startswith(
+        "gro of the pod's device was on at the server (same_subnet), elsewhere off (in 1 of the mode's 1 deployments)"
     )
 
 
