@@ -193,3 +193,24 @@ def test_lab_verify_for_a_program():
 def test_lab_shell_runs_a_command_inside():
     done = cnilab("lab", "shell", "flannel-host-gw", "p1", "-c", "ip -br addr show eth0")
     assert "10.244.1.2/24" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "says"),
+    [
+        ("--path", "pod_to_pods", "unknown path 'pod_to_pods'. Did you mean 'pod_to_pod'?"),
+        ("--underlay", "bgp", "unknown underlay 'bgp'. Known: plain, routed"),
+    ],
+)
+def test_what_a_verify_cannot_look_at_is_refused(option, value, says):
+    done = cnilab("lab", "verify", "--mode", "host", option, value)
+    assert done.returncode != 0
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_paths_of_the_command_line_are_those_of_the_samples():
+    from cnilab.cli.options import PATHS
+    from cnilab.runs import samples
+
+    assert PATHS == samples.PATHS

@@ -8,7 +8,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from cnilab.cli.options import Json, OnPath, Verbose, print_json, print_verdict
+from cnilab.cli.options import Json, OnPath, Underlay, Verbose, print_json, print_verdict
 
 app = typer.Typer(
     help="The embedded cluster: look at a mode, prove it, go inside.",
@@ -22,7 +22,7 @@ ModeArgument = Annotated[str, typer.Argument(metavar="MODE", help="A mode of `cn
 @app.command(epilog="Example: cnilab lab verify --mode flannel-vxlan --mode calico-ipip")
 def verify(
     mode: Annotated[Optional[list[str]], typer.Option(help="Only these modes [default: all].")] = None,
-    underlay: Annotated[str, typer.Option(help="plain, or routed: the router takes part in BGP.")] = "plain",
+    underlay: Underlay = "plain",
     path: OnPath = "pod_to_pod",
     as_json: Json = False,
     verbose: Verbose = False,

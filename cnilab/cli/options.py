@@ -3,16 +3,45 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Optional
 
 import typer
 
 from cnilab.cli.proofs import table
+from cnilab.errors import UnknownKey
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for a program to read.")]
 Out = Annotated[Optional[Path], typer.Option("-o", "--out", help="Run directory [default: runs/NAME-TIME].")]
-OnPath = Annotated[str, typer.Option("--path", help="pod_to_pod, pod_to_service or host_to_host.")]
+
+
+def _one_of(what: str, known: tuple[str, ...]) -> Callable[[str], str]:
+    """Return a check of an option's value that tells what is allowed."""
+
+    def checked(value: str) -> str:
+        if value not in known:
+            raise UnknownKey(what, value, known)
+        return value
+
+    return checked
+
+
+#: As in :data:`cnilab.runs.samples.PATHS`, which takes pandas to be imported (a test keeps them equal).
+PATHS = ("pod_to_pod", "pod_to_service", "host_to_host")
+OnPath = Annotated[
+    str,
+    typer.Option(
+        "--path", help="pod_to_pod, pod_to_service or host_to_host.", callback=_one_of("path", PATHS)
+    ),
+]
+Underlay = Annotated[
+    str,
+    typer.Option(
+        help="plain, or routed: the router takes part in BGP.",
+        callback=_one_of("underlay", ("plain", "routed")),
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bar.")]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Every check, not only those that fail.")]
 

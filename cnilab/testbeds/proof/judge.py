@@ -63,7 +63,8 @@ def _row(mode: Mode, kernel_path: str, evidence: dict, placement: str) -> Row:
         reason = Fact("mode_not_in_effect", {k: _argument(v) for k, v in about.items()})
     elif not reachable:
         answer = seen.get("from_node") or first
-        by = {"by": answer["by"]} if answer.get("by") else {}
+        # behind a Service the complaint is translated back, and names the address that was called
+        by = {"by": answer["by"]} if answer.get("by") not in (None, seen.get("address")) else {}
         reason = Fact("not_crossing", by, answer.get("error") or answer["result"])
     return Row(
         reported.id,
@@ -73,10 +74,17 @@ def _row(mode: Mode, kernel_path: str, evidence: dict, placement: str) -> Row:
         reason,
         reachable,
         packets.outer(seen, placement) if reachable else "-",
-        max((p["length"] for p in seen["probes"] if p["result"] == "ok"), default=None),
+        _mtu(mode, seen, placement),
         seen["received"][0]["ttl"] if seen["received"] else None,
         tuple(checks),
     )
+
+
+def _mtu(mode: Mode, seen: dict, placement: str) -> int | None:
+    """The largest packet that arrived unbroken; a node's talk with itself takes loopback, whose MTU is no mode's."""
+    if placement == "same_node" and mode.wiring == "host":
+        return None
+    return max((p["length"] for p in seen["probes"] if p["result"] == "ok"), default=None)
 
 
 def _argument(value: object) -> Arg:
