@@ -402,17 +402,18 @@ class _Matrix:
         # Imported here: a run without the rule must not wait for scipy, and no testbed ever needs it.
         from cnilab.stats import precision_of
 
-        samples = self.archive.rebuild().samples
+        run = self.archive.rebuild()
         primary = self.study.primary.model_dump()
         found = precision_of(
-            samples,
-            self.study.baseline,
+            run.samples,
+            run.control,
             primary=primary,
             half_width=rule.half_width,
             n_first=rule.first_look,
             n_max=self.study.blocks,
             alpha=self.study.alpha,
-            planned_modes=self.study.modes,
+            planned_modes=run.planned,
+            view=run.view,
         )
         if found.stop:
             self.archive.update_manifest(

@@ -18,9 +18,6 @@ from cnilab.errors import UnknownKey
 #: MTU of the underlay everywhere in the lab, Ethernet's.
 UNDERLAY_MTU = 1500
 
-#: The label under which the baseline is measured a second time, blind, as the A/A control.
-AA_SUFFIX = "#aa"
-
 #: Header bytes an encapsulation puts between the underlay's IP payload limit and the inner IP packet.
 HEADER_BYTES = {
     "none": 0,
@@ -228,7 +225,7 @@ MODES: dict[str, Mode] = {
 
 
 def get(mode_id: str) -> Mode:
-    """Return the mode named ``mode_id``; the A/A label of a mode is that mode.
+    """Return the mode named ``mode_id``.
 
     Raises
     ------
@@ -236,15 +233,15 @@ def get(mode_id: str) -> Mode:
         If the catalogue has no such mode; the message lists those it has.
     """
     try:
-        return MODES[mode_id.removesuffix(AA_SUFFIX)]
+        return MODES[mode_id]
     except KeyError:
         raise UnknownKey("mode", mode_id, MODES) from None
 
 
 def order(mode_ids: Iterable[str]) -> list[str]:
-    """Sort mode ids, A/A labels right after their mode, in the catalogue's order; unknown ones last."""
+    """Sort mode ids in the catalogue's order; unknown ones last."""
     rank = {name: i for i, name in enumerate(MODES)}
     return sorted(
         dict.fromkeys(mode_ids),
-        key=lambda m: (rank.get(m.removesuffix(AA_SUFFIX), len(rank)), m.endswith(AA_SUFFIX), m),
+        key=lambda m: (rank.get(m, len(rank)), m),
     )

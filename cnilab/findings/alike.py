@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from cnilab.facts import Fact
 from cnilab.findings.finding import finding
-from cnilab.modes import AA_SUFFIX
 from cnilab.runs import schema1
 from cnilab.runs.run import Run
 from cnilab.stats.metrics import TAIL
@@ -70,7 +69,7 @@ def core_full(run: Run) -> Iterator[dict]:
     cpu = run.samples[
         run.samples["metric"].isin(("cpu_client_ratio", "cpu_server_ratio")) & (run.samples["status"] == "ok")
     ]
-    cpu = cpu[~cpu["mode"].str.endswith(AA_SUFFIX)]
+    cpu = cpu[~cpu["twin"]]
     top = (
         cpu.groupby(["test", "placement", "mode", "metric"])["value"]
         .median()

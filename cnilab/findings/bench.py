@@ -58,7 +58,7 @@ def bench_moved(run: Run) -> Iterator[dict]:
     ok = run.samples[run.samples["status"] == "ok"]
     if ok.empty:
         return
-    checks = run_checks(run.cells, run.samples, study.baseline, seed=study.seed)
+    checks = run_checks(run.cells, run.samples, run.control, seed=study.seed)
     for row in checks[checks["status"] == "flagged"].itertuples():
         first = (row.test, row.metric, row.stat) == (
             study.primary.test,

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cnilab.modes import AA_SUFFIX
 from cnilab.stats.verdict import VERDICTS, absence_in
 
 
@@ -114,14 +113,14 @@ def quantity(metric: str, stat: str = "value") -> Quantity:
     return Quantity(noun, "less", "more", "as much", f"What of {noun}?")
 
 
-def mode_label(mode: str, kernel_path: str | None = None) -> str:
+def mode_label(mode: str, kernel_path: str | None = None, *, twin: bool = False) -> str:
     """Return a mode's name for a reader, with its substitute named.
 
-    >>> mode_label("calico-ipip", "ebpf"), mode_label("host#aa")
+    >>> mode_label("calico-ipip", "ebpf"), mode_label("host", twin=True)
     ('calico-ipip (eBPF)', 'host, again (A/A)')
     """
-    if mode.endswith(AA_SUFFIX):
-        return f"{mode.removesuffix(AA_SUFFIX)}, again (A/A)"
+    if twin:
+        return f"{mode}, again (A/A)"
     marks = [SUBSTITUTES[p] for p in str(kernel_path or "").split("+") if p in SUBSTITUTES]
     return f"{mode} ({', '.join(marks)})" if marks else mode
 

@@ -24,9 +24,9 @@ from cnilab.report.record import Record
 from cnilab.report.styles import Look, Picture, axes_for
 from cnilab.report.tables import Page
 from cnilab.stats.cells import Table
+from cnilab.stats.projection import test_label
 from cnilab.stats.ratio import Interval
 from cnilab.stats.split import Split, payload_share, split
-from cnilab.study.recorded import EQUAL_MSS
 
 METRIC = "goodput_bps"
 _TICKS = (0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.4, 2.0, 4.0)
@@ -55,7 +55,7 @@ def losses(record: Record) -> list[Loss]:
         return []
     for place in (p for p in study.placements if p != "same_node"):
         shipped = record.table(METRIC, "value", test, place)
-        equal = record.table(METRIC, "value", test + EQUAL_MSS, place)
+        equal = record.table(METRIC, "value", _equal(test), place)
         if shipped is None or equal is None or study.baseline not in shipped.modes:
             continue
         for mode in modes.order(m for m in shipped.modes if m != study.baseline and m in study.modes):
@@ -68,8 +68,13 @@ def losses(record: Record) -> list[Loss]:
     return out
 
 
+def _equal(test: str) -> str:
+    """The label of a test at equal segment size."""
+    return test_label(test, {"mss": "equal"})
+
+
 def _measured(record: Record, test: str) -> bool:
-    return any(record.table(METRIC, "value", test + EQUAL_MSS, p) for p in record.study.placements)
+    return any(record.table(METRIC, "value", _equal(test), p) for p in record.study.placements)
 
 
 def _values(table: Table, order: Table, mode: str) -> np.ndarray:

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from cnilab import digits as numbers
-from cnilab.modes import AA_SUFFIX, order
+from cnilab.modes import order
 from cnilab.report import names, words
 from cnilab.report.record import Record
 from cnilab.report.styles import BLUE, ORANGE, Look, Picture, axes_for
@@ -25,17 +25,19 @@ def stability(record: Record) -> Picture:
     what = names.quantity(p.metric, p.stat)
     series = {q: _relative(record, p.metric, p.stat, p.test, q) for q in places}
     base = record.study.baseline
+    tables = [record.table(p.metric, p.stat, p.test, q) for q in places]
+    twin = next((t for table in tables if table for t, of in table.twins.items() if of == base), None)
 
     def draw(look: Look) -> Figure:
         figure, axes = axes_for(look, len(places), 2.3, sharey=True)
         for ax, place in zip(axes, places):
             frame = series[place]
             for mode in frame.columns:
-                if mode not in (base, base + AA_SUFFIX):
+                if mode not in (base, twin):
                     ax.plot(frame.index, frame[mode], color=look.quiet, lw=0.9, alpha=0.6)
             for mode, style, colour in (
                 (base, "-", BLUE if not look.dark else "#63b3ed"),
-                (base + AA_SUFFIX, "--", ORANGE if not look.dark else "#ff9a52"),
+                (twin, "--", ORANGE if not look.dark else "#ff9a52"),
             ):
                 if mode in frame:
                     ax.plot(
@@ -46,7 +48,7 @@ def stability(record: Record) -> Picture:
                         lw=1.9,
                         marker="o",
                         ms=3,
-                        label=names.mode_label(mode),
+                        label=names.mode_label(base, twin=mode == twin),
                     )
             ax.axhline(1, color=look.rule, lw=1, zorder=0)
             ax.set_title(names.placement(place), loc="left", fontsize=9.5, color=look.ink, fontweight="bold")
@@ -87,7 +89,7 @@ def stability(record: Record) -> Picture:
     )
     text = (
         data.map(lambda v: numbers.MISSING if pd.isna(v) else f"{v:.3f}")
-        .rename(columns=names.mode_label)
+        .rename(columns={twin: names.mode_label(base, twin=True)})
         .reset_index()
         if len(data)
         else pd.DataFrame({"block": []})

@@ -31,7 +31,7 @@ _DOUBTS = tuple(flag.code for flag in FLAGS.values() if flag.kind == "doubt")
 
 def label(row: Row) -> str:
     """Return the mode's name with its substitute."""
-    return names.mode_label(row["mode"], row.get("kernel_path"))
+    return names.mode_label(row["mode"], row.get("kernel_path"), twin=bool(row.get("twin")))
 
 
 def sentence(row: Row) -> str:

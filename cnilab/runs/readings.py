@@ -22,7 +22,6 @@ from cnilab.facts import Fact
 from cnilab.measurements.base import Reading, Sample
 from cnilab.runs import derived, files, schema1
 from cnilab.runs import samples as tables
-from cnilab.study import recorded
 from cnilab.study.factors import Treatment
 from cnilab.units import unit_of
 
@@ -61,8 +60,14 @@ def samples(trials: Trials) -> pd.DataFrame:
         elif name in _SAID:
             columns[name] = _column([getattr(reading, name) for _, reading in trials], dtype).take(spread)
         else:
-            columns[name] = _column([identity.get(name) for identity, _ in trials], dtype).take(spread)
-    return tables.validate(tables.typed(pd.DataFrame(columns), tables.DTYPES))
+            absent = False if dtype == "bool" else None
+            told = [identity.get(name, absent) for identity, _ in trials]
+            columns[name] = _column(told, dtype).take(spread)
+    factors = dict.fromkeys(name for identity, _ in trials for name in identity.get("levels", ()))
+    for name in factors:
+        levels = pd.Series([identity.get("levels", {}).get(name) for identity, _ in trials], dtype=object)
+        columns[name] = levels.convert_dtypes().array.take(spread)
+    return tables.validate(tables.with_factors(pd.DataFrame(columns)))
 
 
 def intervals(trials: Trials) -> pd.DataFrame:
@@ -92,13 +97,16 @@ def remarks(trials: Trials) -> pd.DataFrame:
 
 
 def identity_of(meta: Mapping[str, Any], run_id: str, varying: tuple[str, ...]) -> dict[str, Any]:
-    """Return the columns that a trial's ``meta.json`` tells."""
+    """Return the columns that a trial's ``meta.json`` tells, and under ``levels`` those of factors that vary."""
+    treatment = Treatment.from_dict(meta["treatment"])
+    levels = {**treatment.levels, **meta["levels"]}
     return {
         "run_id": run_id,
-        "mode": recorded.label(Treatment.from_dict(meta["treatment"])),
+        "mode": treatment.mode,
+        "twin": treatment.twin,
+        "levels": {name: levels.get(name) for name in varying if name != "mode"},
         "raw_path": f"raw/{meta['trial_id']}/client.out" if meta.get("client_argv") else None,
         **{name: meta.get(name) for name in _FROM_META},
-        "test": recorded.test_name(meta["test"], meta["levels"], varying),
     }
 
 

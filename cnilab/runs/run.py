@@ -38,6 +38,7 @@ from cnilab.runs import derived, documents, files
 from cnilab.runs import samples as tables
 from cnilab.runs.declared import Edit, edits
 from cnilab.study import Study, recorded
+from cnilab.study.factors import FACTORS
 from cnilab.study.plan import Plan, Trial
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from cnilab.stats import Comparisons
     from cnilab.stats.cells import Cells
     from cnilab.stats.declared import Declared
+    from cnilab.stats.projection import View
 
 SCHEMA_VERSION = 2
 #: Newest schema of a proof that is read; :mod:`cnilab.testbeds.proof` writes it.
@@ -233,6 +235,32 @@ class Run:
 
     # ---- what it says -----------------------------------------------------------------------------------
 
+    @cached_property
+    def view(self) -> View:
+        """What is compared, and within what: the factors that vary by deployment, and those that vary by trial."""
+        from cnilab.stats.projection import SCENARIO, View
+
+        kinds = {name: FACTORS[name].where for name in self.study.varying if name != "mode"}
+        return View(
+            ("mode", *(name for name, where in kinds.items() if where == "deployment")),
+            (*SCENARIO, *(name for name, where in kinds.items() if where == "trial")),
+        )
+
+    @property
+    def planned(self) -> list[str]:
+        """The labels of the treatments that were planned, without the twin's."""
+        from cnilab.stats.projection import label_of
+
+        planned = [t for t in self.study.treatments if not t.twin]
+        return [label_of({name: t.levels[name] for name in self.view.by}) for t in planned]
+
+    @property
+    def control(self) -> str:
+        """The label of the treatment that the others are compared with."""
+        from cnilab.stats.projection import label_of
+
+        return label_of({name: self.study.control.levels[name] for name in self.view.by})
+
     @property
     def declared(self) -> Declared:
         """What the study fixed before the first trial."""
@@ -240,7 +268,7 @@ class Run:
 
         study = self.study
         return Declared(
-            study.primary.model_dump(), study.modes, study.placements, sequential=study.stop is not None
+            study.primary.model_dump(), self.planned, study.placements, sequential=study.stop is not None
         )
 
     @cached_property
@@ -248,7 +276,9 @@ class Run:
         """One number per (block, mode) in every table."""
         from cnilab.stats.cells import collect
 
-        return collect(self.samples, modes=self.declared.modes, primary=self.declared.primary)
+        return collect(
+            self.samples, modes=self.declared.modes, primary=self.declared.primary, view=self.view
+        )
 
     @cached_property
     def comparisons(self) -> Comparisons:
@@ -281,10 +311,12 @@ class Run:
         study, declared, cells = self.study, self.declared, self.cells
         asked = view.get("metric")
         if asked and all(asked != table.metric for table in cells.tables):  # compared only when asked for
-            cells = collect(self.samples, modes=declared.modes, primary=declared.primary, also=[asked])
+            cells = collect(
+                self.samples, modes=declared.modes, primary=declared.primary, also=[asked], view=self.view
+            )
         return compare_cells(
             cells,
-            baseline or study.baseline,
+            baseline or self.control,
             margin=study.margin if margin is None else margin,
             alpha=study.alpha,
             declared=replace(
@@ -292,7 +324,7 @@ class Run:
                 margin=(margin is None or margin == study.margin)
                 and not any(edit.key == "margin" for edit in self.edits),
             ),
-            unsteady=unsteady_runs(self.samples, self.intervals),
+            unsteady=unsteady_runs(self.samples, self.intervals, self.view),
             provenance=self.manifest["provenance"],
         ).only(**view)
 

@@ -6,8 +6,10 @@ judge values (:mod:`cnilab.findings`).
 
 Schema history, newest first
 ----------------------------
-2  why a row has no value is a code (``reason_code``) with arguments (``reason_args``); ``reason`` holds quoted words
-   only; ``wall_s`` is how long the tool's process ran; ``duration_s`` is the time the tool itself measured
+2  ``twin`` marks the baseline's blind copy, and each factor that a study varies beside the mode has a column of its
+   own behind these; why a row has no value is a code (``reason_code``) with arguments (``reason_args``), and ``reason``
+   holds quoted words only; ``wall_s`` is how long the tool's process ran; ``duration_s`` is the time the tool itself
+   measured
 1  first version; ``duration_s`` is the process's time in a run, and the tool's in a loaded table
 
 A file of an older schema is read: what it lacks is filled as :data:`COLUMNS` says, and what it holds stays.
@@ -78,6 +80,7 @@ COLUMNS: dict[str, Column] = {
     "slot": Column("int64"),
     "deployment_id": Column("string"),
     "mode": Column("string"),
+    "twin": Column("bool", since=2),
     "kernel_path": Column("string", nullable=True),
     "placement": Column("string"),
     "path": Column("string"),
@@ -98,7 +101,7 @@ COLUMNS: dict[str, Column] = {
     "raw_path": Column("string", nullable=True),
 }
 DTYPES = {name: column.dtype for name, column in COLUMNS.items()}
-#: What identifies a value. ``mode`` may be a blind label (``host#aa``) for the A/A control.
+#: What identifies a value.
 KEY = ("run_id", "trial_id", "metric", "stat")
 
 INTERVAL_COLUMNS = {
@@ -119,9 +122,11 @@ def empty() -> pd.DataFrame:
 
 
 def typed(rows: list[dict] | pd.DataFrame, dtypes: dict[str, str]) -> pd.DataFrame:
-    """Return rows or a frame with exactly these columns and dtypes; absent ones are missing values."""
+    """Return rows or a frame with exactly these columns and dtypes; absent ones are missing values, or False."""
     frame = pd.DataFrame(rows, columns=list(dtypes)) if not isinstance(rows, pd.DataFrame) else rows
-    frame = frame.reindex(columns=list(dtypes)).astype(dtypes)
+    frame = frame.reindex(columns=list(dtypes))
+    no = {name: frame[name].eq(True).fillna(False) for name, dtype in dtypes.items() if dtype == "bool"}
+    frame = frame.assign(**no).astype(dtypes)
     frame.attrs["schema_version"] = SCHEMA_VERSION
     return frame
 
@@ -143,7 +148,7 @@ def upgrade(frame: pd.DataFrame) -> pd.DataFrame:
         raise DataError(
             f"samples table of schema {version}; this cnilab reads up to {SCHEMA_VERSION}, install a newer one"
         )
-    frame = with_codes(frame)
+    frame = schema1.with_levels(with_codes(frame))
     filled = {
         name: column.older(frame)
         for name, column in COLUMNS.items()
@@ -153,8 +158,16 @@ def upgrade(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def from_rows(rows: list[dict]) -> pd.DataFrame:
-    """Build and validate a samples table from dicts; absent keys are missing values."""
-    return validate(typed(rows, DTYPES))
+    """Build and validate a samples table from dicts; absent keys are missing values, others are factors."""
+    return validate(with_factors(pd.DataFrame(rows)))
+
+
+def with_factors(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame with the columns of the table in order, and behind them those of factors that vary."""
+    levels = {str(c): frame[c].convert_dtypes() for c in frame.columns if c not in DTYPES}
+    out = typed(frame, DTYPES).assign(**levels)
+    out.attrs["schema_version"] = SCHEMA_VERSION
+    return out
 
 
 def intervals_from_rows(rows: list[dict]) -> pd.DataFrame:
@@ -295,7 +308,7 @@ def upgraded(frame: pd.DataFrame) -> pd.DataFrame:
     if not is_samples(frame):
         return validate(frame)
     try:
-        return validate(typed(upgrade(frame), DTYPES))
+        return validate(with_factors(upgrade(frame)))
     except (ValueError, TypeError) as error:
         if isinstance(error, DataError):
             raise

@@ -1,7 +1,8 @@
-"""Reasons as schema 1 has them, English sentences, turned into facts once, when such a file is opened.
+"""What schema 1 has in words and suffixes, turned into facts and levels once, when such a file is opened.
 
-The only place that reads those sentences; what is written today holds codes. A sentence that is not one of the few
-whose meaning something depends on is kept whole, as recorded.
+The only place that reads its sentences; what is written today holds codes. A sentence that is not one of the few
+whose meaning something depends on is kept whole, as recorded. Nor does anything else read the suffixes of a table's
+``mode`` and ``test``, by which it told the blind twin and a test at equal segment size.
 """
 
 from __future__ import annotations
@@ -9,10 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import pandas as pd
+
 from cnilab.facts import Fact
 
 _NOT_CROSSING = "does not cross subnets"
 _NOT_IN_EFFECT = "mode not in effect"
+_TWIN = "#aa"
+_EQUAL_MSS = "@equal_mss"
 
 
 def fact_of(text: str) -> Fact:
@@ -37,3 +42,29 @@ def read(value: str | Mapping[str, Any] | None) -> Fact | None:
     if not value:
         return None
     return fact_of(value) if isinstance(value, str) else Fact.from_dict(value)
+
+
+def with_levels(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a table with ``twin`` and, where a test was measured at both, ``mss``, in place of suffixes.
+
+    >>> told = with_levels(pd.DataFrame({"mode": ["host", "host#aa"], "test": ["t", "t@equal_mss"]}))
+    >>> told.to_dict("list")
+    {'mode': ['host', 'host'], 'test': ['t', 't'], 'twin': [False, True], 'mss': ['as_shipped', 'equal']}
+    """
+    if "twin" in frame:
+        return frame
+    names = frame["mode"].dropna().astype(str).unique() if "mode" in frame else ()
+    twins = {name: name.removesuffix(_TWIN) for name in names if name.endswith(_TWIN)}
+    if not twins:
+        frame = frame.assign(twin=False)
+    else:
+        twin = frame["mode"].isin(twins)
+        frame = frame.assign(mode=frame["mode"].where(~twin, frame["mode"].map(twins)), twin=twin.astype(bool))
+    names = frame["test"].dropna().astype(str).unique() if "test" in frame else ()
+    equal = {name: name.removesuffix(_EQUAL_MSS) for name in names if name.endswith(_EQUAL_MSS)}
+    if not equal:
+        return frame
+    at = frame["test"].isin(equal)
+    both = frame["test"].isin(set(equal.values()))
+    mss = pd.Series(pd.NA, index=frame.index, dtype="string").mask(both, "as_shipped").mask(at, "equal")
+    return frame.assign(test=frame["test"].where(~at, frame["test"].map(equal)), mss=mss)

@@ -14,10 +14,10 @@ import pandas as pd
 from scipy.stats import kendalltau, rankdata, theilslopes
 
 from cnilab.errors import DataError
-from cnilab.stats.cells import AA_SUFFIX, Cells, Table
-from cnilab.stats.frame import tidy
+from cnilab.stats.cells import Cells, Table
 from cnilab.stats.omnibus import permutation_p
 from cnilab.stats.pairs import differences
+from cnilab.stats.projection import project
 from cnilab.stats.signed_rank import DECIMALS
 
 #: Level of each check.
@@ -200,7 +200,7 @@ def check_table(
     if baseline in table.modes:
         b = table.row(baseline)
         for i in k:
-            if i != b and table.runs[b].any() and not table.modes[i].endswith(AA_SUFFIX):
+            if i != b and table.runs[b].any() and table.modes[i] not in table.twins:
                 out.append((table.modes[i], lag_one(differences(table.values, i, b)[0], seed=seed)))
     return out
 
@@ -240,7 +240,7 @@ def _slots(samples: pd.DataFrame, cells: Cells) -> dict[tuple, np.ndarray]:
     """Return, a scenario, the rank of each mode's slot within its block, shape (k, n), NaN where unknown."""
     if "slot" not in samples:
         return {}
-    frame = tidy(samples)
+    frame = project(samples, cells.view).frame
     many = frame["run_id"].nunique() > 1
     block = frame["block"].astype("str")
     if many:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -23,14 +23,13 @@ from cnilab.errors import DataError
 from cnilab.facts import Fact
 from cnilab.runs.samples import reason_of
 from cnilab.stats.declared import Primary, primary_of
-from cnilab.stats.frame import SCENARIO, Coded, block_codes, code, joint, read_values, refuse_twice, tidy
+from cnilab.stats.frame import SCENARIO, Coded, block_codes, code, joint, read_values, refuse_twice
 from cnilab.stats.metrics import COMPARED_STATS, METRICS, describe
+from cnilab.stats.projection import Projected, View, project
 from cnilab.units import unit_of
 
 #: Family of reasons that say the bench failed and not the mode: nothing is charged.
 BENCH_FAILED = "bench_failed"
-#: The control's label is the mode's own with this behind it.
-AA_SUFFIX = "#aa"
 
 
 @dataclass(frozen=True)
@@ -58,6 +57,10 @@ class Table:
     versions: dict[str, tuple[str, ...]] = field(default_factory=dict)
     nonpositive: float | None = None
     requests: float | None = None
+    treatments: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    twins: Mapping[str, str] = field(default_factory=dict)
+    levels: Mapping[str, Any] = field(default_factory=dict)
+    residue: tuple[str, ...] = ()
 
     @property
     def scale(self) -> str:
@@ -82,6 +85,8 @@ class Cells:
     counts: dict[str, int]
     not_compared: tuple[str, ...] = ()
     primary: Primary | None = None
+    twins: Mapping[str, str] = field(default_factory=dict)
+    view: View | None = None
 
     def table(
         self, metric: str, stat: str = "value", *, test: str | None, placement: str | None
@@ -130,6 +135,7 @@ def collect(
     modes: Sequence[str] | None = None,
     also: Sequence[str] = (),
     primary: Mapping[str, Any] | None = None,
+    view: View | None = None,
 ) -> Cells:
     """Reduce a samples table to cells.
 
@@ -145,6 +151,8 @@ def collect(
         The declared family (:class:`~cnilab.stats.declared.Declared`). Its table exists even if every trial
         failed, and a value <= 0 in it raises; elsewhere such a value bars its own table alone. None: it raises
         everywhere.
+    view
+        Which factors name a treatment and which a table; None: every factor in the place of its kind.
 
     Returns
     -------
@@ -159,30 +167,43 @@ def collect(
     UnknownKey
         If the primary family is not in the table although its test has values.
     """
-    frame = tidy(samples)
+    projected = project(samples, view)
+    frame = projected.frame
     declared = None if primary is None else primary_of(frame, primary)
     status = frame["status"].astype("str")
     if (odd := ~status.isin(("ok", "failed", "skipped", "timeout"))).any():
         raise DataError(f"status {status[odd].iloc[0]!r}; allowed: ok, failed, skipped, timeout")
     ok = (status == "ok").to_numpy(dtype=bool)
     values = read_values(frame, ok)
-    axes = _axes(frame, modes)
+    axes = _axes(projected, modes)
     bare = not {"trial_id", "test", "metric", "status"} <= set(samples.columns)
     known = None if bare else {*METRICS, *also, *([declared.metric] if declared else ())}
     series = _series(frame, ok, known, declared)
     runs, means = _averaged(axes, series, _on_scale(frame, values, axes, series, declared), frame)
-    tables = _tables(frame, values, ok, status, axes, series, declared, runs, means)
+    tables = [
+        replace(
+            table,
+            treatments=projected.treatments,
+            twins=projected.twins,
+            levels=projected.tests.get(table.test or "", {}),
+            residue=projected.residue.get(table.test or "", ()),
+        )
+        for table in _tables(frame, values, ok, status, axes, series, declared, runs, means)
+    ]
     counts = {"compared": len(series.rows), "not_compared": int(ok.sum()) - len(series.rows)}
     counts |= {name: int((status == name).sum()) for name in ("failed", "skipped", "timeout")}
-    return Cells(tuple(tables), tuple(axes.modes), len(frame), counts, tuple(series.left), declared)
+    return Cells(
+        tuple(tables), tuple(axes.modes), len(frame), counts, tuple(series.left), declared, projected.twins, view
+    )
 
 
-def _axes(frame: pd.DataFrame, modes: Sequence[str] | None) -> _Axes:
+def _axes(projected: Projected, modes: Sequence[str] | None) -> _Axes:
     """Code modes (in the plan's order), blocks (in time) and scenarios."""
+    frame = projected.frame
     mode = code(frame["mode"])
     names = list(mode.names) if modes is None else list(dict.fromkeys(modes))
-    # Controls are measured under a label of their own that a plan need not list.
-    names += sorted(m for m in mode.names if m not in names and m.removesuffix(AA_SUFFIX) in names)
+    # A plan need not list the twins.
+    names += sorted(m for m in mode.names if m not in names and projected.twins.get(m) in names)
     if stray := [m for m in mode.names if m not in names]:
         raise DataError(
             f"mode {stray[0]!r} has rows but was not planned; planned: {', '.join(map(str, names))}"

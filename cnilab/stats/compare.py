@@ -22,13 +22,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cnilab.stats.cells import AA_SUFFIX, Cells, Table, collect
+from cnilab.stats.cells import Cells, Table, collect
 from cnilab.stats.comparisons import Comparisons
 from cnilab.stats.declared import Declared, Primary
 from cnilab.stats.equivalence import log_margin
 from cnilab.stats.family import compared_modes, controls, scenarios_planned
+from cnilab.stats.frame import SCENARIO
 from cnilab.stats.metrics import describe
 from cnilab.stats.pairs import Family, Outcome, analyse
+from cnilab.stats.projection import View, label_of, project
 from cnilab.stats.ratio import check_alpha
 from cnilab.stats.rows import centres, headline, report_rows
 from cnilab.stats.sensitivity import reliability, under_failures, without_outliers
@@ -42,8 +44,10 @@ NOTHING = Declared()
 
 def compare(
     samples: pd.DataFrame,
-    baseline: str,
+    baseline: str | Mapping[str, Any],
     *,
+    by: Sequence[str] = ("mode",),
+    within: Sequence[str] = SCENARIO,
     margin: float = 0.05,
     alpha: float = 0.05,
     declared: Declared = NOTHING,
@@ -58,9 +62,13 @@ def compare(
     ----------
     samples
         The samples table, or a bare frame with the columns ``block``, ``mode``, ``value`` (and, if there,
-        ``metric``, ``test``, ``placement``, ``path``, ``stat``, ``run``, ``status``, ``reason``, ``unit``).
+        ``metric``, ``test``, ``placement``, ``path``, ``stat``, ``twin``, ``run``, ``status``, ``reason``, ``unit``).
     baseline
-        The mode the others are measured against. ``<baseline>#aa`` is its blind second measurement.
+        The mode the others are measured against, or its level of each factor in ``by``; rows of it marked ``twin``
+        are its blind second measurement.
+    by, within
+        Columns that together name what is compared, and what it is compared within. A factor that varies and is
+        in neither is told: every row it touches carries ``factor_varies``.
     margin
         δ > 0: ratios within [1/(1+δ), 1+δ] are practically the same.
     alpha
@@ -98,10 +106,12 @@ def compare(
     'insufficient_n'
     """
     log_margin(margin), check_alpha(alpha)  # a wrong one is told before a large table is read
-    cells = collect(samples, modes=declared.modes, also=also, primary=declared.primary)
+    view = View(tuple(by), tuple(within))
+    cells = collect(samples, modes=declared.modes, also=also, primary=declared.primary, view=view)
+    label = baseline if isinstance(baseline, str) else label_of({name: baseline[name] for name in by})
     return compare_cells(
-        cells, baseline, margin=margin, alpha=alpha, declared=declared, kernel_paths=kernel_paths,
-        unsteady=unsteady_runs(samples, intervals), provenance=provenance,
+        cells, label, margin=margin, alpha=alpha, declared=declared, kernel_paths=kernel_paths,
+        unsteady=unsteady_runs(samples, intervals, view), provenance=provenance,
     )  # fmt: skip
 
 
@@ -175,8 +185,7 @@ def _subjects(
             subjects.append(subject(table, mode, baseline, family, bound, kernel_paths, unsteady))
         for label in controls(cells):
             own = Family(("aa", *name, table.placement, table.path, label), 1)
-            stem = label.removesuffix(AA_SUFFIX)
-            subjects.append(subject(table, label, stem, own, bound, kernel_paths, unsteady))
+            subjects.append(subject(table, label, cells.twins[label], own, bound, kernel_paths, unsteady))
     return subjects
 
 
@@ -196,11 +205,13 @@ def _marked_by_controls(subjects: list[Subject], outcomes: list[Outcome]) -> lis
     return marked
 
 
-def unsteady_runs(samples: pd.DataFrame, intervals: pd.DataFrame | None) -> dict[tuple, float]:
+def unsteady_runs(
+    samples: pd.DataFrame, intervals: pd.DataFrame | None, view: View | None = None
+) -> dict[tuple, float]:
     """Return the share of runs that changed level, by (test, placement, path, mode, metric), where it is known."""
     if intervals is None or intervals.empty:
         return {}
-    share = unsteady_share(samples, intervals)
+    share = unsteady_share(project(samples, view).frame, intervals)
     return {
         (r.test or None, r.placement or None, r.path or None, r.mode, r.metric): r.share
         for r in share.itertuples()

@@ -32,7 +32,9 @@ class Comparison(Mapping[str, Any]):
 
     Ratios stand for metrics compared as such, differences (in the metric's unit) for the others; ``ci`` is the
     interval of this comparison alone, ``sim_ci`` the one that holds for its whole family at once. ``centre`` is a
-    mode by itself, a description and never a comparison. Equal to a dict of the same keys and values.
+    mode by itself, a description and never a comparison. ``mode`` and ``test`` are labels; ``levels`` are those of the
+    factors behind them, and ``twin`` marks the baseline against its own blind copy. Equal to a dict of the same keys
+    and values.
     """
 
     metric: str
@@ -40,6 +42,8 @@ class Comparison(Mapping[str, Any]):
     placement: str | None = None
     path: str | None = None
     mode: str
+    twin: bool = False
+    levels: Mapping[str, Any] = field(default_factory=dict)
     baseline: str
     n_blocks: int
     n_used: int
@@ -132,6 +136,7 @@ LISTS = ("flags", "warnings", "outlier_blocks")
 _KEPT = {
     "str": "string", "str | None": "string", "int": "int64", "int | None": "int64",
     "float": "float64", "float | None": "float64", "Interval": "float64", "tuple[str, ...]": "strings",
+    "bool": "bool",
 }  # fmt: skip
 
 
@@ -144,6 +149,7 @@ def to_table(rows: Iterable[Comparison]) -> pa.Table:
         "strings": pa.list_(pa.string()),
         "json": pa.string(),
         "int64": pa.int64(),
+        "bool": pa.bool_(),
         "float64": pa.float64(),
     }
     schema = pa.schema([(key, types.get(kind, pa.string())) for key, kind in kinds.items()])

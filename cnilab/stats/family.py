@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cnilab.errors import DataError, UnknownKey
-from cnilab.stats.cells import AA_SUFFIX, Cells
+from cnilab.stats.cells import Cells
 
 
 def compared_modes(cells: Cells, baseline: str) -> list[str]:
@@ -25,8 +25,8 @@ def compared_modes(cells: Cells, baseline: str) -> list[str]:
 
 
 def controls(cells: Cells) -> list[str]:
-    """Return the blind labels: those that are another mode's name with ``#aa`` behind it."""
-    return [m for m in cells.modes if m.endswith(AA_SUFFIX) and m.removesuffix(AA_SUFFIX) in cells.modes]
+    """Return the blind twins of modes that were measured."""
+    return [m for m in cells.modes if cells.twins.get(m) in cells.modes]
 
 
 def scenarios_planned(cells: Cells, placements: Sequence[str] | None) -> dict[str | None, set[tuple]]:

@@ -14,6 +14,7 @@ import pandas as pd
 
 from cnilab.errors import DataError
 from cnilab.runs.samples import with_codes
+from cnilab.runs.schema1 import with_levels
 
 SCENARIO = ("test", "placement", "path")
 #: Columns that ought not to vary within a comparison.
@@ -48,7 +49,7 @@ def tidy(samples: pd.DataFrame) -> pd.DataFrame:
     """Return a frame with every column the statistics read, from a samples table or a bare one.
 
     A bare frame needs ``block``, ``mode`` and ``value``; ``metric``, ``stat``, ``test``, ``placement``,
-    ``path``, ``run`` (or ``trial_id``), ``status``, ``reason``, ``unit``, ``kernel_path`` are read if there.
+    ``path``, ``twin``, ``run`` (or ``trial_id``), ``status``, ``reason``, ``unit``, ``kernel_path`` are read if there.
 
     Raises
     ------
@@ -65,7 +66,7 @@ def tidy(samples: pd.DataFrame) -> pd.DataFrame:
         raise DataError(
             "the table has no rows; `cnilab run STUDY.yaml` makes one, `cnilab load PATH` reads one"
         )
-    frame = with_codes(samples.reset_index(drop=True))
+    frame = with_levels(with_codes(samples.reset_index(drop=True)))
     extra: dict[str, object] = {}
     if "metric" not in frame:
         extra["metric"] = "value"

@@ -96,8 +96,10 @@ def _row(
     (ci, sim_ci), (plain, plain_sim) = (shown, (Interval(), Interval()))[:: 1 if log else -1]
     failed = (table.failed > 0) & (table.runs == 0)
     return Comparison(
-        metric=table.metric, test=table.test, placement=table.placement, path=table.path, mode=s.mode,
-        baseline=s.baseline, n_blocks=len(table.blocks), n_used=o.n,
+        metric=table.metric, test=table.test, placement=table.placement, path=table.path,
+        mode=table.twins.get(s.mode, s.mode), twin=s.mode in table.twins,
+        levels={**table.treatments.get(s.mode, {}), **table.levels}, baseline=s.baseline,
+        n_blocks=len(table.blocks), n_used=o.n,
         ratio=_exp(o.estimate) if log else None, ci=ci, sim_ci=sim_ci,
         p=o.p, p_holm=o.p_holm, p_equivalence=o.p_equivalence, margin=margin if log else about.margin,
         wins=better if o.n else None, verdict=o.verdict, flags=ordered, warnings=_warnings(s, o),
@@ -175,6 +177,8 @@ def _warnings(s: Subject, o: Outcome) -> tuple[dict[str, Any], ...]:
         out.append(Fact("aa_differs"))
     if "margin_below_noise" in s.flags:
         out.append(Fact("margin_below_noise"))
+    if s.table.residue:
+        out.append(Fact("factor_varies", {"factors": s.table.residue}))
     return tuple(fact.to_dict() for fact in out)
 
 

@@ -15,10 +15,11 @@ import numpy as np
 import pandas as pd
 
 from cnilab.errors import DataError
-from cnilab.stats.cells import AA_SUFFIX, collect
+from cnilab.stats.cells import collect
 from cnilab.stats.equivalence import log_margin
 from cnilab.stats.multiplicity import n_min
 from cnilab.stats.pairs import differences
+from cnilab.stats.projection import View
 from cnilab.stats.ratio import check_alpha, hl_intervals
 
 #: Factor on alpha for a study whose size was decided by looking at its precision.
@@ -126,6 +127,7 @@ def precision_of(
     n_max: int | None = None,
     alpha: float = 0.05,
     planned_modes: Sequence[str] | None = None,
+    view: View | None = None,
 ) -> Precision:
     """Apply :func:`precision_reached` to the primary comparisons of a samples table as it stands.
 
@@ -138,12 +140,12 @@ def precision_of(
     DataError, UnknownKey
         As :func:`precision_reached` and :func:`cnilab.stats.compare.compare`.
     """
-    cells = collect(samples, modes=planned_modes, primary=primary)
+    cells = collect(samples, modes=planned_modes, primary=primary, view=view)
     tables = [t for t in cells.tables if cells.primary is not None and cells.primary.covers(t)]
     complete: set[str] | None = None
     live = []
     for table in tables:
-        here = [m for m in table.modes if not m.endswith(AA_SUFFIX) and table.runs[table.row(m)].any()]
+        here = [m for m in table.modes if m not in table.twins and table.runs[table.row(m)].any()]
         if baseline not in here or len(here) < 2:
             continue
         rows = [table.row(m) for m in here]

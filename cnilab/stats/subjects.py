@@ -83,6 +83,8 @@ def subject(
     if table.nonpositive is not None:
         flags.append("nonpositive_value")
         reason = Fact("no_ratio", {"value": table.nonpositive})
+    if table.residue:
+        flags.append("factor_varies")
     if len(used) < len(table.blocks):
         flags.append("blocks_missing")
     absent = None

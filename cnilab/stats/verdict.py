@@ -96,6 +96,7 @@ FLAGS: dict[str, Flag] = {
         Flag("no_margin", "note"),
         Flag("margin_below_noise", "note"),
         Flag("mixed_versions", "doubt"),
+        Flag("factor_varies", "doubt"),
     )
 }
 

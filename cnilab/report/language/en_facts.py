@@ -78,6 +78,10 @@ def _not_built(factors: Sequence[str], known: Sequence[str]) -> str:
     return f"{', '.join(factors)} cannot be put in place here; known: {', '.join(known)}"
 
 
+def _factor_varies(factors: Sequence[str]) -> str:
+    return f"varied beside what is compared: {', '.join(factors)}; name it in by or within"
+
+
 def _setting(where: str, *, quoted: str | None) -> str:
     return f"in {where or 'the fabric'}: {quoted}"
 
@@ -194,6 +198,7 @@ CATALOGUE: dict[str, Words] = {
     "aa_differs": FLAGS["aa_differs"],
     "margin_below_noise": FLAGS["margin_below_noise"],
     **FINDINGS,
+    "factor_varies": _factor_varies,
 }
 
 
