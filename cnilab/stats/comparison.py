@@ -42,8 +42,6 @@ class Comparison(Mapping[str, Any]):
     placement: str | None = None
     path: str | None = None
     mode: str
-    twin: bool = False
-    levels: Mapping[str, Any] = field(default_factory=dict)
     baseline: str
     n_blocks: int
     n_used: int
@@ -94,6 +92,8 @@ class Comparison(Mapping[str, Any]):
     n_runs: int
     outlier_blocks: tuple[str, ...] = ()
     reason: Mapping[str, Any] | None = None
+    twin: bool = False
+    levels: Mapping[str, Any] = field(default_factory=dict)
 
     def __getitem__(self, key: str) -> Any:
         name, end = KEYS[key]

@@ -25,7 +25,7 @@ from cnilab.stats.comparison import Comparison, from_table, to_table
 #: Of what a program reads (:meth:`Comparisons.to_dict`).
 SCHEMA_VERSION = 1
 #: Of the file; 1 had no header, 2 no levels: they are made anew.
-FILE_SCHEMA_VERSION = 2
+FILE_SCHEMA_VERSION = 3
 _TABLE = ("family", "test", "metric", "stat", "placement", "path", "baseline")
 
 

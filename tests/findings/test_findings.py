@@ -203,7 +203,7 @@ def test_a_baseline_that_differs_from_itself_is_serious(run):
         run,
         lambda f: f.assign(
             value=f["value"].mask(
-                f["metric"].eq("goodput_bps").fillna(False) & (f["mode"] == "host#aa"), f["value"] * 0.7
+                f["metric"].eq("goodput_bps").fillna(False) & f["twin"], f["value"] * 0.7
             )
         ),
     )

@@ -9,7 +9,7 @@ from cnilab.modes import MODES
 from cnilab.runs import derived, samples
 from cnilab.runs.samples import reason_columns
 from cnilab.runs.writer import RunWriter
-from cnilab.study import Study, recorded
+from cnilab.study import Study
 from cnilab.testbeds.proof import base as proof
 
 TRUE = {
@@ -96,7 +96,8 @@ def make(path, *, truth=None, study=None, ipip="ebpf", skipped=(), rng=None):
             run.finish(trial, meta)
             base = {
                 "run_id": run_id,
-                "mode": recorded.label(trial.treatment),
+                "mode": trial.mode,
+                "twin": trial.treatment.twin,
                 "duration_s": 1.0,
                 "wall_s": 1.1,
                 "raw_path": None,
@@ -105,7 +106,8 @@ def make(path, *, truth=None, study=None, ipip="ebpf", skipped=(), rng=None):
                     k: getattr(trial, k)
                     for k in ("trial_id", "block", "slot", "deployment_id", "placement", "path")
                 },
-                "test": recorded.test_name(trial.test, trial.levels, plan.study.varying),
+                "test": trial.test,
+                **({"mss": trial.levels.get("mss")} if "mss" in plan.study.varying else {}),
                 **{k: meta[k] for k in ("kernel_path", "tool", "started_at", "status")},
                 **reason_columns(reason),
             }

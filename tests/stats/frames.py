@@ -23,9 +23,10 @@ def campaign(effects, n_blocks=12, *, sd=0.02, block_sd=0.05, seed=1, placements
 def contract(frame, *, test="tcp_stream", metric="goodput_bps", stat="value", run_id="r1", **more):
     """Turn a bare frame into a full samples table."""
     from cnilab.runs.samples import from_rows
+    from cnilab.runs.schema1 import with_levels
 
     rows = []
-    for i, row in enumerate(frame.to_dict("records")):
+    for i, row in enumerate(with_levels(frame).to_dict("records")):
         rows.append({
             "run_id": run_id, "trial_id": f"{test}-{i:05d}", "slot": 0, "deployment_id": f"d{i}",
             "kernel_path": "native", "placement": "same_subnet", "path": "pod_to_pod", "test": test,
