@@ -36,6 +36,8 @@ _JSON_LINE = re.compile(rb'\{ ?"log": ?"')
 
 def unwrapped(raw: bytes) -> bytes:
     """Return the program's own output, or ``raw`` itself where its lines do not all begin alike."""
+    if raw[:1] == b"{" and not _JSON_LINE.match(raw):
+        return raw
     whole = raw.removeprefix(b"\xef\xbb\xbf")
     head = whole[:_LOOKED_AT].split(b"\n")
     if len(whole) > _LOOKED_AT:

@@ -34,7 +34,7 @@ from cnilab.measurements import (
     vegeta,
     wrk,
 )
-from cnilab.measurements.base import Call, Interval, Measurement, Parser, Program, Reading, Sample
+from cnilab.measurements.base import Call, Interval, Lone, Measurement, Parser, Program, Reading, Sample
 from cnilab.measurements.reading import ends, forms, nested, speakers, texts
 from cnilab.measurements.reading import plausible as checks
 
@@ -177,12 +177,9 @@ def _alone(tool: Parser, parse: Callable[[bytes], list[Reading]], part: speakers
     """Read what one speaker said; where it is JSON that this tool did not print, the texts within it."""
     try:
         whole = parse(ends.trusted(part.raw))
-        document = part.raw[:1] == b"{" and part.raw[-3:].rstrip()[-1:] == b"}"
-        if document and b"\n{" not in part.raw and len(whole) == 1 and whole[0].status == "ok":
-            found = whole  # as most files are: nothing else can stand in it
-        else:
-            found = _by_form(tool, parse, part.raw, whole)
-        return [part.at_home(reading) for reading in found]
+        if not isinstance(whole, Lone):
+            whole = _by_form(tool, parse, part.raw, whole)
+        return [part.at_home(reading) for reading in whole]
     except ParseError as problem:
         if several := _by_form(tool, parse, part.raw, []):
             return [part.at_home(reading) for reading in several]

@@ -89,6 +89,10 @@ class Reading:
         return self.reason if isinstance(self.reason, Fact) else Fact("tool_reported", quoted=self.reason)
 
 
+class Lone(list[Reading]):
+    """The one reading of a file that is a single document: nothing else can stand in it."""
+
+
 @dataclass(frozen=True)
 class Call:
     """What is asked of a measurement. Which of it a kind of test heeds is in its :attr:`Kind.takes`.

@@ -13,7 +13,7 @@ import math
 import re
 
 from cnilab.measurements import client_server
-from cnilab.measurements.base import Call, Kind, Option, Program, Reading
+from cnilab.measurements.base import Call, Kind, Lone, Option, Program, Reading
 from cnilab.measurements.iperf3 import documents, text
 from cnilab.measurements.reading import texts
 
@@ -83,7 +83,8 @@ def parse(raw: bytes) -> list[Reading]:
 
 def parse_totals(raw: bytes) -> list[Reading]:
     """Read the same without the series, which is most of a long test's document and most of the work."""
-    return _read(raw, series=False)
+    document = documents.alone(raw) if raw[:1] == b"{" else None
+    return Lone([document]) if document else _read(raw, series=False)
 
 
 def _read(raw: bytes, series: bool) -> list[Reading]:

@@ -22,7 +22,6 @@ _ERROR = re.compile(r"^[^\n{\"]{0,100}\biperf3: (?:(?:parameter )?error|interrup
 _NAN = re.compile(r"(?<=[:,\[\s])-?(?:nan|inf)(?:\(\w*\))?(?=\s*[,}\]])", re.IGNORECASE)
 _SERIES = re.compile(rb'"intervals"\s*:\s*\[')
 _AFTER_SERIES = re.compile(rb'\]\s*,\s*"end"\s*:\s*\{')
-_START = re.compile(rb'"start"\s*:\s*\{')
 #: How deep in a harness's own object a document may stand.
 MAX_DEPTH = 4
 #: A document that opens and never closes is searched no further than this for a next one.
@@ -57,22 +56,31 @@ def parse(raw: bytes, series: bool = True) -> list[Reading]:
     return [reading(whole, 1)]
 
 
+def alone(raw: bytes) -> Reading | None:
+    """Read a file that is one document and nothing else, without its series; None for every other file."""
+    whole = _without_series(raw)
+    if whole is None or "event" in whole or not _is_document(whole) or _twice_summed(raw, whole):
+        return None
+    whole["intervals"] = []
+    return reading(whole, 1)
+
+
 def _without_series(raw: bytes) -> dict | None:
     """Load one document but for its intervals, or return None where they cannot be told from the rest.
 
     They are most of a long test's document, and JSON need not be understood to be passed over: iperf3 writes start,
-    intervals and end in this order, and an interval holds no object called ``start`` or ``end``. So if what lies
-    between opens as much as it closes and the rest is one document, no other document's end can have been taken.
+    intervals and end in this order. So if what lies between opens as many objects as it closes and the rest is one
+    document, no other document's end can have been taken: the brace that opens that document would be one too many.
     What is broken within the intervals alone goes unnoticed; the totals are as they were printed.
     """
     opening = _SERIES.search(raw)
     closing = _AFTER_SERIES.search(raw, opening.end()) if opening else None
-    if opening is None or closing is None or b'"server_output_json"' in raw:
+    if opening is None or closing is None:
         return None
     passed = raw[opening.end() : closing.start()]
     if passed.count(b"{") != passed.count(b"}"):
         return None
-    if _START.search(passed) or b'"intervals"' in passed or raw.find(b'"intervals"', closing.end()) >= 0:
+    if raw.find(b'"intervals"', closing.end()) >= 0 or raw.find(b'"server_output_json"', closing.end()) >= 0:
         return None
     try:
         whole = json.loads(raw[: opening.end()] + raw[closing.start() :])
