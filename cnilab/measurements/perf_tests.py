@@ -73,6 +73,11 @@ def _row(row: re.Match[str], sizes: list[str], line: int) -> list[Reading]:
         why = f"{len(cells) - 1} values under {len(sizes)} MSS sizes: {label}"
         return [checks.failed(why, test=test, line=line, labels=labels)]
     points = [("", cells[-1])] if single else list(zip(sizes, cells[1:]))
+    most = None if single else number(cells[0])
+    above = [cell for _, cell in points if most is not None and (number(cell) or 0) > most * 1.001]
+    if above:
+        why = f"{above[0]} is above the row's own maximum, {cells[0]}: {label}"
+        return [checks.failed(why, test=test, line=line, labels=labels)]
     return [_point(cell, f"{test}_mss{size}" if size else test, label, line, labels) for size, cell in points]
 
 

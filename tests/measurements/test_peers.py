@@ -133,3 +133,12 @@ def test_clusterloader2s_lists_are_not_ciliums():
     raw = json.dumps({"version": "v1", "dataItems": [item]}).encode()
     assert measurements.detect(raw) is None
     assert read("cilium_perf", raw) is None
+
+
+def test_a_value_above_its_rows_own_maximum_is_refused():
+    rows = (
+        "MSS                    , Maximum, 96, 160,\n1 iperf TCP. Same VM using Pod IP ,100.000000,90,200,\n"
+    )
+    (reading,) = read("perf_tests", rows.encode())
+    assert reading.status == "failed"
+    assert "above the row's own maximum" in reading.reason
