@@ -64,8 +64,12 @@ def distinct(
         Its mode and its conditions.
     """
     values: dict[tuple[str, str, str], dict[str, dict[Value, set[str]]]] = defaultdict(dict)
+    seen = set()
     for scenario, mode, conditions in zip(scenarios, modes, told):
         known = values[scenario]
+        if (said := (scenario, mode, *conditions.items())) in seen:
+            continue  # as of most files of one kind
+        seen.add(said)
         for name, value in conditions.items():
             known.setdefault(name, {}).setdefault(value, set()).add(mode)
     apart = {
@@ -83,7 +87,8 @@ def distinct(
             for value, those in values[scenario][name].items():
                 into.setdefault(value, set()).update(those)
     tests = [
-        scenario[0] + suffix(conditions, apart[scenario]) for scenario, conditions in zip(scenarios, told)
+        scenario[0] + suffix(conditions, names) if (names := apart[scenario]) else scenario[0]
+        for scenario, conditions in zip(scenarios, told)
     ]
     ordered = {
         name: [v for v, _ in _ordered((v, None) for v in varying[name])]
@@ -103,6 +108,8 @@ def crowded(cells: Sequence[tuple], files: Sequence[str]) -> list[str]:
     files
         The file that each is from.
     """
+    if len(set(cells)) == len(cells):
+        return []
     within: dict[tuple, list[str]] = defaultdict(list)
     for cell, file in zip(cells, files):
         within[cell].append(file)

@@ -14,6 +14,8 @@ def number(value: object) -> float | None:
     """Return ``value`` as a finite float, or None where it is no number (``null``, ``nan``, a word)."""
     if type(value) is float and -math.inf < value < math.inf:
         return value
+    if type(value) is int and -(2**63) < value < 2**63:
+        return float(value)
     if isinstance(value, bool) or value is None or (isinstance(value, str) and "_" in value):
         return None  # Python would read 1_5 as 15
     try:
