@@ -33,7 +33,8 @@ class Fact:
     args
         The values the statement is about, by name; base units. Lists are kept as tuples.
     quoted
-        Another program's or the kernel's own words: shown as they are, never translated, never parsed.
+        Another program's or the kernel's own words: shown as they are, never translated, never parsed. Only what a
+        terminal or a page would act on is made visible (:func:`visible`); the bytes themselves stand in the raw files.
 
     Examples
     --------
@@ -49,6 +50,8 @@ class Fact:
     def __post_init__(self) -> None:
         frozen = {key: _frozen(value) for key, value in self.args.items()}
         object.__setattr__(self, "args", MappingProxyType(frozen))
+        if self.quoted is not None:
+            object.__setattr__(self, "quoted", visible(self.quoted))
 
     def __hash__(self) -> int:
         return hash((self.code, tuple(sorted(self.args.items(), key=lambda item: item[0])), self.quoted))
@@ -86,6 +89,22 @@ class Fact:
     def __str__(self) -> str:
         inside = ", ".join(f"{k}={v!r}" for k, v in self.args.items())
         return f"{self.code}({inside})" + (f": {self.quoted}" if self.quoted is not None else "")
+
+
+def visible(text: str) -> str:
+    """Return text with control characters, marks of direction and the like written out; line ends and tabs stay.
+
+    Examples
+    --------
+    >>> visible("\\x1b[2Jgone")
+    '\\\\x1b[2Jgone'
+    """
+    return "".join(c if c.isprintable() or c in "\n\t" else _escaped(c) for c in text)
+
+
+def _escaped(character: str) -> str:
+    number = ord(character)
+    return f"\\x{number:02x}" if number < 256 else f"\\u{number:04x}" if number < 65536 else f"\\U{number:08x}"
 
 
 def _frozen(value: Any) -> Arg:

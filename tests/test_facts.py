@@ -37,3 +37,10 @@ def test_families_part_at_dots():
     assert Fact("bench_failed.agent_lost").within("bench_failed")
     assert Fact("bench_failed").within("bench_failed")
     assert not Fact("bench_failed_not").within("bench_failed")
+
+
+def test_what_a_terminal_would_act_on_is_made_visible():
+    """Escape sequences, and marks that turn the direction of text, as a hostile tool's output may hold them."""
+    fact = Fact("tool_failed", quoted="\x1b[31mred\x07\u202eabc\nnext\tcolumn")
+    assert fact.quoted == "\\x1b[31mred\\x07\\u202eabc\nnext\tcolumn"
+    assert Fact.from_json(fact.to_json()) == fact

@@ -102,17 +102,6 @@ def printable(text: str) -> bool:
     return all(c.isprintable() or c in "\n\t" for c in text)
 
 
-def plain(text: str) -> str:
-    """Return another program's text with what a terminal or a page would act on made visible."""
-    return (
-        text if printable(text) else "".join(c if c.isprintable() or c in "\n\t" else _shown(c) for c in text)
-    )
-
-
-def _shown(character: str) -> str:
-    return f"\\x{ord(character):02x}" if ord(character) < 256 else f"\\u{ord(character):04x}"
-
-
 def _no_number(text: str) -> None:
     raise ValueError(f"{text} is no number")
 
@@ -124,4 +113,4 @@ def _empty(path: Path) -> bool:
         return False
 
 
-__all__ = ["NAME", "manifest", "meta", "plain", "printable", "read"]
+__all__ = ["NAME", "manifest", "meta", "printable", "read"]
