@@ -8,7 +8,7 @@ order treatments are measured is :mod:`.plan`'s business. Nothing is put in plac
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -36,10 +36,10 @@ class Factor:
     order
         Puts levels in the order of reports.
     sets
-        For a factor by trial: the field of :class:`cnilab.measurements.base.Call` it sets. It applies to those kinds
-        of test that take it.
+        For a factor by trial: the field of :class:`cnilab.measurements.base.Call` it sets, or ``options.NAME`` for one
+        of its options. It applies to those kinds of test that take it.
     asks
-        For a factor by trial: the fields of the call at a level, given the study's modes.
+        What the field is at a level, given the study's modes; by default the level itself.
     """
 
     name: str
@@ -47,7 +47,13 @@ class Factor:
     check: Callable[[Level], object]
     order: Callable[[Iterable[Any]], list] = sorted
     sets: str = ""
-    asks: Callable[[Level, Sequence[str]], Mapping[str, object]] = field(default=lambda level, among: {})
+    asks: Callable[[Level, Sequence[str]], object] = lambda level, among: level
+
+    def asked(self, level: Level, among: Sequence[str]) -> dict[str, Any]:
+        """Return the fields of a call at a level, options under ``options``."""
+        value = self.asks(level, among)
+        field, _, option = self.sets.partition(".")
+        return {field: {option: str(value)}} if option else {field: value}
 
 
 @dataclass(frozen=True)
@@ -116,11 +122,9 @@ def _whole(least: int, most: int) -> Callable[[Level], object]:
     return check
 
 
-def _mss(level: Level, among: Sequence[str]) -> dict[str, object]:
+def _mss(level: Level, among: Sequence[str]) -> int | None:
     """``equal``: what the smallest MTU among the modes leaves after the headers, for all of them."""
-    if level == "as_shipped":
-        return {"mss_bytes": None}
-    return {"mss_bytes": min(modes.get(m).pod_mtu() for m in among) - _HEADERS}
+    return None if level == "as_shipped" else min(modes.get(m).pod_mtu() for m in among) - _HEADERS
 
 
 #: name -> Factor, in the order in which treatments are listed: the first varies slowest.
@@ -130,9 +134,7 @@ FACTORS: dict[str, Factor] = {
         Factor("mode", "deployment", _mode, modes.order),
         Factor("nodes", "deployment", _whole(3, 250)),
         Factor("mss", "trial", _one_of("as_shipped", "equal"), sets="mss_bytes", asks=_mss),
-        Factor(
-            "streams", "trial", _whole(1, 128), sets="streams", asks=lambda level, among: {"streams": level}
-        ),
+        Factor("streams", "trial", _whole(1, 128), sets="streams"),
     )
 }
 

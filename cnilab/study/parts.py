@@ -100,10 +100,11 @@ class Test(Strict):
         return self
 
     def takes(self, field: str) -> bool:
-        """Whether this test heeds a field of :class:`cnilab.measurements.base.Call`."""
+        """Whether this test heeds a field of :class:`cnilab.measurements.base.Call`, or ``options.NAME``."""
         from cnilab.measurements import measurement
 
-        return field in measurement(self.tool).KINDS[self.kind].takes
+        kind = measurement(self.tool).KINDS[self.kind]
+        return field in kind.takes or field in {f"options.{name}" for name in kind.options}
 
 
 class Tested(NamedTuple):

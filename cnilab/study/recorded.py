@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cnilab.study.schema import Study
 
 _TWIN = "#aa"
-EQUAL_MSS = "@equal_mss"
+_EQUAL_MSS = "@equal_mss"
 
 
 def meta(recorded: Mapping[str, Any], study: Study) -> dict[str, Any]:
@@ -26,35 +26,27 @@ def meta(recorded: Mapping[str, Any], study: Study) -> dict[str, Any]:
     if "label" in found:
         label = found.pop("label")
         found["treatment"] = Treatment({"mode": label.removesuffix(_TWIN)}, label.endswith(_TWIN)).to_dict()
-        test, at, _ = found["test"].partition(EQUAL_MSS)
+        test, at, _ = found["test"].partition(_EQUAL_MSS)
         told = "mss" in study.factors and study.test(test).takes("mss_bytes")
         equal = bool(at) or study.mss == "equal"
         found |= {"test": test, "levels": {"mss": "equal" if equal else "as_shipped"} if told else {}}
     return found
 
 
-def deployment(recorded: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a deployment's entry in the manifest as it is written today."""
-    found = dict(recorded)
-    if "label" in found:
-        found["twin"] = found.pop("label").endswith(_TWIN)
-    return found
-
-
-def label(treatment: Treatment) -> str:
+def _label(treatment: Treatment) -> str:
     """Return the label that schema 1 gave a treatment."""
     return treatment.mode + (_TWIN if treatment.twin else "")
 
 
-def test_name(test: str, levels: Mapping[str, Level], varying: tuple[str, ...]) -> str:
+def _test_name(test: str, levels: Mapping[str, Level], varying: tuple[str, ...]) -> str:
     """Return the name that schema 1 gave a trial's test."""
-    return test + (EQUAL_MSS if "mss" in varying and levels.get("mss") == "equal" else "")
+    return test + (_EQUAL_MSS if "mss" in varying and levels.get("mss") == "equal" else "")
 
 
 def plan_hash(plan: Plan) -> str:
     """Return the hash that schema 1 recorded for a plan."""
     varying = plan.study.varying
     return orders.schedule_hash(
-        (t.trial_id, label(t.treatment), t.placement, t.path, test_name(t.test, t.levels, varying))
+        (t.trial_id, _label(t.treatment), t.placement, t.path, _test_name(t.test, t.levels, varying))
         for t in plan.trials
     )

@@ -183,7 +183,11 @@ class Study(Strict):
                 raise At(
                     ("primary", "stat") if "stat" in self.primary.model_fields_set else ("primary", "metric"),
                     f"{self.primary.metric} has "
-                    + (f"no single value; add stat: one of {', '.join(STATS[1:])}" if spread else "one value, no stat"),
+                    + (
+                        f"no single value; add stat: one of {', '.join(STATS[1:])}"
+                        if spread
+                        else "one value, no stat"
+                    ),
                 )
         if self.mss != "as_shipped" and not any(t.takes("mss_bytes") for t in self.tests):
             raise ValueError(
@@ -261,7 +265,9 @@ class Study(Strict):
         """Return the fields of a call that levels of factors by trial set."""
         fields: dict[str, Any] = {}
         for name, level in levels.items():
-            fields |= registry.get(name).asks(level, self.modes)
+            asked = registry.get(name).asked(level, self.modes)
+            options = fields.get("options", {}) | asked.get("options", {})
+            fields |= asked | ({"options": options} if options else {})
         return fields
 
     def test(self, name: str) -> Test:
