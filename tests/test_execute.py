@@ -305,7 +305,8 @@ def test_ctrl_c_keeps_what_was_done_and_resume_runs_only_what_is_missing(go):
 def test_a_full_directory_and_another_study_are_refused(go):
     go(Bed())
     with pytest.raises(
-        RunDirError, match=r"is not empty \(derived.json\); choose another -o DIR, or continue it with --resume"
+        RunDirError,
+        match=r"is not empty \(derived.json\); choose another -o DIR, or continue it with --resume",
     ):
         go(Bed())
     with pytest.raises(RunDirError, match=r"put back seed: declared 3, now 4"):
@@ -379,7 +380,9 @@ def test_the_study_stops_on_precision_and_never_before_the_first_look(go):
 
 def test_the_stopping_rule_uses_the_studys_own_alpha(go):
     """At 0.001 nothing could be significant before block 14: the look planned after 10 is put off, and no error."""
-    text = STUDY.replace("blocks: 2", "blocks: 20") + "alpha: 0.001\nstop: {half_width: 0.5, first_look: 10}\n"
+    text = (
+        STUDY.replace("blocks: 2", "blocks: 20") + "alpha: 0.001\nstop: {half_width: 0.5, first_look: 10}\n"
+    )
     run = go(Bed(), text=text)
     assert max(t.block for t in run.plan.trials if t.trial_id in run.done()) == 14
     assert run.manifest["stopped"]["reason"] == "precision_reached"
@@ -397,3 +400,49 @@ def test_what_a_testbed_leaves_behind_is_told_and_recorded(tmp_path, capsys):
     run = execute.run(study.parse(STUDY), tmp_path / "r", progress=False, testbed=bed)
     assert "still Terminating" in run.manifest["left_behind"]
     assert "still Terminating" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "error", [IndexError("list index out of range"), OSError(5, "Input/output error"), LabError("gone")]
+)
+def test_whatever_a_trial_dies_of_is_one_failed_row(go, error):
+    run = go(Bed(defect=error))
+    bad = run.trials[run.trials["status"] == "failed"]
+    assert len(bad) == len(run.plan.trials), "every trial has its row and the matrix went on to its end"
+    assert run.manifest["state"] == "complete"
+    codes = set(bad["reason_code"]) - {"not_crossing"}
+    assert codes == {"bench_failed.testbed" if isinstance(error, LabError) else "bench_failed.defect"}
+    told = bad[bad["reason_code"] == "bench_failed.defect"]
+    assert set(told["reason_args"]) <= {json.dumps({"error": type(error).__name__})}
+
+
+def test_whatever_a_deployment_dies_of_costs_its_own_trials_alone(go):
+    class Broken(Bed):
+        def deploy(self, treatment):
+            if treatment.mode == "flannel-vxlan":
+                raise ZeroDivisionError("division by zero")
+            return super().deploy(treatment)
+
+    run = go(Broken())
+    codes = {mode: set(rows["reason_code"].dropna()) for mode, rows in run.trials.groupby("mode")}
+    assert codes["flannel-vxlan"] == {"bench_failed.defect"}
+    assert codes["host"] == set()
+
+
+def test_a_deployment_that_cannot_be_taken_down_leaves_a_trace(go, monkeypatch):
+    def refuse(self):
+        raise LabError("a namespace is busy")
+
+    monkeypatch.setattr(Deployment, "close", refuse)
+    run = go(Bed())
+    assert run.manifest["state"] == "complete"
+    assert {d["close_failed"]["quoted"] for d in run.deployments} == {"a namespace is busy"}
+
+
+def test_a_full_disk_is_no_defect_of_the_testbed(tmp_path, monkeypatch):
+    class Full(Bed):
+        def output(self, trial):
+            raise RunDirError("disk full")
+
+    with pytest.raises(RunDirError, match="disk full"):
+        execute.run(study.parse(STUDY), tmp_path / "r", progress=False, testbed=Full())
