@@ -20,6 +20,7 @@ from cnilab.measurements.reading.json_text import branch
 _OPENS = re.compile(rb"^(?:[ \t]*(?:\[\s*)?|\w[^\n]{0,200} => )\{", re.MULTILINE)
 _ERROR = re.compile(r"^[^\n{\"]{0,100}\biperf3: (?:(?:parameter )?error|interrupt) - (.*)", re.MULTILINE)
 _NAN = re.compile(r"(?<=[:,\[\s])-?(?:nan|inf)(?:\(\w*\))?(?=\s*[,}\]])", re.IGNORECASE)
+_START = re.compile(rb'"start"\s*:\s*\{')
 _SERIES = re.compile(rb'"intervals"\s*:\s*\[')
 _AFTER_SERIES = re.compile(rb'\]\s*,\s*"end"\s*:\s*\{')
 #: How deep in a harness's own object a document may stand.
@@ -69,8 +70,8 @@ def _without_series(raw: bytes) -> dict | None:
     """Load one document but for its intervals, or return None where they cannot be told from the rest.
 
     They are most of a long test's document, and JSON need not be understood to be passed over: iperf3 writes start,
-    intervals and end in this order. So if what lies between opens as many objects as it closes and the rest is one
-    document, no other document's end can have been taken: the brace that opens that document would be one too many.
+    intervals and end in this order, and an interval holds no object called ``start`` or ``end``. So if what lies
+    between opens as much as it closes and the rest is one document, no other document's end can have been taken.
     What is broken within the intervals alone goes unnoticed; the totals are as they were printed.
     """
     opening = _SERIES.search(raw)
@@ -78,7 +79,9 @@ def _without_series(raw: bytes) -> dict | None:
     if opening is None or closing is None:
         return None
     passed = raw[opening.end() : closing.start()]
-    if passed.count(b"{") != passed.count(b"}"):
+    if passed.count(b"{") != passed.count(b"}") or passed.count(b"[") != passed.count(b"]"):
+        return None
+    if _START.search(passed) or b'"intervals"' in passed:
         return None
     if raw.find(b'"intervals"', closing.end()) >= 0 or raw.find(b'"server_output_json"', closing.end()) >= 0:
         return None
