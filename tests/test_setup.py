@@ -401,6 +401,15 @@ def test_every_program_a_measurement_calls_has_a_package_or_says_how_to_get_it()
         )
 
 
+def test_the_image_for_any_cluster_has_every_program_a_measurement_calls():
+    text = (ROOT / "cnilab/testbeds/kubernetes/Containerfile").read_text()
+    for program in programs().values():
+        package = package_for(program.name)
+        brought_by = {"netserver": "netperf", "python3": "python3-minimal"}
+        name = package.names[0] if package else brought_by.get(program.name, program.name)
+        assert re.search(rf"^ .*\b{name}\b", text, re.MULTILINE), f"{program.name} is not in the Containerfile"
+
+
 def test_package_for_tells_the_command():
     assert package_for("bird").remedy == "sudo apt-get install bird2"
     assert package_for("no-such-program") is None

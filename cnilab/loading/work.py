@@ -18,7 +18,7 @@ from cnilab.errors import ParseError
 from cnilab.facts import Fact
 from cnilab.loading import margins as logs
 from cnilab.loading import sources
-from cnilab.measurements import detect, detect_within, get, knb, read
+from cnilab.measurements import ARCHIVES, TOOLS, Parser, detect, detect_within, knb, read
 from cnilab.measurements.base import Reading
 from cnilab.measurements.reading import plausible as checks
 from cnilab.measurements.reading import speakers, texts
@@ -26,12 +26,6 @@ from cnilab.measurements.reading import speakers, texts
 #: Seconds one file or member may take, and bytes a worker may take beyond what it began with.
 SECONDS = 60
 BYTES = 4 * 2**30
-#: Programs whose output stands beside another's in a script's log. The two iperfs are told apart by whoever
-#: comes first; a peer's archive may hold the output its numbers were made of, and is read alone.
-_BESIDE = (
-    *("iperf3", "iperf2", "netperf", "nuttcp", "qperf", "sockperf", "ping", "fping"),
-    *("wrk", "ab", "hey", "fortio", "vegeta", "bombardier"),
-)
 _HEAD = 65536
 #: Why nothing is in a file of no bytes.
 EMPTY = "empty file"
@@ -168,14 +162,15 @@ def _one_of_each(raw: bytes) -> bytes:
 def _others(piece: sources.Piece, first: Answer, as_tool: str | None, series: bool) -> Iterator[Answer]:
     """Yield what other programs measured in the same text: in a script's log one comes after the other."""
     raw = piece.raw
-    if not raw or as_tool or first.tool not in _BESIDE or raw.lstrip()[:1] in b"{[":
+    if not raw or as_tool or first.tool in (None, *ARCHIVES) or raw.lstrip()[:1] in b"{[":
         return
     text = _one_of_each(raw)
     ends = {text[:_HEAD], text[-_HEAD:]}
     seen = {first.tool}
-    for name in _BESIDE:
+    for name in (n for n in TOOLS if n not in ARCHIVES):
         twin = {"iperf2", "iperf3"} & seen if name in ("iperf2", "iperf3") else name in seen
-        if not twin and any(get(name).sniff(part) for part in ends):
+        tool = TOOLS[name]
+        if not twin and isinstance(tool, Parser) and any(tool.sniff(part) for part in ends):
             answer = _read(piece, name, series)
             if any(reading.status == "ok" for reading in answer.readings):
                 seen.add(name)

@@ -39,6 +39,7 @@ from cnilab.measurements.reading import ends, forms, nested, speakers, texts
 from cnilab.measurements.reading import plausible as checks
 
 __all__ = [
+    "ARCHIVES",
     "TOOLS",
     "Call",
     "Interval",
@@ -80,6 +81,10 @@ TOOLS: dict[str, Parser | Measurement] = {
     "ping": ping,
     "fping": fping,
 }
+
+
+#: Archives of peers. One may hold the very output its numbers were made of, so it is read alone.
+ARCHIVES = frozenset({"flent", "k8s_netperf", "cilium_perf", "knb", "perf_tests"})
 
 
 @cache  # detection asks for every file, and a protocol takes microseconds to be recognised
