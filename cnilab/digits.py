@@ -46,8 +46,7 @@ def ratio_decimals(value: float | None, low: float | None, high: float | None) -
     """Return how many decimals ``value`` carries, where ``low`` to ``high`` is an interval of ratios.
 
     An interval of ratios is wide on the logarithmic scale. Up to a factor of two between its ends one number of digits
-    serves all of it (:func:`decimals`); beyond, each number has its own. Where ``value`` is not 1, rounding never makes
-    it 1.
+    serves all of it (:func:`decimals`); beyond, each number has its own. Rounding never makes an end 1 that is not.
 
     >>> [ratio_decimals(v, 0.66, 102) for v in (0.66, 1.84, 102)]
     [2, 1, -1]
@@ -57,7 +56,7 @@ def ratio_decimals(value: float | None, low: float | None, high: float | None) -
     if value is None or low is None or high is None or not (0 < low < high < math.inf and value > 0):
         return None
     places = decimals(low, high) if high <= 2 * low else _carried(value * _WIDEST)
-    return None if places is None else _away_from(1.0, value, places)
+    return _away_from(1.0, value, places) if places is not None and value in (low, high) else places
 
 
 def _away_from(reference: float, value: float, places: int) -> int:

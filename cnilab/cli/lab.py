@@ -92,12 +92,13 @@ def trace(
     from cnilab.testbeds.lab.trace import trace as follow
 
     if figure is not None:
-        from cnilab.report import path_figure as way
+        from cnilab.report import language
+        from cnilab.report.figures import path
 
-        if figure.suffix not in way.FORMATS:
-            raise typer.BadParameter(f"{figure}; its name must end in {', '.join(way.FORMATS)}")
+        if figure.suffix not in path.FORMATS:
+            raise typer.BadParameter(f"{figure}; its name must end in {', '.join(path.FORMATS)}")
     with Lab(mode) as lab:
         found = follow(lab, source, target, length)
     if figure is not None:
-        way.save(found.to_dict(), figure)
+        path.save(found.to_dict(), figure, language.get("en"))
     print_json(found.to_dict()) if as_json else typer.echo(repr(found))

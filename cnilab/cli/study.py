@@ -250,8 +250,9 @@ def report(
     out: Annotated[
         Optional[Path], typer.Option("-o", "--out", help="The HTML file [default: DIR/report.html].")
     ] = None,
+    lang: Annotated[str, typer.Option(help="The language of its words.")] = "en",
 ) -> None:
     """Make the report of a run again, from its raw files."""
     from cnilab.report import pipeline
 
-    typer.echo(str(pipeline.render(run_dir, out)))
+    typer.echo(str(pipeline.render(run_dir, out, language=lang)))

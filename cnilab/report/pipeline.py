@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any
 from cnilab import study as studies
 from cnilab.bundled import bundled
 from cnilab.errors import CnilabError, RunDirError
-from cnilab.report.html import export
+from cnilab.report import language as languages
 from cnilab.report.isolation import ISOLATED_KERNEL, isolated
+from cnilab.report.page import export
 from cnilab.runs import files, lock
 from cnilab.runs.run import Run
 
@@ -124,7 +125,12 @@ def run_notebooks(study_path: str, run_dir: str, *, resume: bool = False, progre
 
 
 def render(
-    run_dir: str | Path, out: str | Path | None = None, *, notice: str = "", progress: bool = False
+    run_dir: str | Path,
+    out: str | Path | None = None,
+    *,
+    notice: str = "",
+    language: str = "en",
+    progress: bool = False,
 ) -> Path:
     """Look a run over, compare and report again, from an existing run directory.
 
@@ -136,7 +142,10 @@ def render(
         The HTML file; by default ``report.html`` in the run directory.
     notice
         A line to stand before everything else in the page.
+    language
+        A key of :data:`cnilab.report.language.LANGUAGES`.
     """
+    spoken = languages.get(language)
     run = Run.open(Path(run_dir).resolve())
     writable = os.access(run.path, os.W_OK)
     if not writable and out is None:
@@ -144,10 +153,10 @@ def render(
     for name in READING:
         given = {"run_dir": str(run.path)}
         if name == "05_report":
-            made = _execute(name, given | {"notice": notice}, run.path, progress)
+            made = _execute(name, given | {"notice": notice, "language": language}, run.path, progress)
         else:
             _execute(name, given | {"keep": writable}, run.path, progress)
-    return export(made, Path(out) if out else run.path / "report.html")
+    return export(made, Path(out) if out else run.path / "report.html", spoken)
 
 
 def render_sample(run_dir: str | Path, *, notice: str = "", sample: str | Path = SAMPLE) -> Path:

@@ -12,10 +12,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from cnilab import findings, modes
-from cnilab.report import names, words
+from cnilab.report import language as languages
+from cnilab.report.language.about import Row
 from cnilab.runs.run import Run
 from cnilab.runs.samples import PLACEMENTS
 from cnilab.runs.writer import RunWriter
@@ -27,16 +29,31 @@ from cnilab.study import Study
 SCHEMA_VERSION = 2
 
 
+#: (metric, stat) of what a figure is drawn of, in the order in which a report asks.
+QUESTIONS = (
+    ("goodput_bps", "value"),
+    ("throughput_bps", "value"),
+    ("rtt_s", "p50"),
+    ("rtt_s", "p99"),
+    ("transaction_rate_per_s", "value"),
+    ("connection_rate_per_s", "value"),
+    ("request_rate_per_s", "value"),
+    ("packet_rate_per_s", "value"),
+    ("cpu_s_per_byte", "value"),
+    ("wire_bytes_per_byte", "value"),
+)
+
+
 def save_summary(run: Run) -> Path:
     """Write ``summary.json``, the answer for programs, of the run's own comparisons, in one step."""
     found, manifest = run.comparisons, run.manifest
-    ordered = sort_rows(found.rows)
+    ordered, english = sort_rows(found.rows), languages.get("en")
     summary = {
         "schema_version": SCHEMA_VERSION,
         **{k: manifest[k] for k in ("run_id", "study", "study_hash", "plan_hash")},
         "seed": run.study.seed,
-        "answer": words.lead(ordered, found.header),
-        "findings": [words.sentence(r) for r in ordered if r["family"] == "primary"],
+        "answer": str(english.lead(ordered, found.header)),
+        "findings": [str(english.sentence(r)) for r in ordered if r["family"] == "primary"],
         "verdicts": found.header["verdicts"],
         "header": found.header,
     }
@@ -59,17 +76,14 @@ class Record:
     ----------
     run
         The run directory.
-    notice
-        A line that stands before everything else, e.g. that these are recorded numbers.
     """
 
     run: Run
-    notice: str = ""
 
     @classmethod
-    def open(cls, run_dir: str | Path, notice: str = "") -> Record:
+    def open(cls, run_dir: str | Path) -> Record:
         """Open a run directory; see :meth:`cnilab.runs.run.Run.open` for what can be wrong with it."""
-        return cls(Run.open(run_dir), notice)
+        return cls(Run.open(run_dir))
 
     @cached_property
     def study(self) -> Study:
@@ -122,21 +136,44 @@ class Record:
             and test in (None, r["test"])
         ]
 
+    @staticmethod
+    def compared(rows: Iterable[Row]) -> bool:
+        """Whether any of the comparisons has a block behind it."""
+        return any(r["n_used"] for r in rows)
+
     def questions(self) -> list[tuple[str, str, str]]:
-        """Return ``(metric, stat, test)`` of everything a picture is drawn of, the declared primary first."""
+        """Return ``(metric, stat, test)`` of everything a figure is drawn of, the declared primary first."""
         seen = {(r["metric"], r["stat"], r["test"]) for r in self.rows if r["family"] != "aa" and r["n_used"]}
-        order = {k: i for i, k in enumerate(names.QUANTITIES)}
+        order = {key: i for i, key in enumerate(QUESTIONS)}
         tests = {t.name: i for i, t in enumerate(self.study.tests)}
         p = self.study.primary
-        asked = [q for q in seen if q[:2] in order]
         return sorted(
-            asked, key=lambda q: (q != (p.metric, p.stat, p.test), order[q[:2]], tests.get(q[2], 99))
+            (q for q in seen if q[:2] in order),
+            key=lambda q: (q != (p.metric, p.stat, p.test), order[q[:2]], tests.get(q[2], 99)),
         )
+
+    @property
+    def placements(self) -> list[str]:
+        """The study's placements, from near to far."""
+        return [place for place in PLACEMENTS if place in self.study.placements]
+
+    def block_ratios(self, metric: str, stat: str, test: str) -> pd.DataFrame:
+        """Return each mode's ratio to the baseline in every block that has both: ``placement, mode, ratio``."""
+        rows = []
+        for place in dict.fromkeys(t.placement for t in self.cells.tables):
+            table = self.table(metric, stat, test, place)
+            if table is not None and table.scale == "log":
+                base = table.values[table.row(self.study.baseline)]
+                for mode, values in zip(table.modes, table.values):
+                    ratios = np.exp((values - base)[~np.isnan(values - base)])
+                    rows += [(table.placement, mode, ratio) for ratio in ratios]
+        return pd.DataFrame(rows, columns=["placement", "mode", "ratio"])
 
     def table(self, metric: str, stat: str, test: str | None, placement: str | None) -> Table | None:
         """Return the cells of one scenario, None if there are none."""
         return self.cells.table(metric, stat, test=test, placement=placement)
 
-    def label(self, mode: str) -> str:
-        """Return a mode's name with its substitute."""
-        return names.mode_label(mode, self.run.kernel_paths.get(mode))
+    @property
+    def kernel_paths(self) -> dict[str, str]:
+        """Mode -> what carried its packets, several joined by ``+``; a mode never put in place is absent."""
+        return self.run.kernel_paths

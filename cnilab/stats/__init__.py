@@ -17,7 +17,7 @@ from cnilab.stats.ratio import hodges_lehmann
 from cnilab.stats.sample_size import PlanSize, plan_size
 from cnilab.stats.signed_rank import signed_rank
 from cnilab.stats.stopping import Precision, precision_of, precision_reached
-from cnilab.stats.verdict import FLAGS, VERDICTS
+from cnilab.verdicts import FLAGS, VERDICTS
 
 __all__ = [
     "FLAGS",

@@ -37,7 +37,8 @@ from cnilab.stats.sensitivity import reliability, under_failures, without_outlie
 from cnilab.stats.steady import unsteady_share
 from cnilab.stats.stopping import SEQUENTIAL
 from cnilab.stats.subjects import Subject, subject
-from cnilab.stats.verdict import FLAGS, is_difference
+from cnilab.stats.verdict import is_difference
+from cnilab.verdicts import FLAGS
 
 NOTHING = Declared()
 

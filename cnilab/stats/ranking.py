@@ -30,7 +30,8 @@ from cnilab.stats.ratio import check_alpha
 from cnilab.stats.rows import centres, number
 from cnilab.stats.sensitivity import under_failures
 from cnilab.stats.subjects import subject
-from cnilab.stats.verdict import FLAGS, is_difference
+from cnilab.stats.verdict import is_difference
+from cnilab.verdicts import FLAGS
 
 SCHEMA_VERSION = 1
 

@@ -22,7 +22,8 @@ from cnilab.stats.pairs import Outcome
 from cnilab.stats.ratio import hl_intervals, median_ranks
 from cnilab.stats.sensitivity import Reliability
 from cnilab.stats.subjects import Subject
-from cnilab.stats.verdict import FLAGS, VERDICTS, is_difference
+from cnilab.stats.verdict import is_difference
+from cnilab.verdicts import FLAGS, VERDICTS
 
 #: (table, mode) -> the mode's own location with its interval.
 Middle = Mapping[tuple[int, str], tuple[float, float, float]]

@@ -54,6 +54,10 @@ def row(**changes):
     return {**BASE, **changes}
 
 
+def _absent(why, mode="flannel-vxlan"):
+    return Fact("mode_absent", {"mode": mode, "why": why}).to_dict()
+
+
 #: Name -> a row; one a verdict and one a way of being absent.
 CASES = {
     "different_material": row(verdict="different_material"),

@@ -6,7 +6,11 @@ from typer.testing import CliRunner
 
 from cnilab.cli import app
 from cnilab.errors import WriteError
-from cnilab.report import path_figure as way
+from cnilab.report import language
+from cnilab.report.figures import path as way
+from cnilab.report.style import LIGHT
+
+ENGLISH = language.get("en")
 
 
 def hop(place, device, length=1000, carrier="none"):
@@ -38,7 +42,7 @@ def test_headers_go_on_and_come_off_once():
 
 
 def test_every_device_but_the_switch_has_its_bar_its_name_and_its_length():
-    (ax,) = way.draw(TRAIL).axes
+    (ax,) = way.draw(TRAIL, LIGHT, language=ENGLISH).axes
     said = [t.get_text() for t in ax.texts]
     assert (said.count("1000 B"), said.count("1050 B")) == (4, 2)
     assert (said.count("flannel.1"), said.count("v-n1")) == (2, 0)
@@ -48,23 +52,22 @@ def test_every_device_but_the_switch_has_its_bar_its_name_and_its_length():
 
 
 def test_a_packet_that_was_lost_says_so():
-    (ax,) = way.draw(
-        {**TRAIL, "result": "unreachable (network is unreachable)", "rows": TRAIL["rows"][:1]}
-    ).axes
+    lost = {**TRAIL, "result": "unreachable (network is unreachable)", "rows": TRAIL["rows"][:1]}
+    (ax,) = way.draw(lost, LIGHT, language=ENGLISH).axes
     assert "unreachable" in ax.get_title(loc="left")
 
 
 @pytest.mark.parametrize("suffix", way.FORMATS)
 def test_the_same_trace_gives_the_same_bytes(tmp_path, suffix):
     one, other = tmp_path / f"a{suffix}", tmp_path / f"b{suffix}"
-    way.save(TRAIL, one)
-    way.save(TRAIL, other)
+    way.save(TRAIL, one, ENGLISH)
+    way.save(TRAIL, other, ENGLISH)
     assert one.read_bytes() == other.read_bytes()
 
 
 def test_a_place_that_cannot_be_written_is_told(tmp_path):
     with pytest.raises(WriteError, match=r"cannot write .*nowhere/way.svg: No such file"):
-        way.save(TRAIL, tmp_path / "nowhere" / "way.svg")
+        way.save(TRAIL, tmp_path / "nowhere" / "way.svg", ENGLISH)
 
 
 def test_another_format_is_refused_before_a_lab_is_built():

@@ -3,12 +3,17 @@
 import numpy as np
 import pytest
 
-from cnilab.report import narrative
-from cnilab.report import segment_size as losses
+from cnilab.report import chapters, language
+from cnilab.report.chapters import segment_size
+from cnilab.report.figures import segment_size as figure
+from cnilab.report.figures.segment_size import Factors
 from cnilab.report.record import Record
-from cnilab.stats.split import payload_share
+from cnilab.stats.ratio import Interval
+from cnilab.stats.split import Split, payload_share
 
 from . import runs
+
+ENGLISH = language.get("en")
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +22,7 @@ def record(tmp_path_factory):
 
 
 def test_parts_multiply_and_headers_are_the_modes_own(record):
-    found = {(x.mode, x.placement): x.parts for x in losses.losses(record)}
+    found = {(x.mode, x.placement): x.parts for x in segment_size.factors(record)}
     assert {m for m, _ in found} == {"flannel-vxlan", "flannel-host-gw", "calico-ipip", "calico-bgp-mesh"}
     for parts in found.values():
         assert parts.ratio.estimate == pytest.approx(parts.segments.estimate * parts.rest.estimate, rel=0.03)
@@ -31,19 +36,23 @@ def test_parts_multiply_and_headers_are_the_modes_own(record):
 
 def test_a_mode_that_does_not_cross_has_no_line_there(record):
     assert not [
-        x for x in losses.losses(record) if (x.mode, x.placement) == ("flannel-host-gw", "cross_subnet")
+        x
+        for x in segment_size.factors(record)
+        if (x.mode, x.placement) == ("flannel-host-gw", "cross_subnet")
     ]
 
 
 def test_direct_routing_has_the_small_mtu_but_no_header_near(tmp_path):
     study = {"mss": "both", "modes": ["host", "flannel-vxlan-directrouting"]}
-    found = {x.placement: x.parts for x in losses.losses(Record(runs.make(tmp_path / "dr", study=study)))}
+    found = {
+        x.placement: x.parts for x in segment_size.factors(Record(runs.make(tmp_path / "dr", study=study)))
+    }
     assert found["same_subnet"].headers == pytest.approx(payload_share(1450, 0) / payload_share(1500, 0))
     assert found["cross_subnet"].headers == pytest.approx(payload_share(1450, 50) / payload_share(1500, 0))
 
 
 def test_the_page_shows_it_and_says_that_it_is_no_verdict(record):
-    html = narrative.loss(record).html
+    html = chapters.show("segment_size", record, ENGLISH)._repr_html_()
     assert 'id="loss"' in html
     assert 'id="fig-loss"' in html
     assert "Exploratory" in html
@@ -55,16 +64,18 @@ def test_the_page_shows_it_and_says_that_it_is_no_verdict(record):
 
 def test_nothing_is_shown_where_it_was_not_measured(tmp_path):
     record = Record(runs.make(tmp_path / "shipped"))
-    assert losses.losses(record) == []
-    assert narrative.loss(record).html == ""
+    assert segment_size.factors(record) == []
+    assert segment_size.applies(record).code == "no_equal_mss"
+    assert not any("segment size" in repr(chapter) for chapter in chapters.report(record, ENGLISH))
 
 
 def test_few_blocks_give_no_bounds_but_a_table(tmp_path):
-    found = losses.losses(Record(runs.make(tmp_path / "few", study={"mss": "both", "blocks": 3})))
+    found = segment_size.factors(Record(runs.make(tmp_path / "few", study={"mss": "both", "blocks": 3})))
     assert all(np.isinf(x.parts.rest.high) for x in found)
-    assert losses.sentence(found[0]).endswith("too few blocks to say.")
-    assert "nan" not in losses.page(found, "host", 0.95)._repr_html_().lower().replace("flannel", "")
-    assert losses.picture(found, "host").figure() is not None
+    assert str(segment_size.sentence(found[0], ENGLISH)).endswith("too few blocks to say.")
+    data = segment_size.parts(found, ENGLISH, baseline="host", level=0.95)
+    assert "nan" not in data._repr_html_().lower().replace("flannel", "")
+    assert figure.picture(found, ENGLISH, baseline="host", data=data).figure().axes
 
 
 @pytest.mark.parametrize(
@@ -78,6 +89,6 @@ def test_few_blocks_give_no_bounds_but_a_table(tmp_path):
 )
 def test_a_sentence_says_no_more_than_its_interval(low, high, said):
     estimate = 1.05 if low == 1.0 else 0.7
-    part = losses.Interval(estimate, low, high, 0.95, 9)
-    told = losses.Loss("host", "x", "same_subnet", "t", losses.Split(part, part, part, 1.0))
-    assert losses.sentence(told).startswith(f"x: own segment size: {said}")
+    part = Interval(estimate, low, high, 0.95, 9)
+    told = Factors("x", "native", "same_subnet", "t", Split(part, part, part, 1.0))
+    assert str(segment_size.sentence(told, ENGLISH)).startswith(f"x: own segment size: {said}")

@@ -3,14 +3,18 @@
 import re
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cnilab.facts import Fact
-from cnilab.report import names, words
-from cnilab.stats import VERDICTS
+from cnilab.report import language, style
+from cnilab.report.language.text import Name
+from cnilab.report.record import QUESTIONS
+from cnilab.verdicts import FLAGS, VERDICTS
 from report.rows import CASES, absent, row
 
+ENGLISH = language.get("en")
 GOLDEN = Path(__file__).parent / "sentences.txt"
 
 #: Verdict -> what a sentence about it must not say.
@@ -37,14 +41,31 @@ REQUIRED = {
 }
 
 
+def said_of(comparison):
+    return str(ENGLISH.sentence(comparison))
+
+
 def test_every_verdict_has_words_and_an_order():
-    assert set(VERDICTS) == set(words.ORDER) == set(names.VERDICT_WORDS) == set(FORBIDDEN) == set(REQUIRED)
+    assert set(VERDICTS) == set(style.MARKERS) == set(FORBIDDEN) == set(REQUIRED)
+    assert all(ENGLISH.knows(f"verdict.{verdict}") for verdict in VERDICTS)
+
+
+def test_verdicts_differ_in_shape_and_not_in_colour_alone():
+    assert len(set(style.MARKERS.values())) == len(VERDICTS)
+
+
+def test_every_absence_has_short_words():
+    assert all(ENGLISH.knows(f"absent.{flag.code}") for flag in FLAGS.values() if flag.kind == "absence")
+
+
+def test_everything_that_is_asked_has_words_of_its_own():
+    assert not [q for q in QUESTIONS if ENGLISH.quantity(*q).question.startswith("What of")]
 
 
 @given(
     verdict=st.sampled_from(sorted(VERDICTS)),
     ends=st.tuples(*[st.floats(0.02, 40)] * 3).map(sorted),
-    metric=st.sampled_from(sorted(names.QUANTITIES)),
+    metric=st.sampled_from(sorted(QUESTIONS)),
     needed=st.none() | st.integers(1, 5000),
     open_=st.booleans(),
 )
@@ -52,7 +73,7 @@ def test_a_sentence_never_says_more_than_its_verdict(verdict, ends, metric, need
     low, middle, high = ends
     if open_:
         low = high = None
-    said = words.sentence(
+    said = said_of(
         row(
             verdict=verdict,
             metric=metric[0],
@@ -74,18 +95,18 @@ def test_a_sentence_never_says_more_than_its_verdict(verdict, ends, metric, need
 
 
 def test_sentences_are_these():
-    made = "".join(f"{name}\n    {words.sentence(case)}\n" for name, case in CASES.items())
+    made = "".join(f"{name}\n    {said_of(case)}\n" for name, case in CASES.items())
     assert made == GOLDEN.read_text(encoding="utf-8")
 
 
 def test_a_substitute_is_named_twice_over():
-    said = words.sentence(CASES["different_material_substitute"])
+    said = said_of(CASES["different_material_substitute"])
     assert "(eBPF)" in said
     assert "carried by eBPF in place of" in said
 
 
 def test_not_crossing_is_a_result_and_no_number():
-    said = words.sentence(CASES["not_crossing"])
+    said = said_of(CASES["not_crossing"])
     assert "does not cross subnets (no route to host" in said
     assert "error" not in said
     assert "0" not in said.replace("10.0.1.1", "")
@@ -102,11 +123,11 @@ def test_modes_of_which_the_same_is_said_share_a_sentence():
             "reason": absent("x", Fact("not_crossing", {"by": "10.0.1.1"}, "no route to host")),
         },
     ]
-    said = [text for _, text in words.bullets(rows)]
+    said = [str(text) for _, text in ENGLISH.bullets(rows)]
     assert len(said) == 2
     assert said[0].startswith("calico-bgp-mesh and flannel-host-gw: the same goodput")
     assert "do not cross subnets" in said[1]
-    assert len(words.bullets(rows, brief=True)) == 1
+    assert len(ENGLISH.bullets(rows, brief=True)) == 1
 
 
 def test_many_modes_share_a_sentence_that_keeps_their_numbers():
@@ -121,7 +142,8 @@ def test_many_modes_share_a_sentence_that_keeps_their_numbers():
         for i in range(5)
     ]
     rows[2] = {**rows[2], "kernel_path": "ebpf"}
-    ((sign, said),) = words.bullets(rows)
+    ((sign, text),) = ENGLISH.bullets(rows)
+    said = str(text)
     assert sign == "≠"
     assert "by more than the margin" in said
     assert all(f"m{i}" in said for i in range(5))
@@ -135,15 +157,15 @@ def test_a_doubt_about_the_whole_table_is_told_once():
         row(mode="b", verdict="different_material", flags=["aa_differs"]),
         {**CASES["not_crossing"], "flags": ["does_not_cross_subnets", "aa_differs"]},
     ]
-    said = words.bullets(rows)
+    said = ENGLISH.bullets(rows)
     assert said[-1][0] == "!"
-    assert sum("A/A" in text for _, text in said) == 1
+    assert sum("A/A" in str(text) for _, text in said) == 1
 
 
 def test_the_first_paragraph_counts_each_mode_once_a_place():
     rows = [row(mode="a", verdict="different_material"), row(mode="b"), row(mode="c", verdict="inconclusive")]
-    said = words.lead(rows, {"n_blocks": 10})
-    assert said == (
+    said = ENGLISH.lead(rows, {"n_blocks": 10})
+    assert str(said) == (
         "3 modes were compared with host by goodput, in 10 randomised blocks. In the same subnet, 1 "
         "differs by more than "
         "5\u202f%, 1 is the same within 5\u202f% and of 1 it cannot be told yet."
@@ -151,9 +173,34 @@ def test_the_first_paragraph_counts_each_mode_once_a_place():
 
 
 def test_what_cannot_be_told_says_how_many_blocks_would_tell():
-    assert "about 41 blocks would tell" in words.undecided([CASES["inconclusive"]])[0]
-    assert words.undecided([CASES["equivalent"], CASES["not_crossing"]]) == []
+    assert "about 41 blocks would tell" in str(ENGLISH.undecided([CASES["inconclusive"]])[0])
+    assert ENGLISH.undecided([CASES["equivalent"], CASES["not_crossing"]]) == []
 
 
 def test_a_missing_control_is_said():
-    assert "not known" in words.control([], {"aa": {"tables": 0}})
+    assert "not known" in str(ENGLISH.control([], {"aa": {"tables": 0}}))
+
+
+def test_names_of_modes_are_pieces_and_words_like_them_are_not():
+    """The baseline is called host, which is a word of other sentences too; nothing is searched for in a sentence."""
+    assert "no route to host" in said_of(CASES["not_crossing"])
+    assert names_in(CASES["not_crossing"]) == ["flannel-vxlan"]
+    assert names_in(CASES["different_material_substitute"]) == ["calico-ipip (eBPF)", "host"]
+
+
+def names_in(comparison):
+    return [str(piece) for piece in ENGLISH.sentence(comparison) if isinstance(piece, Name)]
+
+
+@pytest.mark.parametrize(
+    ("interval", "said"),
+    [
+        ((1.84, 0.66, 102), "84\u202f% longer (34\u202f% shorter to 100 times as long)"),
+        ((0.661, 0.245, 0.956), "34\u202f% shorter (4 to 76\u202f%)"),
+        ((1.8, 1.4, 2.1), "80\u202f% longer (40 to 110\u202f%)"),
+        ((3.42, 3.1, 3.8), "3.42 times as long (3.10 to 3.80)"),
+    ],
+)
+def test_ratios_in_words_carry_the_digits_of_their_interval(interval, said):
+    change, ends = ENGLISH.change(*interval, ENGLISH.quantity("rtt_s", "p99"))
+    assert f"{change} ({ends})" == said

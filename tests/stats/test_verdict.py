@@ -4,7 +4,8 @@ import itertools
 
 import pytest
 
-from cnilab.stats.verdict import FLAGS, VERDICTS, decide, is_difference
+from cnilab.stats.verdict import decide, is_difference
+from cnilab.verdicts import FLAGS, VERDICTS
 
 LAM = 0.05
 BASE = {

@@ -1,35 +1,38 @@
-"""Where facts become sentences: one catalogue per language, and nothing but words.
+"""The languages a report can be told in: codes, comparisons and numbers come in, sentences go out.
 
-Nothing here decides what is true; a code that the catalogue does not know is shown as it is, never dropped.
+A new language is one module beside :mod:`.en` with a class, and one line in :data:`LANGUAGES`. Nothing here
+computes a number, and no code decides by what a language returns.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import ModuleType
-
 from cnilab.errors import UnknownKey
 from cnilab.facts import Fact
-from cnilab.report.language import en_facts
+from cnilab.report.language.base import Language, Quantity
+from cnilab.report.language.en import English
 
-#: Language -> the module that has the words of facts in it.
-LANGUAGES: Mapping[str, ModuleType] = {"en": en_facts}
+__all__ = ["LANGUAGES", "Language", "Quantity", "get", "tell"]
+
+LANGUAGES: dict[str, Language] = {"en": English()}
+
+
+def get(code: str) -> Language:
+    """Return a language by its code.
+
+    Raises
+    ------
+    UnknownKey
+        Listing the known ones.
+    """
+    if code not in LANGUAGES:
+        raise UnknownKey("language", code, LANGUAGES)
+    return LANGUAGES[code]
 
 
 def tell(fact: Fact, language: str = "en") -> str:
     """Return a fact as a sentence without its full stop.
 
-    Raises
-    ------
-    UnknownKey
-        If there is no such language.
-
-    Examples
-    --------
     >>> tell(Fact("not_crossing", {"by": "192.0.2.1"}, "network is unreachable"))
     'does not cross subnets: network is unreachable by 192.0.2.1'
     """
-    if language not in LANGUAGES:
-        raise UnknownKey("language", language, LANGUAGES)
-    say = LANGUAGES[language].FACTS.get(fact.code)
-    return say(fact) if say else str(fact)
+    return get(language).tell(fact)

@@ -31,7 +31,9 @@ def _not_crossing(by: str | None = None, *, quoted: str | None) -> str:
 
 
 def _not_in_effect(check: str, expected: Any, found: Any, **about: Any) -> str:
-    return f"mode not in effect: {expectation(check, about)}: expected {value(expected)}, found {value(found)}"
+    return (
+        f"mode not in effect: {expectation(check, about)}: expected {value(expected)}, found {value(found)}"
+    )
 
 
 def _mode_lost(
@@ -181,6 +183,10 @@ CATALOGUE: dict[str, Words] = {
         "devices, routes and packets of the nodes were not read ({why}); the proof rests on MTU and TTL"
     ),
     "packets_not_captured": "packets were not captured: the image {image} has no tcpdump",
+    # why a chapter has nothing to show
+    "nothing_compared": "nothing could be compared",
+    "no_equal_mss": "equal MSS was not measured in this run",
+    "no_paths": "no packet's path was recorded in this run",
     # why there is no comparison, and what would help
     "mode_absent": "{mode}: {why}",
     "no_value": "{mode}: no value of {metric} ({stat})",

@@ -34,9 +34,11 @@ CHECKS: dict[str, Callable[[Args], str]] = {
     "bgp_readable": lambda a: f"{a['node']}: birdc answers",
     "bgp_sessions": lambda a: f"{a['node']}: number of BGP sessions",
     "bridge_netfilter": lambda a: f"{a['node']}: bridged packets pass netfilter (bridge-nf-call-iptables)",
-    "carried_by": lambda a: f"{a['protocol'].upper()} {_WAYS[a['way']]} is carried by"
-    if a["protocol"] != "any"
-    else f"packets {_WAYS[a['way']]} are carried by",
+    "carried_by": lambda a: (
+        f"{a['protocol'].upper()} {_WAYS[a['way']]} is carried by"
+        if a["protocol"] != "any"
+        else f"packets {_WAYS[a['way']]} are carried by"
+    ),
     "destination_address": lambda a: f"{a['protocol'].upper()} reaches the server at",
     "device_kind": lambda a: f"{a['node']}: kind of {a['device']}",
     "device_mtu": lambda a: f"{a['node']}: MTU of {a['device']}",
@@ -47,8 +49,10 @@ CHECKS: dict[str, Callable[[Args], str]] = {
     "longer_is_refused": lambda a: f"a packet of {a['bytes']} B with DF set",
     "neighbour": lambda a: f"{a['node']}: neighbour {value(a['address'])} on {a['device']} is",
     "no_earlier_rule": lambda a: f"{a['node']}: routing rules before the mode's own",
-    "no_foreign_rules": lambda a: f"{a['node']}: netfilter rules that are not the plugin's"
-    + (f" (first: {a['first']})" if a.get("first") else ""),
+    "no_foreign_rules": lambda a: (
+        f"{a['node']}: netfilter rules that are not the plugin's"
+        + (f" (first: {a['first']})" if a.get("first") else "")
+    ),
     "no_other_tunnel": lambda a: f"{a['node']}: other modes' tunnels that are up",
     "no_rate_limit": lambda a: f"{a['where']}: queues that limit or lose packets",
     "nothing_on_underlay": lambda a: "packets of one node seen on the underlay",
@@ -66,8 +70,9 @@ CHECKS: dict[str, Callable[[Args], str]] = {
     "routes_readable": lambda a: f"{a['node']}: routes can be read",
     "segment_size": lambda a: f"TCP segment of the {a['end']}, B",
     "source_address": lambda a: f"{a['protocol'].upper()} reaches the server from",
-    "stream_completes": lambda a: "a TCP exchange of whole segments"
-    + (f" ({a['step']}: {a['error']})" if a.get("error") else ""),
+    "stream_completes": lambda a: (
+        "a TCP exchange of whole segments" + (f" ({a['step']}: {a['error']})" if a.get("error") else "")
+    ),
     "ttl": lambda a: "TTL at the receiver",
     "udp_port": lambda a: f"UDP port of packets {_WAYS[a['way']]}",
     "underlay_hops": lambda a: f"TTL on the underlay after the way {_WAYS[a['way']]}",

@@ -3,15 +3,16 @@
 import re
 from itertools import pairwise
 
-import nbformat
 import pytest
 from bs4 import BeautifulSoup
 
-from cnilab.report import html, narrative
-from cnilab.report import styles as looks
+from cnilab.modes import MODES
+from cnilab.report import chapters, language, style
+from cnilab.report.figures import time_order
 from cnilab.report.record import Record
 from cnilab.runs.writer import RunWriter
 from report import runs
+from report.pages import page_of
 
 #: A dot in place of every picture: what is in them is looked up in test_figures, and drawing takes its time.
 DOT = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNkYAAAAAYAAjCB0C8A"
@@ -20,23 +21,13 @@ DOT = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0l
 @pytest.fixture(scope="module", autouse=True)
 def _no_drawing():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(looks, "data_uri", lambda figure, dpi: DOT)
+        patch.setattr(style, "data_uri", lambda figure, dpi: DOT)
         yield
-
-
-def page_of(record):
-    outputs = [
-        nbformat.v4.new_output("display_data", {"text/html": p._repr_html_()})
-        for p in narrative.parts(record)
-    ]
-    cells = [nbformat.v4.new_code_cell("secret = 'code'", outputs=[o]) for o in outputs]
-    cells.insert(0, nbformat.v4.new_markdown_cell("not for the page", metadata={"tags": ["remove_cell"]}))
-    return html.page(nbformat.v4.new_notebook(cells=cells), "What each CNI mode costs: made-up")
 
 
 @pytest.fixture(scope="module")
 def text(made_run, _no_drawing):
-    return page_of(Record(made_run, notice="Recorded numbers."))
+    return page_of(made_run, notice="Recorded numbers.")
 
 
 @pytest.fixture(scope="module")
@@ -118,8 +109,8 @@ def test_ids_are_unique_and_links_lead_somewhere(page):
 
 
 def test_no_code_and_no_removed_cell(text):
-    assert "secret" not in text
-    assert "not for the page" not in text
+    assert "chapters.report(" not in text
+    assert "This notebook becomes" not in text
 
 
 def test_verdicts_are_words_with_a_sign(page):
@@ -145,21 +136,21 @@ def test_numbers_in_prose_are_those_of_the_run(tmp_path):
     slow = Record(
         runs.make(tmp_path / "slow", truth={"flannel-vxlan": 0.31, "calico-ipip": 1.0}, ipip="native")
     )
-    said = narrative.answer(slow)._repr_html_()
+    said = chapters.show("answer", slow, language.get("en"))._repr_html_()
     assert re.search(r"flannel-vxlan</span>: (68|69|70)(\.\d)?\u202f% less", said)
     assert "eBPF" not in said
 
 
 def test_a_run_in_which_nothing_could_be_measured_still_has_a_page(tmp_path):
     run = runs.make(tmp_path / "nothing", skipped=("iperf3", "netperf"), study={"blocks": 2})
-    page = BeautifulSoup(page_of(Record(run)), "html.parser")
+    page = BeautifulSoup(page_of(run), "html.parser")
     assert "No comparison could be made" in page.find(class_="lead").get_text()
     assert "netperf is not installed" in page.get_text()
 
 
 def test_a_run_without_netperf_keeps_the_rest(tmp_path):
     run = runs.make(tmp_path / "half", skipped=("netperf",), study={"blocks": 9})
-    text = page_of(Record(run))
+    text = page_of(run)
     assert "How much goodput does each mode deliver?" in text
     assert "How many transactions a second?" not in text
     assert "netperf is not installed" in text
@@ -168,6 +159,22 @@ def test_a_run_without_netperf_keeps_the_rest(tmp_path):
 def test_text_from_files_cannot_become_markup(tmp_path):
     run = runs.make(tmp_path / "odd", study={"blocks": 2})
     RunWriter(run.path).update_manifest(provenance={"cpu": "<b onload=x>A & B</b>"})
-    page = BeautifulSoup(page_of(Record(run, notice="<i>x</i>")), "html.parser")
+    page = BeautifulSoup(page_of(run, notice="<i>x</i>"), "html.parser")
     assert page.find(string="<b onload=x>A & B</b>")
     assert page.find(class_="notice").get_text() == "<i>x</i>"
+
+
+def test_how_a_mode_was_proved_says_what_it_is_and_where_the_lab_departs(page):
+    modes = page.find("dl", class_="modes")
+    assert [dt.get_text() for dt in modes.find_all("dt")][:2] == ["host", "flannel-vxlan"]
+    assert MODES["flannel-vxlan"].sentence in modes.get_text()
+    assert MODES["calico-ipip"].departures[0] in modes.get_text()
+
+
+def test_a_figure_that_fails_is_not_taken_for_one_without_values(made_run, monkeypatch):
+    def broken(*_, **__):
+        raise ValueError("no such colour")
+
+    monkeypatch.setattr(time_order, "axes_for", broken)
+    with pytest.raises(ValueError, match="no such colour"):
+        chapters.show("limits", Record(made_run), language.get("en"))._repr_html_()

@@ -1,0 +1,51 @@
+"""What sentences, figures and tables all ask of a comparison: how it is to be shown, and what carried its packets.
+
+Codes in, codes out; no word is made here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from cnilab.verdicts import FLAGS, VERDICTS, Verdict, absence_in
+
+#: A comparison by its keys (:class:`cnilab.stats.comparison.Comparison`, or a dict of the same).
+Row = Mapping[str, Any]
+
+#: Flags that change how a verdict is to be read, beyond what its sentence says already.
+DOUBTS = tuple(flag.code for flag in FLAGS.values() if flag.kind == "doubt")
+#: kernel_path of everything but the real implementation.
+SUBSTITUTES = ("ebpf", "userspace")
+
+
+def why_absent(row: Row) -> str | None:
+    """Return the flag that says why there is nothing to compare, None where there is something."""
+    return absence_in(row["flags"]) if row["verdict"] in ("not_comparable", "insufficient_n") else None
+
+
+def shown_as(row: Row) -> Verdict:
+    """Return the verdict whose sign a comparison carries; one that could not be made is shown as absent."""
+    return VERDICTS["not_comparable" if why_absent(row) else row["verdict"]]
+
+
+def substitutes(kernel_path: str | None) -> list[str]:
+    """Return what carried packets in place of the real implementation.
+
+    >>> substitutes("ebpf+native"), substitutes("native"), substitutes(None)
+    (['ebpf'], [], [])
+    """
+    return [path for path in str(kernel_path or "").split("+") if path in SUBSTITUTES]
+
+
+def by_verdict(rows: Iterable[Row]) -> list[tuple[str, list[Row]]]:
+    """Group rows by verdict, what is known first."""
+    rows = list(rows)
+    groups = [(verdict, [r for r in rows if r["verdict"] == verdict]) for verdict in VERDICTS]
+    return [(verdict, group) for verdict, group in groups if group]
+
+
+def unbounded(row: Row) -> bool:
+    """Whether so few blocks set no bound to the difference."""
+    stem = "difference_sim_ci" if row["scale"] == "linear" else "sim_ci"
+    return row[f"{stem}_low"] is None and row[f"{stem}_high"] is None

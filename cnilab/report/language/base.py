@@ -1,0 +1,186 @@
+"""What a language is, and what all of them do alike: look words up by key and fill the holes in them.
+
+Codes, comparisons and numbers come in, sentences go out: as plain text, or as
+:class:`~cnilab.report.language.text.Text` where names of
+modes stand in them. Grammar is each language's own. A catalogue is one dict from a code to its words: a template
+with the
+fact's arguments in braces, or a function of them where grammar asks for one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from string import Formatter
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from cnilab.errors import UnknownKey
+from cnilab.facts import Fact
+from cnilab.report.language.about import Row, substitutes
+from cnilab.report.language.text import Code, Name, Said, Text, text
+
+if TYPE_CHECKING:
+    from cnilab.stats.ratio import Interval
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """The words for one metric.
+
+    Parameters
+    ----------
+    noun
+        What it is: ``"goodput"``.
+    less, more, times
+        What a ratio below one, above one, and a multiple of it are called.
+    question
+        What a reader wants to know.
+    """
+
+    noun: str
+    less: str
+    more: str
+    times: str
+    question: str
+
+    @property
+    def Noun(self) -> str:
+        """The noun at the beginning of a sentence."""
+        return str(text(self.noun).capitalised)
+
+
+class Language(Protocol):
+    """What :data:`cnilab.report.language.LANGUAGES` holds."""
+
+    #: For the page's ``lang``.
+    CODE: ClassVar[str]
+    #: Families of fonts whose glyphs a figure needs, the wished for first; empty: any will do.
+    FONTS: ClassVar[tuple[str, ...]]
+
+    # ---- words
+    def say(self, key: str, **holes: Any) -> Text:
+        """Return the words of a key, names of modes in them kept as names."""
+        ...
+
+    def word(self, key: str, **holes: Any) -> str:
+        """Return the words of a key as plain text."""
+        ...
+
+    def knows(self, key: str) -> bool:
+        """Whether there are words for a key."""
+        ...
+
+    def count(self, n: int, what: str) -> str:
+        """Return ``2 blocks``."""
+        ...
+
+    def listing(self, items: Iterable[Said]) -> Text:
+        """Return ``a, b and c``."""
+        ...
+
+    def placement(self, name: str | None) -> str:
+        """Return ``In the same subnet``."""
+        ...
+
+    def mode(self, mode: str, kernel_path: str | None = None, *, twin: bool = False) -> Name:
+        """Return a mode's name, its substitute marked; ``twin``: as the baseline's blind copy."""
+        ...
+
+    def quantity(self, metric: str, stat: str = "value") -> Quantity:
+        """Return the words for a metric."""
+        ...
+
+    # ---- codes
+    def tell(self, fact: Fact) -> str:
+        """Return the fact in words, without a full stop."""
+        ...
+
+    def flag(self, code: str) -> str:
+        """Return what a flag of :data:`cnilab.stats.verdict.FLAGS` means."""
+        ...
+
+    def check(self, code: str, args: Mapping[str, Any]) -> str:
+        """Return what one check of a proof expects."""
+        ...
+
+    def about(self, mode: str) -> str:
+        """Return one plain sentence on what a mode does."""
+        ...
+
+    def departures(self, mode: str) -> Sequence[str]:
+        """Return where the lab leaves the original of a mode on purpose."""
+        ...
+
+    # ---- comparisons
+    def short_verdict(self, row: Row) -> str:
+        """Return a verdict's words for a table."""
+        ...
+
+    def sentence(self, row: Row) -> Text:
+        """Say what one comparison showed, in one sentence."""
+        ...
+
+    def bullets(self, rows: Sequence[Row], brief: bool = False) -> list[tuple[str, Text]]:
+        """Return ``(sign, sentence)`` a finding of one place."""
+        ...
+
+    def lead(self, rows: Sequence[Row], header: Mapping[str, Any]) -> Text:
+        """Return the first paragraph."""
+        ...
+
+    def control(self, rows: Sequence[Row], header: Mapping[str, Any]) -> Text:
+        """Say what the A/A control showed."""
+        ...
+
+    def undecided(self, rows: Iterable[Row]) -> list[Text]:
+        """Return, a sentence each, what the primary family cannot tell yet."""
+        ...
+
+    def factor(self, part: Interval) -> str:
+        """Say what the interval of one factor of a ratio says."""
+        ...
+
+    def alt(self, rows: Sequence[Row]) -> str:
+        """Describe a picture of ratios in at most two sentences."""
+        ...
+
+
+class Vocabulary:
+    """Words by key; a language's class starts here."""
+
+    CODE: ClassVar[str]
+    FONTS: ClassVar[tuple[str, ...]] = ()
+    WORDS: ClassVar[Mapping[str, str]]
+    COUNTED: ClassVar[Mapping[str, tuple[str, ...]]]
+
+    def knows(self, key: str) -> bool:
+        return key in self.WORDS
+
+    def say(self, key: str, **holes: Any) -> Text:
+        if key not in self.WORDS:
+            raise UnknownKey("words", key, self.WORDS)
+        return self.fill(self.WORDS[key], **holes)
+
+    def word(self, key: str, **holes: Any) -> str:
+        return str(self.say(key, **holes))
+
+    def fill(self, template: str, **holes: Any) -> Text:
+        """Return a template with its holes filled; a name stays a name."""
+        out: list[Said] = []
+        for literal, hole, form, _ in Formatter().parse(template):
+            out.append(literal)
+            if hole is not None:
+                value = holes[hole]
+                out.append(value if isinstance(value, Name | Code | Text) else format(value, form or ""))
+        return text(*out)
+
+    def placement(self, name: str | None) -> str:
+        key = f"placement.{name or ''}"
+        return self.word(key) if self.knows(key) else str(name)
+
+    def mode(self, mode: str, kernel_path: str | None = None, *, twin: bool = False) -> Name:
+        """Return a mode's name for a reader, with its substitute named; ``twin``: the baseline's blind copy."""
+        if twin:
+            return Name(mode, self.word("twin", mode=mode))
+        marks = ", ".join(self.word(f"mark.{path}") for path in substitutes(kernel_path))
+        return Name(mode, f"{mode} ({marks})" if marks else mode)

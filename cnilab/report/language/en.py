@@ -1,0 +1,26 @@
+"""English. Grammar is in methods, words are in the catalogues beside this module."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cnilab.modes import MODES
+from cnilab.report.language.en_proof import check
+from cnilab.report.language.en_results import Results
+
+
+class English(Results):
+    """What a report says in English."""
+
+    def about(self, mode: str) -> str:
+        """Return the catalogue's sentence on a mode."""
+        return MODES[mode].sentence
+
+    def departures(self, mode: str) -> Sequence[str]:
+        """Return the catalogue's departures of a mode."""
+        return MODES[mode].departures
+
+    def check(self, code: str, args: Mapping[str, Any]) -> str:
+        """Return the expectation of a proof's check."""
+        return check(code, args)

@@ -1,0 +1,428 @@
+"""What comparisons say, in English: a sentence never says more than its verdict does.
+
+Every number in a sentence is a number of its comparison. "Different", "the same" and "cannot tell yet" have words of
+their own and never borrow each other's. No mode is called better than another, because what was tested is each mode
+against the baseline. Single words and captions are :mod:`.en_words`'.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from cnilab import digits
+from cnilab.facts import Fact
+from cnilab.report.language.about import DOUBTS, Row, by_verdict, shown_as, substitutes, unbounded, why_absent
+from cnilab.report.language.base import Quantity
+from cnilab.report.language.en_grammar import Grammar
+from cnilab.report.language.text import Name, Said, Text, joined, text
+from cnilab.verdicts import FLAGS, absence_in
+
+if TYPE_CHECKING:
+    from cnilab.stats.ratio import Interval
+
+#: From this ratio on, "times" reads better than per cent.
+TIMES = 2.0
+#: From this many modes with one verdict on, they share a sentence that lists them.
+MANY = 5
+
+#: (metric, stat) -> its words.
+QUANTITIES: dict[tuple[str, str], Quantity] = {
+    ("goodput_bps", "value"): Quantity(
+        "goodput", "less", "more", "as much", "How much goodput does each mode deliver?"
+    ),
+    ("throughput_bps", "value"): Quantity(
+        "throughput", "less", "more", "as much", "How much can each mode carry without loss?"
+    ),
+    ("rtt_s", "p50"): Quantity(
+        "median round trip", "shorter", "longer", "as long", "How long does a typical round trip take?"
+    ),
+    ("rtt_s", "p99"): Quantity(
+        "99th-percentile round trip",
+        "shorter",
+        "longer",
+        "as long",
+        "How long do the slowest round trips take?",
+    ),
+    ("transaction_rate_per_s", "value"): Quantity(
+        "rate of transactions", "lower", "higher", "as high", "How many transactions a second?"
+    ),
+    ("connection_rate_per_s", "value"): Quantity(
+        "rate of connections", "lower", "higher", "as high", "How many new connections a second?"
+    ),
+    ("request_rate_per_s", "value"): Quantity(
+        "rate of requests", "lower", "higher", "as high", "How many requests a second?"
+    ),
+    ("packet_rate_per_s", "value"): Quantity(
+        "packet rate", "lower", "higher", "as high", "How many packets a second?"
+    ),
+    ("cpu_s_per_byte", "value"): Quantity(
+        "CPU time a byte", "less", "more", "as much", "How much CPU time does a byte cost?"
+    ),
+    ("wire_bytes_per_byte", "value"): Quantity(
+        "bytes on the wire a byte", "less", "more", "as much", "How many bytes on the wire does a byte cost?"
+    ),
+}
+
+_SUBSTITUTE = {
+    "ebpf": "its packets were carried by eBPF in place of the kernel's own device",
+    "userspace": "its packets were carried in userspace in place of the kernel's own device",
+}
+#: Verdict -> how a sentence begins that lists many modes with it.
+_LISTED = {
+    "different_material": "{Noun} differs from {base}'s by more than {within}",
+    "different_size_unclear": "{Noun} differs from {base}'s; whether by more than {within} is not clear yet",
+    "inconclusive": "{Noun}: cannot tell yet against {base}",
+}
+#: Verdict or absence -> how many modes have it, one of them and several.
+_TALLY = {
+    "different_material": ("{n} differs by more than {bound}", "{n} differ by more than {bound}"),
+    "different_size_unclear": (
+        "{n} differs by an amount not clear yet",
+        "{n} differ by an amount not clear yet",
+    ),
+    "different_negligible": ("{n} differs by less than {bound}", "{n} differ by less than {bound}"),
+    "equivalent": ("{n} is the same within {bound}", "{n} are the same within {bound}"),
+    "inconclusive": ("of {n} it cannot be told yet", "of {n} it cannot be told yet"),
+    "insufficient_n": ("{n} has too few blocks", "{n} have too few blocks"),
+    "not_comparable": ("{n} cannot be compared", "{n} cannot be compared"),
+    "does_not_cross_subnets": ("{n} does not cross", "{n} do not cross"),
+    "all_skipped": ("{n} could not run here", "{n} could not run here"),
+    "all_failed": ("{n} failed in every trial", "{n} failed in every trial"),
+    "no_rows": ("{n} was not measured", "{n} were not measured"),
+}
+
+
+class Results(Grammar):
+    """Sentences about comparisons."""
+
+    def quantity(self, metric: str, stat: str = "value") -> Quantity:
+        """Return the words for a metric, its own name where nobody has found better ones."""
+        if known := QUANTITIES.get((metric, stat)):
+            return known
+        noun = metric.replace("_", " ") + ("" if stat == "value" else f" ({stat})")
+        return Quantity(noun, "less", "more", "as much", f"What of {noun}?")
+
+    # ---- one comparison --------------------------------------------------------------------------------------
+
+    def sentence(self, row: Row) -> Text:
+        """Say what one comparison showed, in one sentence."""
+        how = self.substitute(row)
+        return text(
+            self.named(row), ": ", self.finding(row), f"; {how}" if how else "", ".", self.doubts(row)
+        )
+
+    def finding(self, row: Row, several: bool = False) -> Text:
+        """Return what the verdict says, without the names of the mode or modes and the full stop."""
+        what, base = self.quantity(row["metric"], row["stat"]), self.mode(row["baseline"])
+        within, verdict = f"the margin of\u00a0{self._margin(row)}", row["verdict"]
+        if verdict == "different_material":
+            head, ends = self._change(row)
+            if what.times in head:
+                return text(f"{what.noun} {head} as ", base, f"'s ({ends}), beyond {within}")
+            return text(f"{head} {what.noun} than ", base, f" ({ends}), beyond {within}")
+        if verdict == "different_size_unclear":
+            return text(
+                f"{self._direction(row)} {what.noun} than ",
+                base,
+                f"; whether by more than {within} is not clear yet ({self._change(row)[1]})",
+            )
+        if verdict == "different_negligible":
+            return text(
+                f"{self._direction(row)} {what.noun} than ",
+                base,
+                f", yet practically the same: within {within}",
+            )
+        if verdict == "equivalent":
+            return text(f"the same {what.noun} as ", base, f" within {within}")
+        if verdict == "inconclusive" and unbounded(row):
+            return text(f"cannot tell yet; so few blocks set no bound to a difference{self._needed(row)}")
+        if verdict == "inconclusive":
+            return text(
+                f"cannot tell yet; anything from {self._ends(row)} {what.noun} than ",
+                base,
+                f" fits the data{self._needed(row)}",
+            )
+        if verdict == "insufficient_n" and not why_absent(row):
+            return text(
+                f"too few blocks to tell: {row['n_used']}, and at least {row['n_min']} are needed before any data "
+                "could be significant"
+            )
+        return text(self._why_not(row, several))
+
+    def named(self, row: Row) -> Name:
+        """Return the name of the mode compared, with its substitute."""
+        return self.mode(row["mode"], row.get("kernel_path"), twin=bool(row.get("twin")))
+
+    def substitute(self, row: Row) -> str:
+        """Return how a substitute carried the packets; empty for the real thing."""
+        return str(self.listing([_SUBSTITUTE[path] for path in substitutes(row.get("kernel_path"))]))
+
+    def doubts(self, row: Row) -> str:
+        """Return further sentences for flags that change how the verdict is to be read."""
+        out = []
+        for flag in row["flags"]:
+            if flag not in DOUBTS:
+                continue
+            said = self.flag(flag)
+            if flag == "depends_on_block" and row.get("outlier_blocks"):
+                said = f"{said} (block {self.listing(row['outlier_blocks'])})"
+            out.append(f" {text(said).capitalised}.")
+        return "".join(out)
+
+    def short_verdict(self, row: Row) -> str:
+        """Return the words for a table, with what is known of why there is no comparison."""
+        if flag := why_absent(row):
+            return self.word(f"absent.{flag}")
+        return self.word(f"verdict.{row['verdict']}")
+
+    def _margin(self, row: Row) -> str:
+        if row.get("scale") == "linear":
+            return digits.MISSING if row["margin"] is None else f"{row['margin']:g}"
+        return digits.margin(row["margin"])
+
+    def _change(self, row: Row) -> tuple[str, str]:
+        if row["scale"] == "linear":
+            places = digits.decimals(row["difference_sim_ci_low"], row["difference_sim_ci_high"])
+            word = "more" if row["difference"] > 0 else "less"
+            return f"{digits.rounded(abs(row['difference']), places)} {word}", self._ends(row)
+        what = self.quantity(row["metric"], row["stat"])
+        return self.change(row["ratio"], row["sim_ci_low"], row["sim_ci_high"], what)
+
+    def _ends(self, row: Row) -> str:
+        """Return the simultaneous interval as ``12 % less to 9 % more``."""
+        what = self.quantity(row["metric"], row["stat"])
+        if row["scale"] == "linear":
+            ends = (row["difference_sim_ci_low"], row["difference_sim_ci_high"])
+            places = digits.decimals(*ends)
+            return " to ".join("∞" if end is None else digits.rounded(end, places) for end in ends)
+        low, high = row["sim_ci_low"], row["sim_ci_high"]
+        left = self._side(low, low, high, what, f"any amount {what.less}")
+        return f"{left} to {self._side(high, low, high, what, f'any amount {what.more}')}"
+
+    def _direction(self, row: Row) -> str:
+        what = self.quantity(row["metric"], row["stat"])
+        above = row["difference"] > 0 if row["scale"] == "linear" else row["ratio"] > 1
+        return what.more if above else what.less
+
+    def _needed(self, row: Row) -> str:
+        n = row.get("blocks_needed")
+        return f"; about {self.count(int(n), 'block')} would tell" if n else ""
+
+    def _why_not(self, row: Row, several: bool) -> str:
+        """Return why there is no comparison, in the words of the trials themselves where there are some."""
+        fact = Fact.from_dict(row["reason"]) if row.get("reason") else None
+        inner = fact.args.get("why") if fact else None
+        if fact and isinstance(inner, Fact) and fact.args.get("mode") == row["mode"]:
+            fact = inner  # the sentence names the mode already
+        flag = absence_in(row["flags"])
+        if fact and flag == "does_not_cross_subnets":
+            detail = " by ".join(str(part) for part in (fact.quoted, fact.args.get("by")) if part)
+            return f"{'do' if several else 'does'} not cross subnets{f' ({detail})' if detail else ''}"
+        reason = self.tell(fact) if fact else ""
+        if flag:
+            return self.word(f"absent.{flag}") + (f": {reason}" if reason else "")
+        if row["verdict"] == "insufficient_n":
+            return f"too few blocks to tell: {row['n_used']}"
+        why = [self.flag(f) for f in row["flags"] if FLAGS[f].bars and FLAGS[f].kind == "note"]
+        return f"not comparable: {reason or self.listing(why) or 'the data allow none'}"
+
+    # ---- ratios ----------------------------------------------------------------------------------------------
+
+    def change(self, ratio: float, low: float | None, high: float | None, what: Quantity) -> tuple[str, str]:
+        """Return a ratio and its interval in words, e.g. ``("38 % less", "34 to 42 %")``; an open end is None."""
+        if ratio >= TIMES:
+            left = digits.MISSING if low is None else self._multiple(low, low, high)
+            right = "∞" if high is None else self._multiple(high, low, high)
+            return f"{self._multiple(ratio, low, high)} times {what.times}", f"{left} to {right}"
+        head = f"{digits.away_from_one(ratio, low, high)} {what.more if ratio > 1 else what.less}"
+        if low is not None and high is not None and high < digits.MULTIPLE and (low >= 1 or high <= 1):
+            near, far = sorted((low, high), key=lambda end: abs(end - 1))
+            unit = digits.THIN + "%"
+            return head, (
+                f"{digits.away_from_one(near, low, high).removesuffix(unit)} to {digits.away_from_one(far, low, high)}"
+            )
+        left = self._side(low, low, high, what, "unbounded")
+        return head, f"{left} to {self._side(high, low, high, what, 'unbounded')}"
+
+    def _multiple(self, value: float, low: float | None, high: float | None) -> str:
+        return digits.rounded(value, digits.ratio_decimals(value, low, high))
+
+    def _side(
+        self, end: float | None, low: float | None, high: float | None, what: Quantity, open_end: str
+    ) -> str:
+        if end is None:
+            return open_end
+        if end >= TIMES:
+            return f"{self._multiple(end, low, high)} times {what.times}"
+        return f"{digits.away_from_one(end, low, high)} {what.more if end >= 1 else what.less}"
+
+    def factor(self, part: Interval) -> str:
+        """Say what the interval of one factor of a ratio says, and no more."""
+        if not (part.high < float("inf") and part.low > 0):
+            return "too few blocks to say"
+        head, ends = self.change(part.estimate, part.low, part.high, self.quantity("goodput_bps"))
+        return f"may be none ({ends})" if part.low <= 1 <= part.high else f"{head} ({ends})"
+
+    # ---- several comparisons ---------------------------------------------------------------------------------
+
+    def bullets(self, rows: Sequence[Row], brief: bool = False) -> list[tuple[str, Text]]:
+        """Return ``(sign, sentence)`` a finding of one place; modes of which the same is to be said share one.
+
+        ``brief`` leaves a substitute to the mark in its name, where it has been told in full before, and says nothing
+        of places that a mode does not reach.
+        """
+        rows = [r for r in rows if not (brief and "does_not_cross_subnets" in r["flags"])]
+        compared = [r for r in rows if r["n_used"]]
+        # A doubt about the whole table is told once, after the findings, and not with every one of them.
+        common = [f for f in DOUBTS if len(compared) > 1 and all(f in r["flags"] for r in compared)]
+        rows = [{**r, "flags": [f for f in r["flags"] if f not in common]} for r in rows]
+        out: list[tuple[str, Text]] = []
+        for verdict, alike in by_verdict(rows):
+            if len(alike) >= MANY and verdict in _LISTED:
+                out.append((shown_as(alike[0]).sign, self._list_of(verdict, alike, brief)))
+                continue
+            shared: dict[tuple[Text, str], list[Row]] = {}
+            for row in alike:
+                shared.setdefault((self.finding(row), self.substitute(row) + self.doubts(row)), []).append(
+                    row
+                )
+            for group in shared.values():
+                first = group[0]
+                how = "" if brief or not first["n_used"] else self.substitute(first)
+                said = text(
+                    self.listing([self.named(r) for r in group]),
+                    ": ",
+                    self.finding(first, several=len(group) > 1),
+                    f"; {how}" if how else "",
+                    ".",
+                    self.doubts(first),
+                )
+                out.append((shown_as(first).sign, said))
+        return out + [("!", text(self.doubts({"flags": [f]}).strip())) for f in common]
+
+    def _list_of(self, verdict: str, rows: Sequence[Row], brief: bool) -> Text:
+        """Return one sentence that lists modes of one verdict, each with its own numbers and doubts."""
+        first = rows[0]
+        head = self.fill(
+            _LISTED[verdict],
+            Noun=self.quantity(first["metric"], first["stat"]).Noun,
+            base=self.mode(first["baseline"]),
+            within=f"the margin of\u00a0{self._margin(first)}",
+        )
+        parts: list[Said] = []
+        for row in rows:
+            change, ends = self._change(row) if verdict != "inconclusive" else ("", "")
+            if verdict == "different_size_unclear":
+                change = self._direction(row)
+            said = (
+                f"{change} ({ends})"
+                if verdict != "inconclusive"
+                else "no bound yet"
+                if unbounded(row)
+                else f"{self._ends(row)}{self._needed(row).replace('; about', ', about')}"
+            )
+            parts.append(text(self.named(row), f" {said}"))
+        tail: list[Said] = []
+        for row in rows:
+            if self.substitute(row) and not brief:
+                tail += [" ", self.named(row), f": {self.substitute(row)}."]
+        for row in rows:
+            if doubts := self.doubts(row):
+                tail += [" ", self.named(row), f":{doubts}"]
+        return text(head, ": ", joined("; ", parts), ".", *tail)
+
+    def lead(self, rows: Sequence[Row], header: Mapping[str, Any]) -> Text:
+        """Return the first paragraph: what was compared, and how many of each verdict there are where."""
+        rows = [r for r in rows if r["family"] == "primary"] or [r for r in rows if r["family"] != "aa"]
+        if not rows:
+            return text("Nothing was compared.")
+        blocks = header["n_blocks"] if isinstance(header["n_blocks"], int) else max(header["n_blocks"])
+        modes = len({r["mode"] for r in rows})
+        out = [
+            text(
+                f"{self.count(modes, 'mode')} {'were' if modes > 1 else 'was'} compared with ",
+                self.mode(rows[0]["baseline"]),
+                f" by {self.quantity(rows[0]['metric'], rows[0]['stat']).noun}, in "
+                f"{self.count(blocks, 'randomised_block')}.",
+            )
+        ]
+        for place in dict.fromkeys(r["placement"] for r in rows):
+            out.append(
+                text(
+                    self.placement(place),
+                    ", ",
+                    self._tally([r for r in rows if r["placement"] == place]),
+                    ".",
+                )
+            )
+        return joined(" ", out)
+
+    def _tally(self, rows: Sequence[Row]) -> Text:
+        groups: dict[str, list[Row]] = {}
+        for verdict, alike in by_verdict(rows):
+            for row in alike:
+                groups.setdefault(absence_in(row["flags"]) or verdict, []).append(row)
+        return self.listing(
+            [
+                _TALLY[key][len(group) > 1].format(n=len(group), bound=self._margin(group[0]))
+                for key, group in groups.items()
+            ]
+        )
+
+    def control(self, rows: Sequence[Row], header: Mapping[str, Any]) -> Text:
+        """Say what the A/A control showed: the bench's own noise, and whether it saw what is not there."""
+        aa = header["aa"]
+        if not aa["tables"]:
+            return text("The baseline was not measured a second time, so the bench's own noise is not known.")
+        primary = header["family"]["primary"] or {}
+        controls = [r for r in rows if r["family"] == "aa"]
+        own = [r for r in controls if all(r.get(k) == v for k, v in primary.items() if v)] or controls[:2]
+        ratios = self.listing(
+            [
+                f"{self.placement(r['placement']).lower()} {digits.ratio(r['ratio'], r['ci_low'], r['ci_high'])}"
+                for r in own
+                if r.get("ratio") is not None
+            ]
+        )
+        head = text(
+            self.mode(rows[0]["baseline"] if rows else header["baseline"]),
+            " was measured twice in every block, the second time under a blind label",
+            text(": against itself it has the ratio ", ratios) if ratios else "",
+            ". ",
+        )
+        if not aa["judged"]:
+            return text(head, "There are too few blocks to judge that.")
+        return text(
+            head,
+            f"{aa['different']} of {self.count(aa['judged'], 'such_table')} "
+            f"{'was' if aa['different'] == 1 else 'were'} judged different, where "
+            f"{aa['expected_by_chance']:.2g} would be "
+            "by chance.",
+        )
+
+    def undecided(self, rows: Iterable[Row]) -> list[Text]:
+        """Return, a sentence each, what the primary family cannot tell yet and what would tell it."""
+        return [
+            text(f"{self.placement(row['placement'])}, ", self.sentence(row))
+            for row in rows
+            if row["family"] == "primary"
+            and row["verdict"] in ("inconclusive", "different_size_unclear", "insufficient_n")
+            and not absence_in(row["flags"])
+        ]
+
+    def alt(self, rows: Sequence[Row]) -> str:
+        """Describe a picture of ratios in at most two sentences: what is compared, and the finding."""
+        if not rows:
+            return "No data."
+        places = list(dict.fromkeys(r["placement"] for r in rows))
+        found = [
+            f"{self.placement(place).lower()} {self._tally([r for r in rows if r['placement'] == place])}"
+            for place in places
+        ]
+        return (
+            f"Ratio of {self.quantity(rows[0]['metric'], rows[0]['stat']).noun} to {rows[0]['baseline']} with "
+            f"simultaneous intervals for {self.count(len({r['mode'] for r in rows}), 'mode')}, "
+            f"{self.listing([self.placement(place).lower() for place in places])}. "
+            f"{text('; '.join(found)).capitalised}."
+        )
