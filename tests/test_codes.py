@@ -9,7 +9,7 @@ import pytest
 
 from cnilab.facts import Fact
 from cnilab.report.language import LANGUAGES, en_facts, en_proof, en_stats, tell
-from cnilab.stats.verdict import FLAGS, VERDICTS
+from cnilab.verdicts import FLAGS, VERDICTS
 
 PACKAGE = Path(__file__).parents[1] / "cnilab"
 MODULES = sorted(p for p in PACKAGE.rglob("*.py") if "report/language" not in p.as_posix())

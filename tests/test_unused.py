@@ -60,7 +60,7 @@ def test_nothing_is_defined_that_nobody_uses():
             if path.name != "__init__.py":  # a room's own list is its door; a module's is no use
                 tree.body.remove(node)
         used |= set(mentions(ast.unparse(tree)))
-    dispatched = ("do_", "op_")  # the lab's agent looks its orders up by these names
+    dispatched = ("do_", "op_", "_repr_")  # looked up by name: orders by the lab's agent, the last by Jupyter
     unused = {
         f"{path.relative_to(PACKAGE)}: {name}"
         for path in MODULES

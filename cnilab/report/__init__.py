@@ -1,5 +1,5 @@
-"""The report: figures, tables and words computed from a run directory, told in notebooks, exported as one page.
+"""The report: sentences, tables, figures and the page.
 
-``record`` opens a run; ``words``, ``tables`` and ``figures`` speak of it; ``narrative`` puts them in order;
-``html`` makes the page; ``pipeline`` runs the notebooks. Nothing here measures or tests anything.
+``chapters`` ask a run one question each and answer in ``blocks``; ``figures`` draw comparisons; ``language`` has every
+word; ``templates`` and ``style`` say how it looks; ``page`` makes one HTML file of it, and ``pipeline`` runs the notebooks.
 """

@@ -42,7 +42,7 @@ class Neighbours:
     """A toy chapter: who was measured beside whom."""
 
     def applies(self, run):
-        return None if run.study.placements == ["same_subnet", "cross_subnet"] else Fact("nothing_compared")
+        return None if list(run.study.placements) == ["same_subnet", "cross_subnet"] else Fact("nothing_compared")
 
     def content(self, run, language):
         modes = [language.mode(m) for m in run.study.modes]

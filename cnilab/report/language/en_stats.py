@@ -38,6 +38,6 @@ FLAGS: dict[str, str] = {
     "difference_scale": "compared as a difference in the metric's own unit; there is no ratio",
     "no_margin": "no margin was declared for this metric, so equivalence cannot be claimed",
     "margin_below_noise": "the margin is narrower than the A/A interval: equivalence is out of reach",
-    "factor_varies": "something else was varied and is in neither what is compared nor what it is compared within",
     "mixed_versions": "tool versions vary inside this comparison",
+    "factor_varies": "something else was varied and is in neither what is compared nor what it is compared within",
 }
