@@ -8,11 +8,12 @@ whose meaning something depends on is kept whole, as recorded. Nor does anything
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from cnilab.facts import Fact
+
+if TYPE_CHECKING:
+    import pandas as pd  # a lab is proved by a Python that has none
 
 _NOT_CROSSING = "does not cross subnets"
 _NOT_IN_EFFECT = "mode not in effect"
@@ -47,6 +48,7 @@ def read(value: str | Mapping[str, Any] | None) -> Fact | None:
 def with_levels(frame: pd.DataFrame) -> pd.DataFrame:
     """Return a table with ``twin`` and, where a test was measured at both, ``mss``, in place of suffixes.
 
+    >>> import pandas as pd
     >>> told = with_levels(pd.DataFrame({"mode": ["host", "host#aa"], "test": ["t", "t@equal_mss"]}))
     >>> told.to_dict("list")
     {'mode': ['host', 'host'], 'test': ['t', 't'], 'twin': [False, True], 'mss': ['as_shipped', 'equal']}
@@ -64,6 +66,8 @@ def with_levels(frame: pd.DataFrame) -> pd.DataFrame:
     equal = {name: name.removesuffix(_EQUAL_MSS) for name in names if name.endswith(_EQUAL_MSS)}
     if not equal:
         return frame
+    import pandas as pd
+
     at = frame["test"].isin(equal)
     both = frame["test"].isin(set(equal.values()))
     mss = pd.Series(pd.NA, index=frame.index, dtype="string").mask(both, "as_shipped").mask(at, "equal")

@@ -79,10 +79,10 @@ def label_of(levels: Mapping[str, Any]) -> str:
     return ", ".join([str(first[1]), *(f"{name} {level}" for name, level in sorted(others))])
 
 
-def test_label(test: str | None, levels: Mapping[str, Any]) -> str:
+def label_of_test(test: str | None, levels: Mapping[str, Any]) -> str:
     """Return the label of a test at levels of factors that vary by trial.
 
-    >>> test_label("tcp_stream", {"mss": "equal"}), test_label("tcp_rr", {})
+    >>> label_of_test("tcp_stream", {"mss": "equal"}), label_of_test("tcp_rr", {})
     ('tcp_stream[mss=equal]', 'tcp_rr')
     """
     told = ",".join(f"{name}={level}" for name, level in levels.items())
@@ -148,7 +148,7 @@ def _tests(frame: pd.DataFrame, extra: tuple[str, ...]) -> tuple[pd.Series, dict
     tests, labels = {}, []
     for levels in found:
         name = levels.pop("test", "")
-        label = test_label(name, {k: v for k, v in levels.items() if plain.get(k) != v})
+        label = label_of_test(name, {k: v for k, v in levels.items() if plain.get(k) != v})
         tests[label] = levels
         labels.append(label)
     return number.map(dict(enumerate(labels))), tests

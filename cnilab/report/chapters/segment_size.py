@@ -19,7 +19,7 @@ from cnilab.report.language import Language
 from cnilab.report.language.text import Said, text
 from cnilab.report.record import Record
 from cnilab.stats import cells
-from cnilab.stats.projection import test_label
+from cnilab.stats.projection import label_of_test
 from cnilab.stats.ratio import Interval
 from cnilab.stats.split import payload_share, split
 
@@ -77,7 +77,7 @@ def factors(run: Record) -> list[Factors]:
 
 def _equal(test: str) -> str:
     """The label of a test at equal segment size."""
-    return test_label(test, {"mss": "equal"})
+    return label_of_test(test, {"mss": "equal"})
 
 
 def _measured(run: Record, test: str) -> bool:
