@@ -18,7 +18,7 @@ NOT_IMPORTED = {"cnilab.cli.__main__", "cnilab.setup.wheel"}
 USES = {
     "Lab": ("cnilab.Lab.__mro__[-1] is object", True),
     "MODES": ("cnilab.MODES['flannel-vxlan'].id", "flannel-vxlan"),
-    "RunDir": ("cnilab.RunDir.open(sample).study.name", "sample"),
+    "Run": ("cnilab.Run.open(sample).study.name", "sample"),
     "Study": ("cnilab.Study(**yaml.safe_load(open(f'{sample}/study.yaml'))).name", "sample"),
     "check": ("'code' in cnilab.check(sample).columns", True),
     "compare": ("cnilab.compare(samples, baseline='host').rows[0]['baseline']", "host"),
@@ -40,7 +40,7 @@ for name in names:
     import_module(name)
 kinds = {name: type(getattr(cnilab, name)).__name__ for name in cnilab.__all__}
 replayed = cnilab.load_study(f"{sample}/study.yaml").model_copy(update={"testbed": "replay"})
-samples = cnilab.RunDir.open(sample).samples()
+samples = cnilab.Run.open(sample).samples
 answers = {}
 for name, use in uses.items():
     try:

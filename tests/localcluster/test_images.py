@@ -15,6 +15,10 @@ from cnilab.errors import Unavailable
 from cnilab.localcluster import images
 from cnilab.localcluster.images import Image
 
+pytestmark = pytest.mark.skipif(
+    shutil.which("busybox") is None, reason="images are made of busybox-static; type: make system-cluster"
+)
+
 
 @pytest.fixture(scope="module")
 def packed(tmp_path_factory):

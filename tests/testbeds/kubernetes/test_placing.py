@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cnilab.errors import ClusterError
+from cnilab.report.language import tell
 from cnilab.testbeds.kubernetes.placing import place, read
 
 ALL = ("same_node", "same_subnet", "cross_subnet")
@@ -36,8 +37,8 @@ def test_three_nodes_in_two_subnets_serve_every_placement():
 def test_one_node_serves_one_placement_and_says_why_not_the_others():
     found = place(read([node("n1", "192.0.2.11")]), ALL)
     assert list(found.servers) == ["same_node"]
-    assert "no two usable nodes share a subnet (n1 192.0.2.11)" in found.missing["same_subnet"]
-    assert "all usable nodes are in 192.0.2.0/24" in found.missing["cross_subnet"]
+    assert "no two usable nodes share a subnet (n1 192.0.2.11)" in tell(found.missing["same_subnet"])
+    assert "all usable nodes are in 192.0.2.0/24" in tell(found.missing["cross_subnet"])
 
 
 @pytest.mark.parametrize(
@@ -56,7 +57,7 @@ def test_one_node_serves_one_placement_and_says_why_not_the_others():
 def test_a_node_that_takes_no_pod_is_left_out_and_named(made, why):
     found = place(read([node("a", "192.0.2.11"), made]), ALL)
     assert list(found.servers) == ["same_node"]
-    assert why in found.missing["same_subnet"]
+    assert why in tell(found.missing["same_subnet"])
     with pytest.raises(ClusterError, match=f"no node can take a pod: {why}"):
         place(read([made]), ALL)
 
