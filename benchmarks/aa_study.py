@@ -22,7 +22,7 @@ from cnilab.measurements.base import Call
 from cnilab.stats import compare, rank
 from cnilab.study import orders as design
 from cnilab.testbeds.lab import Lab
-from cnilab.testbeds.lab.testbed import pinned_cpus
+from cnilab.testbeds.lab.testbed import LabBench, pinned_cpus
 
 LABELS = [f"label-{i}" for i in range(1, 9)]
 SEED = 20261124
@@ -42,7 +42,6 @@ def measure(mode: str, blocks: int) -> pd.DataFrame:
                     proved = lab.prove([PLACEMENT])[0]
                     if proved.status != "ok":
                         sys.exit(f"block {block}, {label}: {proved.reason}")
-                    end = lab.server(PLACEMENT)
                     for tool, kind, metric in calls:
                         call = Call(
                             kind,
@@ -51,23 +50,8 @@ def measure(mode: str, blocks: int) -> pd.DataFrame:
                             client_cpu=client,
                             server_cpu=server,
                         )
-                        lab.serve(
-                            "s",
-                            end,
-                            tool.server_argv(call, "0.0.0.0"),
-                            folder / "s.out",
-                            folder / "s.err",
-                            tool.PORT,
-                        )
-                        lab.run(
-                            lab.client(),
-                            tool.client_argv(call, end.address),
-                            folder / "c.out",
-                            folder / "c.err",
-                            20,
-                        )
-                        lab.stop("s")
-                        reading = tool.parse((folder / "c.out").read_bytes())[0]
+                        tool.measure(LabBench(lab, PLACEMENT, "pod_to_pod"), call, folder, 20)
+                        reading = tool.read(folder)[0]
                         value = next(s.value for s in reading.samples if s.metric == metric)
                         rows.append(
                             {

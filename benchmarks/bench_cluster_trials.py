@@ -28,7 +28,8 @@ from cnilab.localcluster.lifecycle import Cluster
 from cnilab.measurements import iperf3
 from cnilab.measurements.base import Call
 from cnilab.stats.ratio import hodges_lehmann
-from cnilab.study import parse
+from cnilab.study import Treatment, parse
+from cnilab.testbeds.base import Spec
 from cnilab.testbeds.kubernetes.testbed import KubernetesTestbed
 
 TARGET_RATIO, TARGET_TRIAL_S = 0.02, 0.5
@@ -65,10 +66,10 @@ def by_hand(ends, call: Call) -> float:
 
 def compare(pairs: int) -> None:
     study = parse(STUDY)
-    bed = KubernetesTestbed(study)
+    bed = KubernetesTestbed(Spec.of(study))
     try:
         mode = bed.current
-        deployment = bed.deploy(mode)
+        deployment = bed.deploy(Treatment({"mode": mode}))
         deployment.wait()
         trial = study.plan().trials[0]
         ends, call = bed.pair(mode, "same_subnet"), Call("tcp_stream", duration_s=1)
@@ -77,7 +78,8 @@ def compare(pairs: int) -> None:
 
             def through_cnilab() -> float:
                 began = time.monotonic()
-                deployment.run(trial, iperf3, call, Path(folder), 20)
+                with deployment.bench(trial) as bench:
+                    iperf3.measure(bench, call, Path(folder), 20)
                 overheads.append(time.monotonic() - began - 1)
                 return goodput((Path(folder) / "client.out").read_bytes())
 

@@ -29,20 +29,15 @@ from cnilab.setup.programs import search_path
 from cnilab.stats import hodges_lehmann
 from cnilab.study import parse
 from cnilab.testbeds.lab import Lab, kernel
-from cnilab.testbeds.lab.testbed import pinned_cpus
+from cnilab.testbeds.lab.testbed import LabBench, pinned_cpus
 
 TARGET_RATIO, TARGET_DEPLOYMENT_S, TARGET_TRIAL_S = 0.02, 0.5, 0.3
 
 
 def through_cnilab(lab: Lab, call: Call, folder: Path) -> float:
     """Goodput of one trial exactly as a study runs it, in bit/s."""
-    server = lab.server("same_subnet")
-    lab.serve(
-        "server", server, iperf3.server_argv(call, "0.0.0.0"), folder / "s.out", folder / "s.err", iperf3.PORT
-    )
-    lab.run(lab.client(), iperf3.client_argv(call, server.address), folder / "c.out", folder / "c.err", 20)
-    lab.stop("server")
-    return goodput((folder / "c.out").read_bytes())
+    iperf3.measure(LabBench(lab, "same_subnet", "pod_to_pod"), call, folder, 20)
+    return goodput((folder / "client.out").read_bytes())
 
 
 def by_hand(lab: Lab, call: Call) -> float:
