@@ -1,8 +1,7 @@
 """What a chapter is made of: values that say what stands there, and a template that says how it looks.
 
 Each block is frozen, knows no run and computes nothing. A notebook shows a block as it is; the page is the same
-blocks in
-the page's style sheet. HTML is made in ``templates/blocks.html.j2`` alone.
+blocks in the page's style sheet. HTML is made in ``templates/blocks.html.j2`` alone.
 """
 
 from __future__ import annotations
@@ -211,8 +210,7 @@ def table(
     groups: Iterable[str] = (),
     right: Iterable[int] = (),
 ) -> Table:
-    """Return a :class:`Table`; rows of one group are brought together, groups in the order in which they first
-    occur."""
+    """Return a :class:`Table`; rows of one group are brought together, in the order in which groups first occur."""
     given, parted = [tuple(row) for row in rows], list(groups)
     if parted:
         first = {group: i for i, group in reversed(list(enumerate(parted)))}
@@ -239,6 +237,8 @@ class Picture(Block):
         What is drawn, as a table.
     data_summary
         What the fold says that holds the data.
+    fonts
+        Families whose glyphs its words need, before the style's own.
     """
 
     name: str
@@ -247,12 +247,13 @@ class Picture(Block):
     caption: str
     data: Table
     data_summary: str
+    fonts: tuple[str, ...] = ()
 
     def figure(self, style: Style | None = None) -> Figure:
         """Return the matplotlib figure."""
         from cnilab.report import style as styles
 
-        return styles.drawn(self.draw, style or styles.LIGHT)
+        return styles.drawn(self.draw, style or styles.LIGHT, self.fonts)
 
     @property
     def images(self) -> dict[str, str]:

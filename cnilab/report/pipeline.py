@@ -21,7 +21,6 @@ from cnilab.bundled import bundled
 from cnilab.errors import CnilabError, RunDirError
 from cnilab.report import language as languages
 from cnilab.report.isolation import ISOLATED_KERNEL, isolated
-from cnilab.report.page import export
 from cnilab.runs import files, lock
 from cnilab.runs.run import Run
 
@@ -145,6 +144,10 @@ def render(
     language
         A key of :data:`cnilab.report.language.LANGUAGES`.
     """
+    from cnilab.report.page import (
+        export,
+    )  # here: every kernel imports this module, and none of them writes a page
+
     spoken = languages.get(language)
     run = Run.open(Path(run_dir).resolve())
     writable = os.access(run.path, os.W_OK)
@@ -236,7 +239,6 @@ __all__ = [
     "SAMPLE",
     "STAGES",
     "NotebookError",
-    "export",
     "locate",
     "measure",
     "render",

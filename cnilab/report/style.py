@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import seaborn as sns
+from matplotlib import rc_context
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
@@ -78,9 +80,9 @@ COLOURS = {
 }
 
 
-def drawn(draw: Callable[[Style], Figure], style: Style) -> Figure:
-    """Return what ``draw`` makes in ``style``."""
-    with sns.axes_style("white"):
+def drawn(draw: Callable[[Style], Figure], style: Style, fonts: Sequence[str] = ()) -> Figure:
+    """Return what ``draw`` makes in ``style``, written in the first of ``fonts`` that has the glyphs."""
+    with sns.axes_style("white"), rc_context({"font.family": [*fonts, "sans-serif"]}):
         return draw(style)
 
 
@@ -88,10 +90,11 @@ def data_uri(figure: Figure, dpi: int) -> str:
     """Return the figure as a PNG in a data URI: few colours, nothing that differs between two runs."""
     from PIL import Image
 
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
+    figure.set_dpi(dpi)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()  # once; savefig would draw for the layout first, and encode a file only to be read again
     image = (
-        Image.open(buffer)
+        Image.fromarray(np.asarray(canvas.buffer_rgba()))
         .convert("RGB")
         .quantize(64, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
     )

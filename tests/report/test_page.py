@@ -178,3 +178,12 @@ def test_a_figure_that_fails_is_not_taken_for_one_without_values(made_run, monke
     monkeypatch.setattr(time_order, "axes_for", broken)
     with pytest.raises(ValueError, match="no such colour"):
         chapters.show("limits", Record(made_run), language.get("en"))._repr_html_()
+
+
+def test_the_blind_copy_has_its_own_line_among_the_trials_and_stands_beside_the_baseline(page):
+    """Counted together with the baseline it hides how many trials either has."""
+    rows = [[c.get_text() for c in r.find_all(["th", "td"])] for r in page.find(id="trials").find_all("tr")]
+    assert rows[1][0] == "host"
+    assert rows[2] == ["host, again (A/A)", *rows[1][1:]]
+    heads = [th.get_text() for th in page.find(id="fig-stability-data").find_all("th", scope="col")]
+    assert heads[1:3] == ["host", "host, again (A/A)"]

@@ -7,6 +7,7 @@ from cnilab.errors import UnknownKey
 from cnilab.facts import Fact
 from cnilab.report import chapters, language, pipeline, style
 from cnilab.report.blocks import Findings, Heading, Paragraph, table
+from cnilab.report.figures import overview
 from cnilab.report.language.en import English
 from cnilab.report.language.text import Name, text
 from cnilab.report.record import Record
@@ -30,6 +31,7 @@ class Shouted(English):
     """A toy language: the words of the dictionary in capitals, another order in a verdict's sentence."""
 
     CODE = "en-shout"
+    FONTS = ("DejaVu Serif",)
 
     def fill(self, template, **holes):
         return text(*(p if isinstance(p, Name) else str(p).upper() for p in super().fill(template, **holes)))
@@ -100,3 +102,10 @@ def test_a_chapter_that_has_nothing_to_say_is_left_out(made_run, monkeypatch):
 def test_an_unknown_language_names_the_known_ones(made_run):
     with pytest.raises(UnknownKey, match=r"unknown language 'eng'\. Did you mean 'en'\? Known: en"):
         pipeline.render(made_run.path, language="eng")
+
+
+def test_a_figure_is_written_in_the_fonts_of_its_language(made_run):
+    record = Record(made_run)
+    for spoken, family in ((Shouted(), "DejaVu Serif"), (language.get("en"), "sans-serif")):
+        ax = overview.picture(record.primary, spoken).figure().axes[0]
+        assert {text.get_fontfamily()[0] for text in ax.texts} == {family}

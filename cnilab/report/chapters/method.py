@@ -78,21 +78,26 @@ def _tests(run: Record, language: Language) -> Said:
 
 
 def trials(samples: pd.DataFrame, kernel_paths: dict[str, str], language: Language) -> Table:
-    """Return how many trials ended how, a line per mode."""
+    """Return how many trials ended how, a line per mode; the baseline's blind copy has its own."""
     frame = samples.drop_duplicates("trial_id")
     code = frame["reason_code"].fillna("")
     bench = code.map(lambda c: Fact(c).within(BENCH_FAILED))
     # Neither has a mode failed that does not cross subnets by design, nor one on a bench that failed.
     ended = frame["status"].mask(code == NOT_CROSSING, "not_crossing").mask(bench, "bench_failed")
-    counts = pd.crosstab(frame["mode"], ended)
+    counts = pd.crosstab([frame["mode"], frame["twin"]], ended)
     ends = [end for end in _ENDS if end in counts]
     return table(
         "trials",
         language.word("trials.caption"),
         [language.word("column.mode"), *(language.word(f"ended.{end}") for end in ends)],
         [
-            (str(language.mode(mode, kernel_paths.get(mode))), *(str(counts.at[mode, end]) for end in ends))
-            for mode in order(counts.index)
+            (
+                str(language.mode(mode, kernel_paths.get(mode), twin=twin)),
+                *(str(counts.at[(mode, twin), end]) for end in ends),
+            )
+            for mode in order(frame["mode"])
+            for twin in (False, True)
+            if (mode, twin) in counts.index
         ],
         right=range(1, len(ends) + 1),
     )

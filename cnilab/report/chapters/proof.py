@@ -1,5 +1,4 @@
-"""How each mode was proved on the wire, what it is, where the lab leaves the original and where a substitute stood
-in."""
+"""How each mode was proved on the wire; what it is, where the lab leaves the original, what stood in for it."""
 
 from __future__ import annotations
 

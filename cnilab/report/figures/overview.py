@@ -41,6 +41,7 @@ def picture(rows: Sequence[Row], language: Language) -> Picture:
         caption,
         data(rows, language, f"{NAME}-data", caption),
         language.word("figure.data"),
+        language.FONTS,
     )
 
 

@@ -56,6 +56,7 @@ def picture(rows: Sequence[Row], language: Language, blocks: pd.DataFrame | None
         caption,
         data(rows, language, f"{name}-data", caption),
         language.word("figure.data"),
+        language.FONTS,
     )
 
 

@@ -53,6 +53,7 @@ def picture(found: Sequence[Factors], language: Language, *, baseline: str, data
         language.word("segment.figure", base=base),
         data,
         language.word("figure.data"),
+        language.FONTS,
     )
 
 

@@ -71,7 +71,12 @@ def picture(
         else language.word("steady.clear")
     )
     caption = language.word("steady.caption", Noun=noun, test=test)
-    modes = order({mode for frame in series.values() for mode in frame.columns})
+    drawn = {mode for frame in series.values() for mode in frame.columns}
+    modes = [
+        label
+        for mode in order(drawn - {twin})
+        for label in (mode, *({twin} & drawn if mode == baseline else ()))
+    ]
     lines = [
         (
             language.word("steady.where_block", where=language.placement(place), block=block),
@@ -93,6 +98,7 @@ def picture(
             right=range(1, len(modes) + 1),
         ),
         language.word("figure.data"),
+        language.FONTS,
     )
 
 

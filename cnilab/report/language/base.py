@@ -1,10 +1,9 @@
 """What a language is, and what all of them do alike: look words up by key and fill the holes in them.
 
 Codes, comparisons and numbers come in, sentences go out: as plain text, or as
-:class:`~cnilab.report.language.text.Text` where names of
-modes stand in them. Grammar is each language's own. A catalogue is one dict from a code to its words: a template
-with the
-fact's arguments in braces, or a function of them where grammar asks for one.
+:class:`~cnilab.report.language.text.Text` where names of modes stand in them. Grammar is each language's own. A
+catalogue is one dict from a code to its words: a template with the fact's arguments in braces, or a function of them
+where grammar asks for one.
 """
 
 from __future__ import annotations

@@ -397,8 +397,7 @@ class Results(Grammar):
             head,
             f"{aa['different']} of {self.count(aa['judged'], 'such_table')} "
             f"{'was' if aa['different'] == 1 else 'were'} judged different, where "
-            f"{aa['expected_by_chance']:.2g} would be "
-            "by chance.",
+            f"{aa['expected_by_chance']:.2g} would be by chance.",
         )
 
     def undecided(self, rows: Iterable[Row]) -> list[Text]:

@@ -1,8 +1,7 @@
 """The report's single words, headings, heads of columns and captions, in English.
 
 One dict: a key to words, with holes in braces that are filled with text, numbers or names of modes. What needs
-grammar is
-in :mod:`.en_results`; what facts, flags and checks say is in the catalogues beside this one.
+grammar is in :mod:`.en_results`; what facts, flags and checks say is in the catalogues beside this one.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """A sentence in pieces: words, and names of modes that are set apart where the sentence is shown.
 
 A mode's name is a piece from the start and is never searched for in finished text: the baseline is called ``host``,
-which
-is a word as well. Pieces are put together by a language (:mod:`cnilab.report.language`); how a name looks is the
+which is a word as well. Pieces are put together by a language (:mod:`cnilab.report.language`); how a name looks is the
 template's.
 """
 
