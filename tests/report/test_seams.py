@@ -70,6 +70,7 @@ def test_a_language_is_one_registration(recorded, monkeypatch):
     assert [m.get_text() for m in said.find_all(class_="mode")] == ["flannel-vxlan", "host"]
     assert "WAS SURPASSED BY" in said.get_text()
     assert page.find(id="answer-table").th.get_text() == "MODE"
+    assert page.find(id="warnings").find("td", string="THE WHOLE RUN")
 
 
 def test_a_chapter_is_one_registration(recorded, monkeypatch):

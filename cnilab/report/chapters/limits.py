@@ -67,10 +67,10 @@ def steady(run: Record, language: Language) -> Block:
     )
 
 
-def _scope(row: dict[Any, Any]) -> str:
+def _scope(row: dict[Any, Any], language: Language) -> str:
     """Name what a finding is about, as far as it is about a part of the run."""
     parts = [str(row[k]) for k in ("trial_id", "mode", "placement", "test") if not pd.isna(row[k])]
-    return ", ".join(parts) or "the whole run"
+    return ", ".join(parts) or language.word("the_whole_run")
 
 
 def findings(found: pd.DataFrame, language: Language) -> Table:
@@ -84,7 +84,7 @@ def findings(found: pd.DataFrame, language: Language) -> Table:
                 Mark(
                     _SIGNS[r["severity"]], language.word(f"severity.{r['severity']}"), r["severity"], "weight"
                 ),
-                _scope(r),
+                _scope(r, language),
                 str(text(language.tell(Fact.from_json(r["fact"]))).capitalised),
                 "" if pd.isna(r["remedy"]) else str(language.tell(Fact.from_json(r["remedy"]))),
             )
