@@ -95,3 +95,31 @@ def test_the_door_opens_without_loading_the_house():
         "import sys, cnilab; print([m for m in ('numpy', 'pandas', 'pydantic', 'scipy') if m in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+
+
+#: File names that stand twice, each with why a reader who opens the wrong one is not misled. A name that is not here,
+#: or that means two things, is changed (house rule: one file name, one meaning).
+SAME_NAME = {
+    "__init__": "Python's",
+    "base": "a room's own first words: its protocols and values",
+    "calico": "the plugin, wherever one plugin is one file",
+    "flannel": "the plugin, wherever one plugin is one file",
+    "k3s": "the distribution, detected and switched",
+    "conditions": "under which a value was measured: read by a testbed from a machine, by a reader from an output",
+    "declared": "before the first trial: as a run keeps it, as statistics use it",
+    "documents": "JSON of files: a run directory's, iperf3's",
+    "evidence": "of a mode on the wire: the lab's, a cluster's",
+    "lab": "the lab, and the command group that shows it",
+    "margins": "before a line: what a log put there (loading), what a tool's reader takes off itself",
+    "state": "of a node or cluster, as read: judged by the proof, put back by switching",
+    "testbed": "the Testbed of each kind",
+    "text": "a tool's text report, beside its other forms",
+    "verify": "proves a mode: in the lab, on a cluster",
+}
+
+
+def test_no_file_name_means_two_things():
+    stems = [path.stem for path in MODULES]
+    twins = {stem for stem in stems if stems.count(stem) > 1}
+    assert twins <= set(SAME_NAME), "rename one, or say here why it does not mislead"
+    assert set(SAME_NAME) <= twins, "no longer twice: strike it from the table"

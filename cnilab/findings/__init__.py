@@ -18,7 +18,7 @@ from pathlib import Path
 import pandas as pd
 
 from cnilab.findings import alike as conditions
-from cnilab.findings import alterations, bench
+from cnilab.findings import alterations, steadiness
 from cnilab.findings import completeness as trials
 from cnilab.findings import offloads as settings
 from cnilab.runs import derived
@@ -48,14 +48,14 @@ CHECKS: tuple[Callable[[Run], Iterator[dict]], ...] = (
     trials.order_not_as_planned,
     trials.proof_failed,
     trials.trials_without_result,
-    bench.control_differs,
+    steadiness.control_differs,
     conditions.hidden_difference,
     settings.settings_differ,
     conditions.substitute_used,
     conditions.tail_unreliable,
     trials.receiver_missing,
-    bench.unsteady,
-    bench.bench_moved,
+    steadiness.unsteady,
+    steadiness.bench_moved,
     conditions.core_full,
     trials.remarked,
     trials.setting_not_made,

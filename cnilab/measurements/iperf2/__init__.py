@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from cnilab.measurements.base import Reading
-from cnilab.measurements.iperf2 import figures as table
+from cnilab.measurements.iperf2 import csv_rows
 from cnilab.measurements.iperf2 import text
 from cnilab.measurements.reading import texts
 
@@ -23,12 +23,12 @@ _SNIFF = re.compile(
 
 
 #: Lines of ``-y C``, which may stand below a report.
-FORMS = (table.ROWS,)
+FORMS = (csv_rows.ROWS,)
 
 
 def sniff(head: bytes) -> bool:
     """Whether this is iperf2's text or CSV."""
-    return table.sniff(head) or (
+    return csv_rows.sniff(head) or (
         _SNIFF.search(head) is not None
         and b" connected to " not in head
         and b"Connecting to host" not in head
@@ -44,4 +44,4 @@ def parse(raw: bytes) -> list[Reading]:
         Where the bytes are not iperf2's.
     """
     raw = texts.plain(raw)
-    return table.parse(raw) if table.sniff(raw[:65536]) else text.parse(raw)
+    return csv_rows.parse(raw) if csv_rows.sniff(raw[:65536]) else text.parse(raw)

@@ -1,236 +1,194 @@
-"""What iperf2's text and CSV rows have in common: interval rows and, somewhere among them, the total.
+"""iperf2's comma separated rows (``-y C``), of three kinds.
 
-The total is a row of the same form as the intervals; it alone begins at 0 again after them. A file that was
-cut before it has no total, and so no result.
+Up to 2.1 a row has nine columns, or fourteen with a server's figures, and no header. Since 2.1.9 the time begins
+with the zone, and ``-e`` adds a sender's columns that are no server's figures. Since 2.2 ``-e`` prints a header and
+gives the interval two columns. Where no header tells the role, the end with the lower port is taken for the
+server, and a note says so. Which rows are one test is told by connections and times, see :class:`_Walk`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import csv
+import re
+from datetime import datetime
 
+from cnilab.errors import ParseError
 from cnilab.measurements import conditions
-from cnilab.measurements.base import Interval, Reading, Sample
+from cnilab.measurements.base import Reading
+from cnilab.measurements.iperf2.shared_rows import Bounce, Group, Row, decided, reading, totals
+from cnilab.measurements.reading import clock, texts
 from cnilab.measurements.reading import plausible as checks
+from cnilab.measurements.reading.numbers import number
 
-#: In the order in which iperf2 prints them.
-STATS = ("mean", "min", "max", "stddev")
-#: Fewer bytes than these are no test's, and do not tell its rate.
-_TELLING = 10_000
-
-
-@dataclass(frozen=True)
-class Bounce:
-    """What ``--bounceback`` told: the round trips of requests that the far end sent back, and their rate."""
-
-    rtt_s: tuple[float, float, float, float]
-    per_s: float
-
-    @classmethod
-    def of(cls, times_ms: Sequence[float | None], per_s: float | None) -> Bounce | None:
-        """Take mean, minimum, maximum and standard deviation in ms, and a rate; None where one is unreadable."""
-        if per_s is None or None in times_ms:
-            return None
-        mean, least, most, spread = (t * 1e-3 for t in times_ms if t is not None)
-        return cls((mean, least, most, spread), per_s)
-
-    def samples(self) -> list[Sample]:
-        times = [Sample("rtt_s", v, s) for v, s in zip(self.rtt_s, STATS)]
-        return [Sample("transaction_rate_per_s", self.per_s), *times]
+_LINE = re.compile(
+    rb"^(?:[+-]\d{4}:)?\d{14}(?:\.\d+)?(?:[+-]\d{4})?,[\w.:%\-]*,\d+,[\w.:%\-]*,\d+,-?\d+,\d+\.\d+[-,]\d+\.\d+,",
+    re.MULTILINE,
+)
+_HEADER = re.compile(rb"^time,srcaddress,srcport,", re.MULTILINE)
+_TIME = re.compile(r"(?:[+-]\d{4}:)?(\d{14})(\.\d+)?")
+#: A row or a header, to be told from the lines of a report.
+ROWS = re.compile(rb"(?:[+-]\d{4}:)?\d{14}[\d.+-]*,|time,srcaddress,", re.MULTILINE)
+#: What iperf2 2.2 writes for a 32-bit counter the kernel did not tell.
+_UNKNOWN = 2**32 - 1
+_NEEDED = ("transferid", "istart", "iend", "bytes", "speed")
+_BOUNCED = ("bbavg", "bbmin", "bbmax", "bbstdev", "rps")
 
 
-@dataclass
-class Row:
-    """One row of one stream; what TCP or UDP added to it where it did."""
-
-    stream: str
-    start: float
-    end: float
-    bps: float
-    line: int
-    bytes: float | None = None
-    report: bool = False
-    jitter_s: float | None = None
-    lost: float | None = None
-    total: float | None = None
-    retries: float | None = None
-    rtt_s: float | None = None
-    delay_s: tuple[float, float, float, float] | None = None
-    bounce: Bounce | None = None
+def sniff(head: bytes) -> bool:
+    """Whether a line or a header of ``-y C`` is here."""
+    return _LINE.search(head) is not None or _HEADER.search(head) is not None
 
 
-@dataclass
-class Group:
-    """The rows of one test in one direction; ``served`` where this end received."""
+def parse(raw: bytes) -> list[Reading]:
+    """Read every test in ``raw``."""
+    walk = _Walk()
+    for at, line in enumerate(texts.decoded(raw).split("\n"), 1):
+        if not line.strip() or len(line) > 2000:
+            continue
+        cells = [cell.strip() for cell in next(csv.reader([line]), [])]
+        if cells[:2] == ["time", "srcaddress"]:
+            if walk.groups:
+                walk.close()
+            walk.titles, walk.headed = cells, True
+        elif row := _row(cells, at, walk.titles):
+            walk.take(row, cells)
+        elif _LINE.match(line.encode()):
+            group = walk.group(False, at)
+            group.error = group.error or f"line {at} is no complete row: {line.strip()[:120]!r}"
+    walk.close()
+    if not walk.found and walk.titles:
+        return [checks.failed("a header and no row", line=1, notes=("truncated",))]
+    if not walk.found:
+        raise ParseError("no iperf2 CSV rows in this text")
+    return walk.found
 
-    line: int
-    served: bool
-    protocol: str = "tcp"
-    rows: list[Row] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    error: str | None = None
-    version: str | None = None
-    expected: set[str] = field(default_factory=set)
-    asked: dict[str, object] = field(default_factory=dict)
-    started_at: str | None = None
-    bounced: bool = False
 
+class _Walk:
+    """Puts rows together to tests.
 
-def decided(row: Row, notes: list[str], seconds_slack: float) -> Row:
-    """Take a row's rate from its bytes and seconds where the printed one is not theirs.
-
-    Parameters
-    ----------
-    seconds_slack
-        By how much the printed interval may differ from the measured one.
+    Another connection is another stream of the same test, unless its number is taken, a header stands between,
+    all streams before have their totals after their intervals, or its total is of another time.
     """
-    seconds = row.end - row.start
-    # A short interval is printed in too few digits to tell.
-    if row.bytes is None or row.bytes < _TELLING or row.bps < 0 or seconds < 5 * seconds_slack:
-        return row
-    if not checks.agree(row.bps, row.bytes, seconds, slack=0.02 + seconds_slack / seconds):
-        notes.append("rate_and_bytes_disagree")
-        row.bps = row.bytes * 8 / seconds
+
+    def __init__(self) -> None:
+        self.found: list[Reading] = []
+        self.groups: dict[bool, Group] = {}
+        self.ports: dict[str, tuple[int, int]] = {}
+        self.ended: set[str] = set()
+        self.split = False
+        self.titles: list[str] | None = None
+        self.headed = False
+        self.when: float | None = None
+        self.untimed = False
+
+    def group(self, served: bool, at: int) -> Group:
+        return self.groups.setdefault(served, Group(at, served))
+
+    def close(self) -> None:
+        for group in self.groups.values():
+            if self.untimed and len({r.stream for r in group.rows}) > 1:
+                group.notes.append("parallel_assumed")
+            counted = [r for r in totals(group.rows).values() if r.total and not r.report]
+            if group.protocol == "udp" and "role_from_ports" in group.notes and counted:
+                group.served = True  # only a receiver counts what is lost
+            self.found.append(reading(group))
+        self.groups, self.ports, self.when, self.untimed = {}, {}, None, False
+        self.ended, self.split = set(), False
+
+    def take(self, row: Row, cells: list[str]) -> None:
+        near, far = int(cells[2]), int(cells[4])
+        when = _seconds(cells[0])
+        known = self.ports.get(row.stream, (near, far))
+        report = row.total is not None and known == (far, near) != (near, far)
+        if not report and known != (near, far) and (near == known[1] or far == known[0]):
+            row.stream = f"*{row.stream}"  # the way back of --full-duplex, as the text names it
+        if row.stream != "SUM" and not report:
+            if self.groups and self._another(row, (near, far), when):
+                self.close()
+            self.headed = False
+            self._note(row, (near, far))
+            self.when = self.when if self.when is not None else when
+        row.report = report
+        served = 0 < near < far or (near > 0 and not far)
+        if row.stream == "SUM" or report:  # a sum has 0 for its own port
+            served = False if report else next(reversed(self.groups), False)
+        if told := self.titles and ("readcnt" in self.titles or "writecnt" in self.titles):
+            served = "readcnt" in (self.titles or ())
+        group = self.group(served, row.line)
+        if not told and not row.bounce and not group.notes:
+            group.notes.append("role_from_ports")
+        if len(cells) == 14 or "datagrams" in (self.titles or ()):
+            group.protocol = "udp"
+        group.started_at = group.started_at or clock.of_text(_TIME.sub(r"\1", cells[0].partition("+")[0]))
+        near_address, far_address = cells[1], cells[3]
+        group.asked.setdefault("family", conditions.family(near_address, far_address))
+        group.rows.append(decided(row, group.notes, seconds_slack=0.1))
+
+    def _another(self, row: Row, ports: tuple[int, int], when: float | None) -> bool:
+        """Whether a row is of another test than those before it."""
+        if row.stream in self.ports:
+            return row.stream in self.ended or ports != self.ports[row.stream]
+        if self.headed or len(self.ended) == len(self.ports):
+            return bool(self.ports)
+        if row.start or self.split:
+            return False
+        if when is None or self.when is None:
+            self.untimed = True
+            return False
+        return abs(when - self.when) >= max(1.0, (row.end - row.start) / 2)
+
+    def _note(self, row: Row, ports: tuple[int, int]) -> None:
+        """Remember a connection, and whether its total has been seen: a row from 0 after others."""
+        if row.start == 0 and row.stream in self.ports:
+            self.ended.add(row.stream)
+        self.ports.setdefault(row.stream, ports)
+        self.split |= row.start > 0 or row.stream in self.ended
+
+
+def _seconds(time: str) -> float | None:
+    """Seconds of a row's time; None for the year 1970, which 2.1 writes where it has not looked at the clock."""
+    found = _TIME.match(time)
+    try:
+        moment = datetime.strptime(found[1], "%Y%m%d%H%M%S") if found else None
+    except ValueError:
+        return None
+    if found is None or moment is None or moment.year < 1990:
+        return None
+    return (moment - datetime(1990, 1, 1)).total_seconds() + float(found[2] or 0)
+
+
+def _row(cells: list[str], at: int, titles: list[str] | None) -> Row | None:
+    if len(cells) < 9 or not (cells[2].isdecimal() and cells[4].isdecimal()):
+        return None
+    if span := re.fullmatch(r"(\d+\.\d+)-(\d+\.\d+)", cells[6]):
+        values = dict(zip(_NEEDED, (cells[5], span[1], span[2], cells[7], cells[8])))
+        # Only a jitter has a decimal point: the counters a sender's row has there have none.
+        if len(cells) >= 14 and "." in cells[9]:
+            values |= dict(zip(("jitter", "errors", "datagrams"), cells[9:12]))
+    elif titles is None or len(cells) == len(titles):
+        values = dict(zip(titles or [*("",) * 5, *_NEEDED], cells))
+        if "writecnt" in values:  # what a sender prints of jitter and loss is not its receiver's
+            values = {k: v for k, v in values.items() if k not in ("jitter", "errors", "datagrams")}
+    else:
+        return None
+    stream = values.get("transferid")
+    start, end, size, bps = (number(values.get(key)) for key in _NEEDED[1:])
+    if stream is None or start is None or end is None or size is None or bps is None:
+        return None
+    # The sum of n streams has the number -1, since 2.2 at times -n.
+    row = Row("SUM" if stream.startswith("-") else stream, start, end, bps, at, size)
+    jitter, lost, total = (number(values.get(key)) for key in ("jitter", "errors", "datagrams"))
+    row.jitter_s = None if jitter is None else jitter * 1e-3
+    if total is not None and total > 0:  # a client writes -1 for what it does not know
+        row.lost, row.total = lost, total
+    retries, rtt = number(values.get("tcpretry")), number(values.get("tcprtt"))
+    row.retries = retries if retries is not None and 0 <= retries < _UNKNOWN else None
+    row.rtt_s = rtt * 1e-6 if rtt and 0 < rtt < _UNKNOWN else None
+    if "bbcnt" in values:
+        *times, rate = (number(values.get(key)) for key in _BOUNCED)
+        row.bounce = Bounce.of(times, rate)
+        row.rtt_s = None
+    delays = [number(values.get(key)) for key in ("ttavg", "ttmin", "ttmax", "ttsdev")]
+    if None not in delays:
+        row.delay_s = tuple(d * 1e-3 for d in delays if d is not None)  # type: ignore[assignment]
     return row
-
-
-def totals(rows: list[Row]) -> dict[str, Row]:
-    """Return each stream's total: the row from 0 to the latest end, unless more rows follow it."""
-    found: dict[str, Row] = {}
-    for row in rows:
-        before = found.get(row.stream)
-        if row.start == 0:
-            found[row.stream] = row
-        elif before is not None and row.start >= before.end - 1e-9:
-            del found[row.stream]  # the first interval of a series, not a total
-    return found
-
-
-def reading(group: Group) -> Reading:
-    """Turn one group into a Reading."""
-    rest: dict = {"test": f"{group.protocol}_stream", "line": group.line, "tool_version": group.version}
-    own = [r for r in group.rows if not r.report]
-    rest |= {"conditions": _conditions(group, own), "started_at": group.started_at}
-    if any(r.bounce for r in own) or group.bounced:
-        return _bounced(group, own)
-    series = _series(own, group.served)
-    if group.error:
-        return Reading(status="failed", reason=group.error, intervals=series, **rest)
-    found = totals(own)
-    best = _best(found)
-    lacking = (group.expected | {r.stream for r in own}) - {*found, "SUM"}
-    if not best or ("SUM" not in found and lacking):
-        reason = "no total row: the output was cut short"
-        return Reading(status="failed", reason=reason, intervals=series, notes=("truncated",), **rest)
-    bps = sum(r.bps for r in best)
-    if not bps:
-        why = f"{'goodput' if group.served else 'sent'}_bps was printed as 0: nothing ran or nothing was sent"
-        return Reading(status="failed", reason=why, intervals=series, **rest)
-    notes = list(group.notes)
-    together = sum(r.bps for stream, r in found.items() if stream != "SUM")
-    if (
-        len(found) > 2
-        and "SUM" in found
-        and best[0].stream == "SUM"
-        and abs(bps - together) > 0.05 * together
-    ):
-        notes.append("sum_and_streams_disagree")
-    samples = [Sample("goodput_bps" if group.served else "sent_bps", bps)]
-    reports = list({r.stream: r for r in group.rows if r.report}.values())
-    streams = {r.stream for r in own if r.stream != "SUM"}
-    # With -e the [SUM] of a server counts datagrams without their jitter; its streams have both.
-    far = reports if not group.served else best if any(r.total for r in best) else list(found.values())
-    if not group.served:
-        if reports and len(reports) >= len(streams):
-            samples.append(Sample("goodput_bps", sum(r.bps for r in reports)))
-        else:
-            far = []
-            notes.append("receiver_missing")
-    if any(s.metric == "goodput_bps" for s in samples):
-        notes = [note for note in notes if note != "receiver_missing"]  # the report came after the warning
-    samples += _datagrams(far)
-    if group.protocol == "tcp" and len(best) == 1 and best[0].delay_s:
-        samples += [Sample("latency_s", v, s) for v, s in zip(best[0].delay_s, STATS)]
-    if all(r.retries is not None for r in best):
-        samples.append(Sample("retransmitted_segments", sum(r.retries or 0.0 for r in best)))
-    rtts = [r.rtt_s for r in totals(own).values() if r.rtt_s]
-    if rtts:
-        samples.append(Sample("rtt_s", sum(rtts) / len(rtts)))
-    return checks.reading(
-        samples, series, duration_s=max(r.end for r in best), notes=tuple(dict.fromkeys(notes)), **rest
-    )
-
-
-def _conditions(group: Group, own: list[Row]) -> dict[str, conditions.Value]:
-    """What was asked for; how many streams there were is told by the rows."""
-    streams = {r.stream for r in own} - {"SUM"}
-    told: dict[str, object] = {"streams": len(streams) or None, "protocol": group.protocol, **group.asked}
-    if "role_from_ports" not in group.notes:
-        told["direction"] = "reverse" if "reverse" in group.notes else "forward"
-    return conditions.of(**told)
-
-
-def _bounced(group: Group, own: list[Row]) -> Reading:
-    """Reading of a bounceback test: its transactions; the rate of its bytes says nothing."""
-    rest: dict = {"test": "tcp_rr", "line": group.line, "tool_version": group.version}
-    rest |= {"conditions": conditions.of(protocol="tcp", **group.asked), "started_at": group.started_at}
-    if group.error:
-        return Reading(status="failed", reason=group.error, **rest)
-    if group.served and not any(r.bounce for r in own):
-        why = "the server of a bounceback test prints bytes; its figures are its client's"
-        return Reading(status="skipped", reason=why, **rest)
-    told = [r for r in totals(own).values() if r.bounce]
-    if len(told) != 1 or told[0].bounce is None:
-        why = "bounceback over several streams" if told else "no total row: the output was cut short"
-        return Reading(status="failed", reason=why, notes=() if told else ("truncated",), **rest)
-    samples = told[0].bounce.samples()
-    if told[0].retries is not None:
-        samples.append(Sample("retransmitted_segments", told[0].retries))
-    return checks.reading(samples, duration_s=told[0].end, notes=tuple(dict.fromkeys(group.notes)), **rest)
-
-
-def _best(found: dict[str, Row]) -> list[Row]:
-    """The SUM row of several streams if it was printed and is their sum, else every stream's own.
-
-    Of a test both ways, and of a server with several tests at a time, [SUM] adds what does not belong together.
-    """
-    own = [row for stream, row in found.items() if stream != "SUM"]
-    total = found.get("SUM")
-    if total is None:
-        return own
-    together = sum(row.bps for row in own)
-    return [total] if not own or 0.75 * together <= total.bps <= 1.25 * together else own
-
-
-def _datagrams(rows: list[Row]) -> list[Sample]:
-    rows = [r for r in rows if r.total and r.lost is not None]
-    total, lost = sum(r.total or 0.0 for r in rows), sum(r.lost or 0.0 for r in rows)
-    if not total:
-        return []
-    found = [
-        Sample("loss_ratio", lost / total),
-        Sample("lost_packets", lost),
-        Sample("total_packets", total),
-    ]
-    if all(r.end > r.start for r in rows):
-        rate = sum(((r.total or 0) - (r.lost or 0)) / (r.end - r.start) for r in rows)
-        found.append(Sample("packet_rate_per_s", rate))
-    jitters = [r.jitter_s for r in rows if r.jitter_s is not None]
-    if jitters:
-        found.append(Sample("jitter_rfc1889_s", sum(jitters) / len(jitters)))
-    if len(rows) == 1 and rows[0].delay_s:
-        found += [Sample("one_way_delay_s", v, s) for v, s in zip(rows[0].delay_s, STATS)]
-    return found
-
-
-def _series(rows: list[Row], served: bool) -> tuple[Interval, ...]:
-    """Interval rows of the whole test: those of SUM, or of the one stream there is."""
-    streams = {r.stream for r in rows}
-    chosen = "SUM" if "SUM" in streams else next(iter(streams)) if len(streams) == 1 else None
-    last = totals(rows).get(chosen or "")
-    metric = "goodput_bps" if served else "sent_bps"
-    return tuple(
-        Interval(r.start, r.end, metric, r.bps)
-        for r in rows
-        if r.stream == chosen and r is not last and r.end > r.start
-    )

@@ -12,7 +12,7 @@ from dataclasses import replace
 from cnilab.errors import ParseError
 from cnilab.measurements import conditions
 from cnilab.measurements.base import Reading
-from cnilab.measurements.iperf2.csv_rows import Bounce, Group, Row, decided, reading
+from cnilab.measurements.iperf2.shared_rows import Bounce, Group, Row, decided, reading
 from cnilab.measurements.reading import plausible as checks
 from cnilab.measurements.reading import texts
 from cnilab.measurements.reading.numbers import number
