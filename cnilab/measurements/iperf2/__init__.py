@@ -8,8 +8,7 @@ from __future__ import annotations
 import re
 
 from cnilab.measurements.base import Reading
-from cnilab.measurements.iperf2 import csv_rows
-from cnilab.measurements.iperf2 import text
+from cnilab.measurements.iperf2 import csv_rows, text
 from cnilab.measurements.reading import texts
 
 NAME = "iperf2"
