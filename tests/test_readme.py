@@ -56,6 +56,16 @@ def test_quick_commands_run(command):
     assert done.stdout
 
 
+def test_its_lines_of_python_run_as_they_stand():
+    (lines,) = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+    program = lines + "\nprint(len(comparisons.rows), type(run).__name__)\n"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    rows, kind = done.stdout.splitlines()[-1].split()
+    assert int(rows) > 0
+    assert kind == "Run"
+
+
 def test_every_notebook_has_its_question():
     told = set(re.findall(r"^\| `(\w+)` \|", TEXT, re.MULTILINE))
     assert told == {p.stem for p in (ROOT / "notebooks").glob("*.ipynb")}

@@ -1,6 +1,7 @@
 """The house stays as it was drawn: import direction, size of rooms, one public door, one registry a package."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -127,3 +128,20 @@ def test_no_file_name_means_two_things():
     twins = {stem for stem in stems if stems.count(stem) > 1}
     assert twins <= set(SAME_NAME), "rename one, or say here why it does not mislead"
     assert set(SAME_NAME) <= twins, "no longer twice: strike it from the table"
+
+
+def test_the_map_of_the_house_has_every_room():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    drawn = text[text.index("```\ncnilab/") : text.index("## The one rule")]
+    for path in sorted(PACKAGE.iterdir()):
+        if path.name != "__init__.py" and (path.suffix == ".py" or (path / "__init__.py").exists()):
+            name = path.name if path.suffix else f"{path.name}/"
+            assert re.search(rf"(^|[ (]){re.escape(name)}", drawn, re.M), f"CONTRIBUTING's map has no {name}"
+    for name in re.findall(r"[\w/]+\.py\b", drawn):
+        assert list(PACKAGE.rglob(name)) or "*" in drawn[drawn.index(name) - 1], f"the map names {name}"
+
+
+def test_the_paths_that_contributing_names_exist():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    for path in re.findall(r"`((?:cnilab|tests|benchmarks|data|notebooks)/[\w./-]+)`", text):
+        assert (ROOT / path).exists(), path
