@@ -1,26 +1,40 @@
 """The command line as a person meets it: help with an example, one-sentence errors, exit statuses, JSON."""
 
+import io
 import json
 import re
 import shutil
 import subprocess
 import sys
+from contextlib import chdir, redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
 from typer.main import get_command
 
-from cnilab.cli import app
+from cnilab.cli import app, main
 from cnilab.modes import MODES
 
 ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "data" / "sample"
 
 
-def cnilab(*argv, **options):
-    return subprocess.run(
-        [sys.executable, "-m", "cnilab.cli", *argv], capture_output=True, text=True, timeout=120, **options
-    )
+def process(*argv):
+    """The command line in a process of its own: what a shell sees."""
+    argv = [sys.executable, "-m", "cnilab.cli", *argv]
+    return subprocess.run(argv, capture_output=True, text=True, timeout=120)
+
+
+def cnilab(*argv, cwd="."):
+    """The same entry point in this process, which has everything imported already."""
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err), chdir(cwd):
+        patch.setattr(sys, "argv", ["cnilab", *argv])
+        try:
+            main()
+        except SystemExit as ended:
+            code = ended.code or 0
+    return subprocess.CompletedProcess(argv, code, out.getvalue(), err.getvalue())
 
 
 def commands(group, prefix=()):
@@ -68,7 +82,7 @@ def test_what_a_person_is_told_to_type_exists():
 
 
 def test_modes_lists_the_catalogue():
-    done = cnilab("modes")
+    done = process("modes")
     assert done.returncode == 0
     assert [line.split()[0] for line in done.stdout.splitlines()[1:]] == list(MODES)
     rows = json.loads(cnilab("modes", "--json").stdout)["rows"]
@@ -101,7 +115,7 @@ def test_an_error_is_one_sentence_and_status_one(argv, says, tmp_path):
 
 
 def test_a_wrong_call_is_status_two(tmp_path):
-    assert cnilab("run").returncode == 2
+    assert process("run").returncode == 2
     assert cnilab("run", str(ROOT / "data/studies/quick.yaml"), "--resume").returncode == 2
 
 
@@ -120,7 +134,7 @@ def test_compare_reads_a_bare_csv(tmp_path):
     assert found["mine"]["verdict"] == "different_material"
     assert 0.49 < found["mine"]["ratio"] < 0.52
     assert "NaN" not in done.stdout
-    missing = cnilab("compare", str(path), "--baseline", "nobody")
+    missing = process("compare", str(path), "--baseline", "nobody")
     assert missing.returncode == 1
     assert "baseline 'nobody' is not in the data; it has host, mine, same" in missing.stderr
 
@@ -191,7 +205,7 @@ def test_lab_verify_for_a_program():
 
 @pytest.mark.lab
 def test_lab_shell_runs_a_command_inside():
-    done = cnilab("lab", "shell", "flannel-host-gw", "p1", "-c", "ip -br addr show eth0")
+    done = process("lab", "shell", "flannel-host-gw", "p1", "-c", "ip -br addr show eth0")
     assert "10.244.1.2/24" in done.stdout
 
 
