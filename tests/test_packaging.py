@@ -20,6 +20,8 @@ from cnilab.bundled import FOLDER
 from cnilab.setup import wheel as building
 
 ROOT = Path(__file__).parents[1]
+#: Nothing of this checkout is on the path of what builds, installs or runs: pip would take it for installed.
+CLEAN = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
 #: One worker builds the wheel, once.
 pytestmark = pytest.mark.xdist_group("wheel")
 
@@ -50,7 +52,7 @@ def wheel(source, tmp_path_factory):
         pytest.skip("setuptools is older than the build needs; type: make setup")
     folder = tmp_path_factory.mktemp("wheel")
     pip = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "--no-index"]
-    subprocess.run([*pip, "-w", folder, source], check=True, capture_output=True, cwd=folder)
+    subprocess.run([*pip, "-w", folder, source], check=True, capture_output=True, cwd=folder, env=CLEAN)
     (made,) = folder.glob("*.whl")
     return made
 
@@ -72,12 +74,13 @@ def installed(wheel, tmp_path_factory):
         "--no-deps",
         "--no-index",
     ]
-    subprocess.run([*pip, wheel], check=True, capture_output=True, cwd=place)
+    subprocess.run([*pip, wheel], check=True, capture_output=True, cwd=place, env=CLEAN)
     (packages,) = (place / "env" / "lib").glob("python*/site-packages")
     # Its folder on the path, not its .pth files: the editable cnilab of this environment stays out.
     (packages / "others.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
-    environment["JUPYTER_PATH"] = str(Path(sys.prefix) / "share" / "jupyter")  # nbconvert's templates
+    environment = CLEAN | {
+        "JUPYTER_PATH": str(Path(sys.prefix) / "share" / "jupyter")
+    }  # nbconvert's templates
 
     def run(*argv):
         return subprocess.run(
@@ -91,7 +94,11 @@ def installed(wheel, tmp_path_factory):
 def test_the_wheel_carries_every_file_of_the_package_and_of_the_bundle(source, wheel, tmp_path):
     shutil.unpack_archive(wheel, tmp_path, "zip")
     carried = {p.relative_to(tmp_path) for p in (tmp_path / "cnilab").rglob("*") if p.is_file()}
-    files = {p.relative_to(source) for p in source.rglob("*") if p.is_file() and "egg-info" not in str(p)}
+    files = {
+        p.relative_to(source)
+        for p in source.rglob("*")
+        if p.is_file() and "egg-info" not in str(p) and "__pycache__" not in p.parts
+    }
     package = {p for p in files if p.parts[0] == "cnilab"}
     assert package - carried == set(), "not in the wheel: see package-data in pyproject.toml"
     bundle = {building.TARGET / p for p in files if p.parts[0] in building.FOLDERS}

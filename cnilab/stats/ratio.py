@@ -56,9 +56,16 @@ def achieved_level(n: int, alpha: float) -> float:
     return 1.0 if c == 0 else float(1 - 2 * null_cdf(n)[c - 1])
 
 
+@lru_cache(maxsize=64)
+def _pairs(n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Every i <= j below ``n``; only ever read."""
+    i, j = np.triu_indices(n)
+    return i, j
+
+
 def walsh_averages(d: np.ndarray) -> np.ndarray:
     """Return the sorted averages of all pairs i <= j, shape (R, n(n+1)/2), of differences of shape (R, n)."""
-    i, j = np.triu_indices(d.shape[1])
+    i, j = _pairs(d.shape[1])
     averages = d[:, i]
     averages += d[:, j]
     averages *= 0.5
