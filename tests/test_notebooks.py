@@ -54,14 +54,14 @@ def execute(name, tmp_path, **parameters):
             progress_bar=False,
             extra_arguments=["--IPKernelApp.log_level=ERROR"],
         )
-    noise = [
-        o.text
-        for c in node.cells
-        for o in c.get("outputs", ())
-        if o.output_type == "stream" and o.name == "stderr"
-    ]
-    assert not [n for n in noise if "Warning" in n], noise
+    assert not warned(node)
     return node
+
+
+def warned(node):
+    """What a notebook's cells warned of on standard error."""
+    streams = [o for c in node.cells for o in c.get("outputs", ()) if o.output_type == "stream"]
+    return [o.text for o in streams if o.name == "stderr" and "Warning" in o.text]
 
 
 def shown(node):
@@ -175,16 +175,6 @@ def test_another_margin_leaves_the_declared_comparisons(run_dir, tmp_path):
     assert set(pd.read_parquet(run_dir / "comparisons.parquet")["margin"].dropna()) == {0.05}
 
 
-@pytest.mark.parametrize("name", ["03_quality", "04_compare", "05_report"])
-def test_a_jitter_of_zero_stops_no_stage(name, run_dir, tmp_path):
-    run = Run.open(run_dir)
-    jitter = run.samples[run.samples["metric"] == "goodput_bps"].assign(metric="pdv_s", unit="s", value=1e-5)
-    jitter.iloc[0, jitter.columns.get_loc("value")] = 0.0
-    samples.write(pd.concat([run.samples, jitter], ignore_index=True), run_dir / "samples.parquet")
-    derived.keep(run_dir, ["samples.parquet"], derived.origin(run_dir))
-    execute(name, tmp_path, run_dir=run_dir)
-
-
 def test_run_05_report(run_dir, tmp_path):
     html = shown(execute("05_report", tmp_path, run_dir=run_dir, notice="Recorded numbers."))
     assert html.index("Recorded numbers.") < html.index("<h1>")
@@ -203,16 +193,34 @@ def test_run_explore(run_dir, tmp_path):
 # ---- together --------------------------------------------------------------------------------------------
 
 
-def test_a_run_is_reported_again_and_copied_with_a_notice(recorded, tmp_path):
+@pytest.fixture
+def zero_jitter(run_dir):
+    """A run with a jitter of exactly zero, which has no logarithm, in a metric that nothing was declared of."""
+    run = Run.open(run_dir)
+    jitter = run.samples[run.samples["metric"] == "goodput_bps"].assign(metric="pdv_s", unit="s", value=1e-5)
+    jitter.iloc[0, jitter.columns.get_loc("value")] = 0.0
+    samples.write(pd.concat([run.samples, jitter], ignore_index=True), run_dir / "samples.parquet")
+    derived.keep(run_dir, ["samples.parquet"], derived.origin(run_dir))
+    return run_dir
+
+
+def test_a_run_is_reported_again_copied_with_a_notice_and_a_jitter_of_zero_stops_no_stage(
+    zero_jitter, tmp_path
+):
     place = tmp_path / "copy"
-    report = pipeline.render_sample(place, notice="No lab here.", sample=recorded.path)
+    report = pipeline.render_sample(place, notice="No lab here.", sample=zero_jitter)
     assert report == place / "report.html"
     text = report.read_text()
     assert text.index("No lab here.") < text.index("<h1>")
     assert {p.name for p in (place / "notebooks").iterdir()} == {f"{s}.ipynb" for s in pipeline.READING}
+    for notebook in (place / "notebooks").iterdir():
+        assert not warned(nbformat.read(notebook, as_version=4))
+    assert "pdv_s" in set(pd.read_parquet(place / "comparisons.parquet")["metric"]), (
+        "the zero went all the way"
+    )
     assert (place / "summary.json").exists()
     with pytest.raises(RunDirError, match="not empty"):
-        pipeline.render_sample(place, sample=recorded.path)
+        pipeline.render_sample(place, sample=zero_jitter)
 
 
 def test_a_notebook_that_fails_is_kept_and_named(run_dir):

@@ -103,7 +103,7 @@ def _add(whole: Any, path: Path, within: Path) -> None:
         part = files.digest(path, within)
     except (OSError, RunDirError):
         part = "unreadable"
-    whole.update(f"{path.parent.name}/{path.name}\0{part}\n".encode(errors="surrogateescape"))
+    whole.update(f"{path.relative_to(within)}\0{part}\n".encode(errors="surrogateescape"))
 
 
 __all__ = ["NAME", "altered", "believed", "keep", "origin", "trials"]

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from report import runs
 
 import cnilab
 from cnilab import findings
@@ -140,3 +141,13 @@ def test_a_jitter_of_zero_bars_its_own_table_alone(run):
 def test_the_door_opens_a_run():
     assert repr(cnilab.Run.open(SAMPLE)).startswith("Run data/sample: study")
     assert json.loads(cnilab.Run.open(SAMPLE).comparisons.to_json())["rows"]
+
+
+def test_a_run_under_another_name_keeps_what_was_derived(tmp_path):
+    """Where a directory lies says nothing about what is in it."""
+    made = runs.make(tmp_path / "mine")
+    moved = shutil.copytree(made.path, tmp_path / "yours")
+    assert derived.origin(moved) == derived.origin(made.path)
+    assert len(Run.open(moved).samples) == len(made.samples) > 0
+    (moved / "study.yaml").write_bytes((moved / "study.yaml").read_bytes() + b"\n")
+    assert derived.origin(moved) != derived.origin(made.path)
