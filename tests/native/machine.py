@@ -31,7 +31,8 @@ MODULES = (
     *("crc32c_generic", "virtio_pci", "virtio_rng", "9p", "9pnet_virtio", "overlay"),
     *("veth", "bridge", "br_netfilter", "vxlan", "ipip", "wireguard", "tun", "sch_ingress", "cls_bpf"),
     *("nf_tables", "nft_compat", "nft_chain_nat", "nft_masq", "nft_nat", "nft_ct"),
-    *("ip_tables", "iptable_nat", "iptable_filter"),
+    *("ip_tables", "iptable_nat", "iptable_filter", "iptable_raw", "iptable_mangle"),
+    *("ip_set", "ip_set_hash_net", "xt_set", "ipt_rpfilter", "xt_multiport"),
     *("xt_addrtype", "xt_comment", "xt_conntrack", "xt_mark", "xt_MASQUERADE", "xt_nat", "xt_tcpudp"),
 )
 

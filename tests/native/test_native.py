@@ -72,7 +72,7 @@ def test_the_mode_is_native_and_proved(mode, told):
         unreachable = mode in KEEPS_TO_SUBNET and placement == "cross_subnet"
         assert row["reachable"] is not unreachable
         if unreachable:
-            assert row["reason"].startswith("does not cross subnets")
+            assert row["reason"]["code"] == "not_crossing"
 
 
 def test_the_modes_that_keep_to_a_subnet_are_the_catalogues(told):
