@@ -219,6 +219,26 @@ def test_what_crosses_though_it_should_not_is_told():
     assert "packet_does_not_arrive" in {c.code for c in row.checks if not c.ok}
 
 
+@pytest.mark.parametrize("mode", ["flannel-vxlan", "flannel-wireguard", "calico-bgp-mesh"])
+def test_a_nodes_own_talk_on_the_same_wire_is_nobodys_business(mode):
+    """A cluster's nodes talk to their API server while the proof captures, over TCP and in clear."""
+
+    def busy(evidence):
+        address = {"src": "192.0.2.11", "dst": "192.0.2.1", "length": 90, "ttl": 63, "df": True, "id": 1}
+        talk = {
+            "carrier": "none",
+            "outer": {**address, "protocol": 6, "header": 20},
+            "inner": None,
+            "port": None,
+        }
+        talk |= {"vni": None, "tcp": {"ports": [40000, 6443], "syn": False, "mss": None}, "probe": False}
+        for seen in evidence["placements"].values():
+            for tap in seen["packets"]:
+                tap += [{**talk, "sent": sent} for sent in (True, False)]
+
+    assert {row.status for row in judged(mode, busy).values()} == {"ok"}
+
+
 def test_what_was_not_looked_at_is_not_judged():
     """A testbed without rights on the nodes gives None: MTU, TTL and addresses are still checked."""
 

@@ -260,6 +260,7 @@ class Lab:
             "ends": read,
             "end_mtus": {end: state["link"]["mtu"] for end, state in read.items() if state["link"]},
             "taps": taps,
+            "port": PROBE_PORT,
             "client": client.where,
             "server": server.where,
             "address": server.address,

@@ -52,12 +52,19 @@ def _probes(seen: dict) -> list[dict]:
 
 
 def _exchange(seen: dict, tap: int, *, sent: bool) -> list[dict]:
-    """The exchange's packets at one tap in one direction: marked ones, any TCP, and sealed ones."""
+    """The exchange's packets at one tap in one direction: marked ones, its TCP, and sealed ones.
+
+    A node of a cluster has talk of its own on the same wire, so TCP is told by the exchange's port.
+    """
     return [
         p
         for p in seen["packets"][tap]
-        if p["sent"] is sent and (p["probe"] or p.get("tcp") or p["carrier"] == "wireguard")
+        if p["sent"] is sent and (p["probe"] or _streamed(seen, p) or p["carrier"] == "wireguard")
     ]
+
+
+def _streamed(seen: dict, packet: dict) -> bool:
+    return bool(packet.get("tcp")) and seen.get("port") in packet["tcp"]["ports"]
 
 
 def _lengths(mode: Mode, seen: dict, placement: str) -> Iterator[Check]:

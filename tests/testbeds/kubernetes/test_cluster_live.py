@@ -112,7 +112,7 @@ def test_a_study_with_three_modes_switched_live(cluster, api, tmp_path):
     assert (goodput["value"].dropna() > 0).all()
     crossing = samples[(samples["mode"] == "flannel-host-gw") & (samples["placement"] == "cross_subnet")]
     assert set(crossing["status"]) == {"failed"}
-    assert crossing["reason"].str.contains("does not cross subnets").all()
+    assert set(crossing["reason_code"]) == {"not_crossing"}
     assert done.stdout.strip().endswith("report.html")
     page = (run.path / "report.html").read_text()
     assert "flannel-vxlan-directrouting" in page
@@ -147,7 +147,7 @@ blocks: 1
     assert told["flannel-vxlan"] == (None, None)
     assert told["host"] == (None, None)
     assert told["flannel-host-gw"][0] == "skipped"
-    assert "may not be switched" in told["flannel-host-gw"][1]
+    assert told["flannel-host-gw"][1]["code"] == "may_not_switch"
     assert told["docker-bridge"][0] == told["calico-ipip"][0] == "skipped"
     overheads = [m["overhead_s"] for m in run.metas if m["status"] == "ok"]
     assert len(overheads) == 6
@@ -225,8 +225,10 @@ blocks: 3
     metas = [m for m in run.metas if m["treatment"]["levels"]["mode"] == "flannel-vxlan"]
     failed = [m for m in metas if m["status"] == "failed"]
     assert len(failed) == 1, metas
-    assert evicted[0] in failed[0]["reason"]
-    assert "deleted" in failed[0]["reason"] or "evict" in failed[0]["reason"].lower()
+    why = failed[0]["reason"]
+    assert why["code"] == "bench_failed.pod_lost"
+    assert evicted[0] in why["quoted"]
+    assert "deleted" in why["quoted"] or "evict" in why["quoted"].lower()
     assert [m["status"] for m in metas].count("ok") == 2
     values = run.samples.query("mode == 'flannel-vxlan' and status != 'ok'")["value"]
     assert values.isna().all()

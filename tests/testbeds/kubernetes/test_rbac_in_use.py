@@ -235,7 +235,7 @@ def test_a_run_makes_measures_and_removes_with_the_runs_rights(control_plane):
         detect(user.api)
         node = placing.Node("n1", "192.0.2.11", "192.0.2.0/24", "study", "", ())
         pods = Pods(user.api, "t1", ClusterSettings())
-        assert pods.open(host=True) == ""
+        assert pods.open(host=True) is None
         made = pods.make([Want("client", node), Want("probe", node, host=True)])
         assert pods.service("client", [(5201, "TCP")]) == pods.service("client", [(5201, "TCP")])
         assert pods.lost(made["client"]) == ""
