@@ -27,8 +27,6 @@ from cnilab.study import Study
 
 #: 2: reasons and warnings are facts; 1: they were sentences, and such a file is made anew.
 SCHEMA_VERSION = 2
-
-
 #: (metric, stat) of what a figure is drawn of, in the order in which a report asks.
 QUESTIONS = (
     ("goodput_bps", "value"),

@@ -74,15 +74,19 @@ def dissect_ip(packet: bytes) -> dict | None:
     outer = ipv4(packet)
     if outer is None:
         return None
+    found = _carried(outer, packet)
+    found["tcp"] = tcp(found["inner"] or outer, found["payload"])
+    return found
+
+
+def _carried(outer: dict, packet: bytes) -> dict:
     rest = packet[outer["header"] :]
     found: dict = {"carrier": "none", "outer": outer, "inner": None, "port": None, "vni": None}
     if outer["protocol"] == 4:
         found.update(carrier="ipip", inner=ipv4(rest))
         found["payload"] = rest[found["inner"]["header"] :] if found["inner"] else b""
-        found["tcp"] = tcp(found["inner"], found["payload"])
         return found
     found["payload"] = rest
-    found["tcp"] = tcp(outer, rest)
     if outer["protocol"] != 17 or len(rest) < UDP_HEADER:
         return found
     source, destination = struct.unpack_from("!HH", rest)
@@ -97,25 +101,14 @@ def dissect_ip(packet: bytes) -> dict | None:
         found["payload"] = body[found["inner"]["header"] :] if found["inner"] else b""
     elif WIREGUARD_PORT in (source, destination) and body[:1] in (b"\1", b"\2", b"\3", b"\4"):
         found.update(carrier="wireguard", message=body[0], payload=b"")
-    if found["inner"]:
-        found["tcp"] = tcp(found["inner"], found["payload"])
     return found
 
 
-def tcp(ip: dict | None, segment: bytes) -> dict | None:
-    """Read a TCP header (RFC 9293 section 3.1); ``mss`` is a SYN's option, None where there is none."""
-    if ip is None or ip["protocol"] != 6 or len(segment) < 20:
+def tcp(ip: dict, segment: bytes) -> dict | None:
+    """Read the ports of a TCP segment (RFC 9293 section 3.1); None if it is none."""
+    if ip["protocol"] != 6 or len(segment) < 4:
         return None
-    source, destination = struct.unpack_from("!HH", segment)
-    syn, mss, at, end = bool(segment[13] & 0x02), None, 20, min(len(segment), 4 * (segment[12] >> 4))
-    while syn and at + 4 <= end and segment[at]:
-        if segment[at] == 1:
-            at += 1
-            continue
-        if segment[at] == 2:
-            mss = int.from_bytes(segment[at + 2 : at + 4], "big")
-        at += max(2, segment[at + 1])
-    return {"ports": [source, destination], "syn": syn, "mss": mss}
+    return {"ports": list(struct.unpack_from("!HH", segment))}
 
 
 def capture(device: str, stop: threading.Event, ready: threading.Event) -> list[dict]:

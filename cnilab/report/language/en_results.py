@@ -15,6 +15,7 @@ from cnilab.facts import Fact
 from cnilab.report.language.about import DOUBTS, Row, by_verdict, shown_as, substitutes, unbounded, why_absent
 from cnilab.report.language.base import Quantity
 from cnilab.report.language.en_grammar import Grammar
+from cnilab.report.language.en_quantities import QUANTITIES
 from cnilab.report.language.text import Name, Said, Text, joined, text
 from cnilab.verdicts import FLAGS, absence_in
 
@@ -25,44 +26,6 @@ if TYPE_CHECKING:
 TIMES = 2.0
 #: From this many modes with one verdict on, they share a sentence that lists them.
 MANY = 5
-
-#: (metric, stat) -> its words.
-QUANTITIES: dict[tuple[str, str], Quantity] = {
-    ("goodput_bps", "value"): Quantity(
-        "goodput", "less", "more", "as much", "How much goodput does each mode deliver?"
-    ),
-    ("throughput_bps", "value"): Quantity(
-        "throughput", "less", "more", "as much", "How much can each mode carry without loss?"
-    ),
-    ("rtt_s", "p50"): Quantity(
-        "median round trip", "shorter", "longer", "as long", "How long does a typical round trip take?"
-    ),
-    ("rtt_s", "p99"): Quantity(
-        "99th-percentile round trip",
-        "shorter",
-        "longer",
-        "as long",
-        "How long do the slowest round trips take?",
-    ),
-    ("transaction_rate_per_s", "value"): Quantity(
-        "rate of transactions", "lower", "higher", "as high", "How many transactions a second?"
-    ),
-    ("connection_rate_per_s", "value"): Quantity(
-        "rate of connections", "lower", "higher", "as high", "How many new connections a second?"
-    ),
-    ("request_rate_per_s", "value"): Quantity(
-        "rate of requests", "lower", "higher", "as high", "How many requests a second?"
-    ),
-    ("packet_rate_per_s", "value"): Quantity(
-        "packet rate", "lower", "higher", "as high", "How many packets a second?"
-    ),
-    ("cpu_s_per_byte", "value"): Quantity(
-        "CPU time a byte", "less", "more", "as much", "How much CPU time does a byte cost?"
-    ),
-    ("wire_bytes_per_byte", "value"): Quantity(
-        "bytes on the wire a byte", "less", "more", "as much", "How many bytes on the wire does a byte cost?"
-    ),
-}
 
 _SUBSTITUTE = {
     "ebpf": "its packets were carried by eBPF in place of the kernel's own device",
