@@ -25,5 +25,5 @@ def table(verified: Verification, *, verbose: bool = False) -> str:
             if verbose or not c.ok:
                 expected = "" if c.ok else f" (expected {en_proof.value(c.expected)})"
                 mark = "ok " if c.ok else "NOT"
-                lines.append(f"    {mark} {en_proof.check(c.code, c.args)}: {en_proof.value(c.found)}{expected}")
+                lines.append(f"    {mark} {en_proof.expectation(c.code, c.args)}: {en_proof.value(c.found)}{expected}")
     return "\n".join(lines)

@@ -256,7 +256,7 @@ def _body(rows: Sequence[Comparison], notes: list[str]) -> list[list[str]]:
 
 
 def _remarks(row: Comparison) -> Iterable[str]:
-    from cnilab.report.language import en_facts, en_stats  # here: words are for a person who looks
+    from cnilab.report.language import en_stats, tell  # here: words are for a person who looks
 
     for flag in row["flags"]:
         if flag == "depends_on_block":
@@ -264,7 +264,7 @@ def _remarks(row: Comparison) -> Iterable[str]:
         elif flag not in ("blocks_missing", "difference_scale"):
             yield en_stats.FLAGS[flag]
     if row["reason"]:
-        yield en_facts.tell(Fact.from_dict(row["reason"]))
+        yield tell(Fact.from_dict(row["reason"]))
     if row["blocks_needed"]:
         yield f"{en_stats.VERDICTS['inconclusive']}: about {row['blocks_needed']} blocks would settle it"
 

@@ -257,7 +257,7 @@ def test_every_check_has_words_and_rows_survive_json(mode):
     for row in judged(mode).values():
         assert Row.from_dict(json.loads(json.dumps(row.to_dict()))).to_dict() == row.to_dict()
         for c in row.checks:
-            assert en_proof.check(c.code, c.args) != c.code
+            assert en_proof.expectation(c.code, c.args) != c.code
         if row.reason:
             assert "_" not in tell(row.reason)
 
@@ -272,4 +272,4 @@ def test_rows_of_the_first_schema_are_read():
     row = Row.from_dict(old)
     assert row.reason.code == "not_crossing"
     assert tell(row.reason) == old["reason"]
-    assert en_proof.check(row.checks[0].code, row.checks[0].args) == "a packet does not arrive"
+    assert en_proof.expectation(row.checks[0].code, row.checks[0].args) == "a packet does not arrive"

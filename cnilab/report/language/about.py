@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from cnilab.facts import Fact
 from cnilab.verdicts import FLAGS, VERDICTS, Verdict, absence_in
 
 #: A comparison by its keys (:class:`cnilab.stats.comparison.Comparison`, or a dict of the same).
@@ -49,3 +50,10 @@ def unbounded(row: Row) -> bool:
     """Whether so few blocks set no bound to the difference."""
     stem = "difference_sim_ci" if row["scale"] == "linear" else "sim_ci"
     return row[f"{stem}_low"] is None and row[f"{stem}_high"] is None
+
+
+def reason_of(row: Row) -> Fact | None:
+    """Return why there is no comparison; of a fact about the row's own mode what it says, as a sentence names it."""
+    fact = Fact.from_dict(row["reason"]) if row.get("reason") else None
+    inner = fact.args.get("why") if fact else None
+    return inner if fact and isinstance(inner, Fact) and fact.args.get("mode") == row["mode"] else fact

@@ -8,8 +8,9 @@ where grammar asks for one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from inspect import signature
 from string import Formatter
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -20,6 +21,10 @@ from cnilab.report.language.text import Code, Name, Said, Text, text
 
 if TYPE_CHECKING:
     from cnilab.stats.ratio import Interval
+
+#: A template with a fact's arguments in braces, or a function of them where grammar asks for one. A function that
+#: takes ``quoted`` puts the quoted words where they belong; behind all others they follow a colon.
+Words = str | Callable[..., str]
 
 
 @dataclass(frozen=True)
@@ -151,6 +156,14 @@ class Vocabulary:
     FONTS: ClassVar[tuple[str, ...]] = ()
     WORDS: ClassVar[Mapping[str, str]]
     COUNTED: ClassVar[Mapping[str, tuple[str, ...]]]
+    #: Code of a fact -> its words.
+    FACTS: ClassVar[Mapping[str, Words]]
+    #: Flag of a comparison -> what it means.
+    FLAGS: ClassVar[Mapping[str, str]]
+    #: Check of a proof -> what it expects, of the check's arguments.
+    CHECKS: ClassVar[Mapping[str, Callable[[Mapping[str, Any]], str]]]
+    #: What stands between a mode and what is said of it, between clauses, after a sentence and between two.
+    COLON, SEMICOLON, COMMA, STOP, SPACE = ": ", "; ", ", ", ".", " "
 
     def knows(self, key: str) -> bool:
         return key in self.WORDS
@@ -181,5 +194,24 @@ class Vocabulary:
         """Return a mode's name for a reader, with its substitute named; ``twin``: the baseline's blind copy."""
         if twin:
             return Name(mode, self.word("twin", mode=mode))
-        marks = ", ".join(self.word(f"mark.{path}") for path in substitutes(kernel_path))
-        return Name(mode, f"{mode} ({marks})" if marks else mode)
+        marks = self.COMMA.join(self.word(f"mark.{path}") for path in substitutes(kernel_path))
+        return Name(mode, self.word("marked", mode=mode, marks=marks) if marks else mode)
+
+    def tell(self, fact: Fact) -> str:
+        """Return a fact in words, without a full stop; one whose code is not known stands for itself."""
+        if fact.code not in self.FACTS:
+            return str(fact)
+        words = self.FACTS[fact.code]
+        args = {key: self.tell(arg) if isinstance(arg, Fact) else arg for key, arg in fact.args.items()}
+        if not isinstance(words, str) and "quoted" in signature(words).parameters:
+            return words(**args, quoted=fact.quoted)
+        said = words.format(**args) if isinstance(words, str) else words(**args)
+        return said if fact.quoted is None else f"{said}{self.COLON}{fact.quoted}"
+
+    def flag(self, code: str) -> str:
+        """Return what a flag means."""
+        return self.FLAGS[code]
+
+    def check(self, code: str, args: Mapping[str, Any]) -> str:
+        """Return what a proof's check expects; a code that is not known stands for itself."""
+        return self.CHECKS[code](args) if code in self.CHECKS else code

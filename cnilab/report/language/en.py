@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from cnilab.modes import MODES
-from cnilab.report.language.en_proof import check
 from cnilab.report.language.en_results import Results
 
 
@@ -20,7 +18,3 @@ class English(Results):
     def departures(self, mode: str) -> Sequence[str]:
         """Return the catalogue's departures of a mode."""
         return MODES[mode].departures
-
-    def check(self, code: str, args: Mapping[str, Any]) -> str:
-        """Return the expectation of a proof's check."""
-        return check(code, args)

@@ -6,20 +6,13 @@ Findings about a whole run are in :mod:`.en_findings`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
-from inspect import signature
+from collections.abc import Sequence
 from typing import Any
 
-from cnilab.facts import Fact
+from cnilab.report.language.base import Words
 from cnilab.report.language.en_findings import FINDINGS
-from cnilab.report.language.en_proof import check as expectation
-from cnilab.report.language.en_proof import value
+from cnilab.report.language.en_proof import expectation, value
 from cnilab.report.language.en_stats import FLAGS
-
-#: A template with the fact's arguments in braces, or a function of them where grammar asks for one. A function that
-#: takes ``quoted`` puts the quoted words where they belong; behind all others they follow a colon.
-Words = str | Callable[..., str]
 
 
 def _with(words: str, remedy: str | None) -> str:
@@ -206,24 +199,3 @@ CATALOGUE: dict[str, Words] = {
     **FINDINGS,
     "factor_varies": _factor_varies,
 }
-
-
-def _told(words: Words, fact: Fact) -> str:
-    args = {key: tell(arg) if isinstance(arg, Fact) else arg for key, arg in fact.args.items()}
-    if not isinstance(words, str) and "quoted" in signature(words).parameters:
-        return words(**args, quoted=fact.quoted)
-    text = words.format(**args) if isinstance(words, str) else words(**args)
-    return text if fact.quoted is None else f"{text}: {fact.quoted}"
-
-
-#: Code -> the function that tells a fact of that code.
-FACTS: dict[str, Callable[[Fact], str]] = {code: partial(_told, words) for code, words in CATALOGUE.items()}
-
-
-def tell(fact: Fact) -> str:
-    """Return a fact in words; one whose code is not known stands for itself.
-
-    >>> tell(Fact("not_crossing", {"by": "192.0.2.1"}, "network is unreachable"))
-    'does not cross subnets: network is unreachable by 192.0.2.1'
-    """
-    return FACTS[fact.code](fact) if fact.code in FACTS else str(fact)

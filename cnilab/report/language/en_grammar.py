@@ -1,23 +1,26 @@
-"""How English counts, lists and tells a fact; sentences about comparisons are built on it (:mod:`.en_results`)."""
+"""How English counts and lists; sentences about comparisons are built on it (:mod:`.en_results`)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from cnilab.facts import Fact
-from cnilab.report.language import en_facts
-from cnilab.report.language.base import Vocabulary
+from cnilab.report.language.en_facts import CATALOGUE
+from cnilab.report.language.en_proof import CHECKS
 from cnilab.report.language.en_stats import FLAGS
 from cnilab.report.language.en_words import COUNTED, WORDS
+from cnilab.report.language.sentences import Sentences
 from cnilab.report.language.text import Said, Text, joined, text
 
 
-class Grammar(Vocabulary):
+class Grammar(Sentences):
     """Plurals, lists and the catalogues."""
 
     CODE = "en"
     WORDS = WORDS
     COUNTED = COUNTED
+    FACTS = CATALOGUE
+    FLAGS = FLAGS
+    CHECKS = CHECKS
 
     def count(self, n: int, what: str) -> str:
         """Return ``1 block``, ``2 blocks``.
@@ -36,11 +39,3 @@ class Grammar(Vocabulary):
         """
         items = list(items)
         return text(joined(", ", items[:-1]), " and ", items[-1]) if len(items) > 1 else text(*items)
-
-    def tell(self, fact: Fact) -> str:
-        """Return the fact in words; one whose code is not known stands for itself."""
-        return en_facts.tell(fact)
-
-    def flag(self, code: str) -> str:
-        """Return what a flag means."""
-        return FLAGS[code]

@@ -85,6 +85,6 @@ CHECKS: dict[str, Callable[[Args], str]] = {
 }
 
 
-def check(code: str, args: Args) -> str:
-    """Return the expectation of a proof's check; a code that is not known stands for itself."""
+def expectation(code: str, args: Args) -> str:
+    """Return what a proof's check expects; a code that is not known stands for itself."""
     return CHECKS[code](args) if code in CHECKS else code

@@ -7,16 +7,15 @@ against the baseline. Single words and captions are :mod:`.en_words`'.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cnilab import digits
-from cnilab.facts import Fact
-from cnilab.report.language.about import DOUBTS, Row, by_verdict, shown_as, substitutes, unbounded, why_absent
+from cnilab.report.language.about import Row, reason_of, unbounded, why_absent
 from cnilab.report.language.base import Quantity
 from cnilab.report.language.en_grammar import Grammar
 from cnilab.report.language.en_quantities import QUANTITIES
-from cnilab.report.language.text import Name, Said, Text, joined, text
+from cnilab.report.language.text import Text, joined, text
 from cnilab.verdicts import FLAGS, absence_in
 
 if TYPE_CHECKING:
@@ -24,17 +23,17 @@ if TYPE_CHECKING:
 
 #: From this ratio on, "times" reads better than per cent.
 TIMES = 2.0
-#: From this many modes with one verdict on, they share a sentence that lists them.
-MANY = 5
 
-_SUBSTITUTE = {
+_SUBSTITUTES = {
     "ebpf": "its packets were carried by eBPF in place of the kernel's own device",
     "userspace": "its packets were carried in userspace in place of the kernel's own device",
 }
 #: Verdict -> how a sentence begins that lists many modes with it.
 _LISTED = {
-    "different_material": "{Noun} differs from {base}'s by more than {within}",
-    "different_size_unclear": "{Noun} differs from {base}'s; whether by more than {within} is not clear yet",
+    "different_material": "{Noun} differs from {base}'s by more than the margin of\u00a0{margin}",
+    "different_size_unclear": (
+        "{Noun} differs from {base}'s; whether by more than the margin of\u00a0{margin} is not clear yet"
+    ),
     "inconclusive": "{Noun}: cannot tell yet against {base}",
 }
 #: Verdict or absence -> how many modes have it, one of them and several.
@@ -59,26 +58,21 @@ _TALLY = {
 class Results(Grammar):
     """Sentences about comparisons."""
 
-    def quantity(self, metric: str, stat: str = "value") -> Quantity:
-        """Return the words for a metric, its own name where nobody has found better ones."""
-        if known := QUANTITIES.get((metric, stat)):
-            return known
-        noun = metric.replace("_", " ") + ("" if stat == "value" else f" ({stat})")
+    QUANTITIES = QUANTITIES
+    SUBSTITUTES = _SUBSTITUTES
+    LISTED = _LISTED
+    TALLY = _TALLY
+
+    def unnamed(self, noun: str) -> Quantity:
+        """Return the words for a metric for which nobody has found any."""
         return Quantity(noun, "less", "more", "as much", f"What of {noun}?")
 
     # ---- one comparison --------------------------------------------------------------------------------------
 
-    def sentence(self, row: Row) -> Text:
-        """Say what one comparison showed, in one sentence."""
-        how = self.substitute(row)
-        return text(
-            self.named(row), ": ", self.finding(row), f"; {how}" if how else "", ".", self.doubts(row)
-        )
-
     def finding(self, row: Row, several: bool = False) -> Text:
         """Return what the verdict says, without the names of the mode or modes and the full stop."""
         what, base = self.quantity(row["metric"], row["stat"]), self.mode(row["baseline"])
-        within, verdict = f"the margin of\u00a0{self._margin(row)}", row["verdict"]
+        within, verdict = f"the margin of\u00a0{self.margin_of(row)}", row["verdict"]
         if verdict == "different_material":
             head, ends = self._change(row)
             if what.times in head:
@@ -86,13 +80,13 @@ class Results(Grammar):
             return text(f"{head} {what.noun} than ", base, f" ({ends}), beyond {within}")
         if verdict == "different_size_unclear":
             return text(
-                f"{self._direction(row)} {what.noun} than ",
+                f"{self.direction(row)} {what.noun} than ",
                 base,
                 f"; whether by more than {within} is not clear yet ({self._change(row)[1]})",
             )
         if verdict == "different_negligible":
             return text(
-                f"{self._direction(row)} {what.noun} than ",
+                f"{self.direction(row)} {what.noun} than ",
                 base,
                 f", yet practically the same: within {within}",
             )
@@ -113,37 +107,6 @@ class Results(Grammar):
             )
         return text(self._why_not(row, several))
 
-    def named(self, row: Row) -> Name:
-        """Return the name of the mode compared, with its substitute."""
-        return self.mode(row["mode"], row.get("kernel_path"), twin=bool(row.get("twin")))
-
-    def substitute(self, row: Row) -> str:
-        """Return how a substitute carried the packets; empty for the real thing."""
-        return str(self.listing([_SUBSTITUTE[path] for path in substitutes(row.get("kernel_path"))]))
-
-    def doubts(self, row: Row) -> str:
-        """Return further sentences for flags that change how the verdict is to be read."""
-        out = []
-        for flag in row["flags"]:
-            if flag not in DOUBTS:
-                continue
-            said = self.flag(flag)
-            if flag == "depends_on_block" and row.get("outlier_blocks"):
-                said = f"{said} (block {self.listing(row['outlier_blocks'])})"
-            out.append(f" {text(said).capitalised}.")
-        return "".join(out)
-
-    def short_verdict(self, row: Row) -> str:
-        """Return the words for a table, with what is known of why there is no comparison."""
-        if flag := why_absent(row):
-            return self.word(f"absent.{flag}")
-        return self.word(f"verdict.{row['verdict']}")
-
-    def _margin(self, row: Row) -> str:
-        if row.get("scale") == "linear":
-            return digits.MISSING if row["margin"] is None else f"{row['margin']:g}"
-        return digits.margin(row["margin"])
-
     def _change(self, row: Row) -> tuple[str, str]:
         if row["scale"] == "linear":
             places = digits.decimals(row["difference_sim_ci_low"], row["difference_sim_ci_high"])
@@ -158,15 +121,22 @@ class Results(Grammar):
         if row["scale"] == "linear":
             ends = (row["difference_sim_ci_low"], row["difference_sim_ci_high"])
             places = digits.decimals(*ends)
-            return " to ".join("∞" if end is None else digits.rounded(end, places) for end in ends)
+            low, high = ("" if end is None else digits.rounded(end, places) for end in ends)
+            return f"{low or '−∞'} to {high or '∞'}"
         low, high = row["sim_ci_low"], row["sim_ci_high"]
         left = self._side(low, low, high, what, f"any amount {what.less}")
         return f"{left} to {self._side(high, low, high, what, f'any amount {what.more}')}"
 
-    def _direction(self, row: Row) -> str:
-        what = self.quantity(row["metric"], row["stat"])
-        above = row["difference"] > 0 if row["scale"] == "linear" else row["ratio"] > 1
-        return what.more if above else what.less
+    def entry(self, row: Row) -> str:
+        """Return what stands after a mode's name in a sentence that lists many modes of one verdict."""
+        if row["verdict"] == "inconclusive":
+            return (
+                "no bound yet"
+                if unbounded(row)
+                else f"{self._ends(row)}{self._needed(row).replace(';', ',')}"
+            )
+        change, ends = self._change(row)
+        return f"{self.direction(row) if row['verdict'] == 'different_size_unclear' else change} ({ends})"
 
     def _needed(self, row: Row) -> str:
         n = row.get("blocks_needed")
@@ -174,10 +144,7 @@ class Results(Grammar):
 
     def _why_not(self, row: Row, several: bool) -> str:
         """Return why there is no comparison, in the words of the trials themselves where there are some."""
-        fact = Fact.from_dict(row["reason"]) if row.get("reason") else None
-        inner = fact.args.get("why") if fact else None
-        if fact and isinstance(inner, Fact) and fact.args.get("mode") == row["mode"]:
-            fact = inner  # the sentence names the mode already
+        fact = reason_of(row)
         flag = absence_in(row["flags"])
         if fact and flag == "does_not_cross_subnets":
             detail = " by ".join(str(part) for part in (fact.quoted, fact.args.get("by")) if part)
@@ -229,72 +196,6 @@ class Results(Grammar):
 
     # ---- several comparisons ---------------------------------------------------------------------------------
 
-    def bullets(self, rows: Sequence[Row], brief: bool = False) -> list[tuple[str, Text]]:
-        """Return ``(sign, sentence)`` a finding of one place; modes of which the same is to be said share one.
-
-        ``brief`` leaves a substitute to the mark in its name, where it has been told in full before, and says nothing
-        of places that a mode does not reach.
-        """
-        rows = [r for r in rows if not (brief and "does_not_cross_subnets" in r["flags"])]
-        compared = [r for r in rows if r["n_used"]]
-        # A doubt about the whole table is told once, after the findings, and not with every one of them.
-        common = [f for f in DOUBTS if len(compared) > 1 and all(f in r["flags"] for r in compared)]
-        rows = [{**r, "flags": [f for f in r["flags"] if f not in common]} for r in rows]
-        out: list[tuple[str, Text]] = []
-        for verdict, alike in by_verdict(rows):
-            if len(alike) >= MANY and verdict in _LISTED:
-                out.append((shown_as(alike[0]).sign, self._list_of(verdict, alike, brief)))
-                continue
-            shared: dict[tuple[Text, str], list[Row]] = {}
-            for row in alike:
-                shared.setdefault((self.finding(row), self.substitute(row) + self.doubts(row)), []).append(
-                    row
-                )
-            for group in shared.values():
-                first = group[0]
-                how = "" if brief or not first["n_used"] else self.substitute(first)
-                said = text(
-                    self.listing([self.named(r) for r in group]),
-                    ": ",
-                    self.finding(first, several=len(group) > 1),
-                    f"; {how}" if how else "",
-                    ".",
-                    self.doubts(first),
-                )
-                out.append((shown_as(first).sign, said))
-        return out + [("!", text(self.doubts({"flags": [f]}).strip())) for f in common]
-
-    def _list_of(self, verdict: str, rows: Sequence[Row], brief: bool) -> Text:
-        """Return one sentence that lists modes of one verdict, each with its own numbers and doubts."""
-        first = rows[0]
-        head = self.fill(
-            _LISTED[verdict],
-            Noun=self.quantity(first["metric"], first["stat"]).Noun,
-            base=self.mode(first["baseline"]),
-            within=f"the margin of\u00a0{self._margin(first)}",
-        )
-        parts: list[Said] = []
-        for row in rows:
-            change, ends = self._change(row) if verdict != "inconclusive" else ("", "")
-            if verdict == "different_size_unclear":
-                change = self._direction(row)
-            said = (
-                f"{change} ({ends})"
-                if verdict != "inconclusive"
-                else "no bound yet"
-                if unbounded(row)
-                else f"{self._ends(row)}{self._needed(row).replace('; about', ', about')}"
-            )
-            parts.append(text(self.named(row), f" {said}"))
-        tail: list[Said] = []
-        for row in rows:
-            if self.substitute(row) and not brief:
-                tail += [" ", self.named(row), f": {self.substitute(row)}."]
-        for row in rows:
-            if doubts := self.doubts(row):
-                tail += [" ", self.named(row), f":{doubts}"]
-        return text(head, ": ", joined("; ", parts), ".", *tail)
-
     def lead(self, rows: Sequence[Row], header: Mapping[str, Any]) -> Text:
         """Return the first paragraph: what was compared, and how many of each verdict there are where."""
         rows = [r for r in rows if r["family"] == "primary"] or [r for r in rows if r["family"] != "aa"]
@@ -315,23 +216,11 @@ class Results(Grammar):
                 text(
                     self.placement(place),
                     ", ",
-                    self._tally([r for r in rows if r["placement"] == place]),
+                    self.tally([r for r in rows if r["placement"] == place]),
                     ".",
                 )
             )
         return joined(" ", out)
-
-    def _tally(self, rows: Sequence[Row]) -> Text:
-        groups: dict[str, list[Row]] = {}
-        for verdict, alike in by_verdict(rows):
-            for row in alike:
-                groups.setdefault(absence_in(row["flags"]) or verdict, []).append(row)
-        return self.listing(
-            [
-                _TALLY[key][len(group) > 1].format(n=len(group), bound=self._margin(group[0]))
-                for key, group in groups.items()
-            ]
-        )
 
     def control(self, rows: Sequence[Row], header: Mapping[str, Any]) -> Text:
         """Say what the A/A control showed: the bench's own noise, and whether it saw what is not there."""
@@ -363,23 +252,13 @@ class Results(Grammar):
             f"{aa['expected_by_chance']:.2g} would be by chance.",
         )
 
-    def undecided(self, rows: Iterable[Row]) -> list[Text]:
-        """Return, a sentence each, what the primary family cannot tell yet and what would tell it."""
-        return [
-            text(f"{self.placement(row['placement'])}, ", self.sentence(row))
-            for row in rows
-            if row["family"] == "primary"
-            and row["verdict"] in ("inconclusive", "different_size_unclear", "insufficient_n")
-            and not absence_in(row["flags"])
-        ]
-
     def alt(self, rows: Sequence[Row]) -> str:
         """Describe a picture of ratios in at most two sentences: what is compared, and the finding."""
         if not rows:
             return "No data."
         places = list(dict.fromkeys(r["placement"] for r in rows))
         found = [
-            f"{self.placement(place).lower()} {self._tally([r for r in rows if r['placement'] == place])}"
+            f"{self.placement(place).lower()} {self.tally([r for r in rows if r['placement'] == place])}"
             for place in places
         ]
         return (

@@ -23,6 +23,8 @@ WORDS: dict[str, str] = {
     "placement.": "Everywhere",
     "mark.ebpf": "eBPF",
     "mark.userspace": "userspace",
+    "marked": "{mode} ({marks})",
+    "in_block": " (block {blocks})",
     "twin": "{mode}, again (A/A)",
     "yes": "yes",
     "no": "no",
