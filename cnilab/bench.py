@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-#: A command. A Path in it is a Python file of this package, which a bench runs with the Python that stands there.
+#: A command. A Path in it is a file of this package: Python, which a bench runs with the Python that stands there,
+#: or C, which it runs compiled, by the name of its file.
 Argv = Sequence[str | Path]
 
 
@@ -86,10 +87,10 @@ class Bench(Protocol):
         ...
 
 
-def spelled(argv: Argv, python: Callable[[Path], Sequence[str]]) -> list[str]:
+def spelled(argv: Argv, own: Callable[[Path], Sequence[str]]) -> list[str]:
     """Return a command with each file of ours replaced by the command that runs it.
 
     >>> spelled([Path("/x/serve.py"), "::"], lambda path: ["python3", str(path)])
     ['python3', '/x/serve.py', '::']
     """
-    return [word for part in argv for word in (python(part) if isinstance(part, Path) else [part])]
+    return [word for part in argv for word in (own(part) if isinstance(part, Path) else [part])]

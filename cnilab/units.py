@@ -66,6 +66,7 @@ def to_base(value: float, unit: str, table: dict[str, float]) -> float:
 #: The unit each metric name's ending stands for, longest ending first.
 _ENDINGS = (
     ("_s_per_byte", "s/B"),
+    ("_s_per_request", "s"),
     ("_bytes_per_byte", "1"),
     ("_bps", "bit/s"),
     ("_per_s", "1/s"),

@@ -95,6 +95,7 @@ path: {path}
 placements: [same_subnet]
 tests:
   - {{name: http, tool: wrk, kind: http_load, duration_s: 1}}
+  - {{name: paced, tool: pacer, kind: http_rate, duration_s: 0.3, options: {{offered_per_s: 100}}}}
   - {{name: sock_tcp, tool: sockperf, kind: tcp_rr, duration_s: 1}}
   - {{name: sock_udp, tool: sockperf, kind: udp_rr, duration_s: 1}}
   - {{name: qperf, tool: qperf, kind: tcp_stream, duration_s: 1}}
@@ -104,8 +105,10 @@ aa: false
 """
     run = execute.run(study.parse(text), tmp_path / "r", progress=False)
     there = run.trials[run.trials["mode"] == mode]
-    assert len(there) == 4
+    assert len(there) == 5
     assert set(there["status"]) == {"ok"}, there[["test", "reason"]].to_string()
+    counted = run.samples[(run.samples["metric"] == "served_ratio") & (run.samples["mode"] == mode)]
+    assert counted["value"].tolist() == [1.0], "nginx counted every request that pacer sent, and no other"
 
 
 @pytest.mark.lab

@@ -14,8 +14,6 @@ USED_ELSEWHERE = {
     "stats/steady.py: step_in_run": "for notebooks: where a run changed its level",
     "stats/variance.py: best_counts": "for notebooks: runs and deployments that a pilot's noise asks for",
     "runs/samples.py: from_rows": "for tests and scripts: a table made by hand",
-    "measurements/wrk/http_server.py: connection_made": "asyncio calls it",
-    "measurements/wrk/http_server.py: data_received": "asyncio calls it",
 }
 
 

@@ -34,7 +34,7 @@ from cnilab.setup.programs import find, package_for
 
 #: What a benchmark pod must have, and what it has where this machine has it.
 BENCH_NEEDED = ("iperf3", "ip", "ss", "ping", "tcpdump", "ethtool", "taskset")
-BENCH_WANTED = ("bridge", "tc", *(p.name for p in programs().values() if p.alone), "fping")
+BENCH_WANTED = ("bridge", "tc", *(p.name for p in programs().values() if p.alone), "fping", "openssl")
 FLANNEL_NEEDED = (
     *("iptables", "iptables-save", "iptables-restore", "ip6tables", "ip6tables-save", "ip6tables-restore"),
     *("nft", "ip", "bridge"),

@@ -27,6 +27,8 @@ REMARKS: dict[str, str] = {
     "results_as_blocks": "results of one test in one file that names no block; the k-th is taken for block k",
     "reverse": "the server sent and the client received",
     "role_from_ports": "who sent is told from the ports, as the output does not say",
+    "saturated": "less was answered in time than was offered; its latency grows with the length of the test, and is "
+    "kept as one that it is no less than",
     "series_left_out": "series that are neither a rate nor a time are not read",
     "server_side": "printed by the server",
     "stopped_early": "the run stopped early, after an error; the values are of what was done until then",

@@ -42,7 +42,7 @@ STATS = ("value", "mean", "min", "p50", "p90", "p99", "p999", "max", "stddev")
 
 
 #: Metrics of which a trial has a distribution and so no single value.
-SPREAD = ("rtt_s",)
+SPREAD = ("rtt_s", "latency_s")
 
 
 @dataclass(frozen=True)

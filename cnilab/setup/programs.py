@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from cnilab.errors import Unavailable
+from cnilab.setup import build
+
 SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 
 
@@ -38,11 +41,16 @@ def search_path() -> str:
 
 
 def find(program: str) -> Path | None:
-    """Where `program` is, or None.
+    """Where `program` is, or None; one of ours is compiled first.
 
     >>> find("sh").name
     'sh'
     """
+    if program in build.PROGRAMS:
+        try:
+            return build.built(program)
+        except Unavailable:
+            return None
     found = shutil.which(program, path=search_path())
     return Path(found) if found else None
 

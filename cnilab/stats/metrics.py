@@ -48,6 +48,7 @@ METRICS: dict[str, Metric] = {
     "pdv_s": Metric("lower"),
     "jitter_rfc1889_s": Metric("lower"),
     "cpu_s_per_byte": Metric("lower"),
+    "cpu_s_per_request": Metric("lower"),
     "wire_bytes_per_byte": Metric("lower"),
     "loss_ratio": Metric("lower", "linear", 0.001),
     "retransmitted_segments": Metric("lower", "linear"),

@@ -360,6 +360,15 @@ EXPECTED = {
     "vegeta_12.12.0_report.txt": [
         ("http_load", "request_rate_per_s", "value", 200.84),
     ],
+    "pacer_1_closed.json": [
+        ("http_load", "request_rate_per_s", "value", 180.0),
+    ],
+    "pacer_1_http_rate.json": [
+        ("http_rate", "latency_s", "max", 0.023756800000000003),
+    ],
+    "pacer_1_saturated.json": [
+        ("http_rate", "latency_at_least_s", "min", 0.020807680000000002),
+    ],
     "wrk_4.1.0_error_refused.txt": [
         ("http_load", "unable to connect to 127.0.0.1:15089 Connection refused"),
     ],
@@ -434,8 +443,8 @@ def test_argv_names_only_its_programs_and_the_address(name):
     for kind in tool.KINDS:
         call = Call(kind, duration_s=1.2, client_cpu=0, server_cpu=1, congestion_control="cubic")
         client = tool.client_argv(call, "192.0.2.7")
-        assert any("192.0.2.7" in word for word in client)
-        server = [] if name == "ping" else tool.server_argv(call, "192.0.2.7")
+        assert any("192.0.2.7" in str(word) for word in client)
+        server = tool.server_argv(call, "192.0.2.7") if hasattr(tool, "server_argv") else []
         assert all(isinstance(word, str | Path) and word for word in [*client, *server])
         # parts of a second are rounded up, never down to nothing
         assert "0" not in [client[i + 1] for i, w in enumerate(client[:-1]) if w in ("-t", "-l", "-d")]

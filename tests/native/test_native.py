@@ -13,7 +13,7 @@ import pytest
 from cnilab.errors import Unavailable
 from cnilab.modes import MODES
 from cnilab.runs.samples import PLACEMENTS
-from cnilab.testbeds.lab.build import built
+from cnilab.setup.build import built
 from tests.native import machine
 
 pytestmark = [pytest.mark.native, pytest.mark.slow, pytest.mark.xdist_group("native")]

@@ -93,7 +93,7 @@ class KubernetesBench:
     def serve(
         self, end: End, argv: Argv, *, port: int, out: Path, err: Path
     ) -> AbstractContextManager[Served]:
-        return Server(self.api, self._pod(end), spelled(argv, _python), port, out, err)
+        return Server(self.api, self._pod(end), spelled(argv, _own), port, out, err)
 
     def run(self, end: End, argv: Argv, *, out: Path, err: Path, limit_s: float) -> Ended:
         """Run a program to its end.
@@ -105,7 +105,7 @@ class KubernetesBench:
         """
         pod = self._pod(end)
         stream = executing.start(
-            self.api, pod.namespace, pod.name, spelled(argv, _python), stdout=out, stderr=err
+            self.api, pod.namespace, pod.name, spelled(argv, _own), stdout=out, stderr=err
         )
         try:
             done = stream.finish(limit_s)
@@ -127,7 +127,7 @@ class KubernetesBench:
         pod = self.watchers.get(node)
         if pod is None:
             raise ClusterError(f"no pod of ours is on the network of node {node}; it cannot be asked")
-        done = executing.run(self.api, pod.namespace, pod.name, spelled(argv, _python))
+        done = executing.run(self.api, pod.namespace, pod.name, spelled(argv, _own))
         with open(out, "ab") as file:
             file.write(done.stdout)
         if done.code:
@@ -140,9 +140,9 @@ class KubernetesBench:
         return self._client if end.where == self._client.name else self._server
 
 
-def _python(path: Path) -> list[str]:
-    """The command that runs a Python file of ours: it goes along as text, for the image has no cnilab."""
-    return ["python3", "-I", "-c", path.read_text(encoding="utf-8")]
+def _own(path: Path) -> list[str]:
+    """The command that runs a file of ours: Python goes along as text, a compiled program stands in the image."""
+    return [path.stem] if path.suffix == ".c" else ["python3", "-I", "-c", path.read_text(encoding="utf-8")]
 
 
 class Server(Served):

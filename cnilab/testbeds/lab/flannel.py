@@ -8,8 +8,8 @@ lookup and here the subnets are compared, which in this topology is the same.
 from __future__ import annotations
 
 from cnilab.modes import Mode
+from cnilab.setup.build import built
 from cnilab.testbeds.lab import rules
-from cnilab.testbeds.lab.build import built
 from cnilab.testbeds.lab.steps import Batch, Bpf, Daemon, Phase, Restore, Step, Sysctl, Tun
 from cnilab.testbeds.lab.topology import POD_NETWORK, Node, Topology
 from cnilab.testbeds.lab.wireguard import setconf, start

@@ -13,8 +13,8 @@ from functools import cache
 from cnilab import modes
 from cnilab.errors import LabError, Unavailable
 from cnilab.facts import Fact
+from cnilab.setup.build import built
 from cnilab.setup.programs import find, package_for
-from cnilab.testbeds.lab.build import built
 from cnilab.testbeds.lab.client import AgentProcess
 from cnilab.testbeds.lab.steps import FABRIC, Batch, Bpf, Phase, Restore, Run, Step, Tun, to_ops
 
@@ -85,7 +85,9 @@ def probe() -> Capabilities:
             try:
                 agent.call("build", phases=to_ops([Phase(name, steps)]))
             except LabError as error:
-                missing.setdefault(name, Fact("refused", {"what": name}, _first_line(error.fact.quoted or "")))
+                missing.setdefault(
+                    name, Fact("refused", {"what": name}, _first_line(error.fact.quoted or ""))
+                )
 
         for name, line in _DEVICES.items():
             attempt(name, Batch(FABRIC, (line,)))

@@ -13,6 +13,7 @@ from typing import Any
 from cnilab.bench import Argv, Bench, End, Ended, Served, spelled
 from cnilab.errors import LabError
 from cnilab.facts import Fact
+from cnilab.setup.build import built
 from cnilab.setup.programs import find
 from cnilab.study.factors import Level, Treatment
 from cnilab.study.plan import Trial
@@ -92,7 +93,7 @@ class LabBench:
     @contextmanager
     def serve(self, end: End, argv: Argv, *, port: int, out: Path, err: Path) -> Iterator[Served]:
         served, name = Served(), f"{end.where}:{port}"
-        self.lab.serve(name, end, spelled(argv, _python), out, err, port)
+        self.lab.serve(name, end, spelled(argv, _own), out, err, port)
         try:
             yield served
         finally:
@@ -100,18 +101,18 @@ class LabBench:
                 served.code = self.lab.stop(name)
 
     def run(self, end: End, argv: Argv, *, out: Path, err: Path, limit_s: float) -> Ended:
-        return Ended(**self.lab.run(end, spelled(argv, _python), out, err, limit_s))
+        return Ended(**self.lab.run(end, spelled(argv, _own), out, err, limit_s))
 
     def ask(self, node: str, argv: Argv, *, out: Path) -> str:
-        printed = self.lab.agent.call("read", ns=node, argv=spelled(argv, _python))["stdout"]
+        printed = self.lab.agent.call("read", ns=node, argv=spelled(argv, _own))["stdout"]
         with open(out, "a", encoding="utf-8") as file:
             file.write(printed)
         return printed
 
 
-def _python(path: Path) -> list[str]:
-    """The command that runs a Python file here, where a system's own Python may be missing or old."""
-    return [sys.executable, "-I", str(path)]
+def _own(path: Path) -> list[str]:
+    """The command that runs a file of ours here: compiled, or with this Python, as a system's may be missing or old."""
+    return [str(built(path.stem))] if path.suffix == ".c" else [sys.executable, "-I", str(path)]
 
 
 class LabTestbed:
@@ -129,7 +130,11 @@ class LabTestbed:
         return (None, why) if why else kernel.kernel_path(treatment.mode)
 
     def lacks(self, program: str) -> Fact | None:
-        return None if find(program) else Fact("program_missing", {"program": program, "remedy": "cnilab doctor"})
+        return (
+            None
+            if find(program)
+            else Fact("program_missing", {"program": program, "remedy": "cnilab doctor"})
+        )
 
     def deploy(self, treatment: Treatment) -> LabDeployment:
         mode, spec = treatment.mode, self.spec

@@ -1,7 +1,8 @@
 """wrk and wrk2: HTTP requests per second and their latency.
 
-Runs wrk and reads both. ``goodput_bps`` is what arrived at the client, headers included; wrk's KB and MB are
-powers of two. Answers that are errors stay in the rate, as wrk counts them; ``error_ratio`` says how many.
+Runs wrk against nginx (:mod:`.web`) and reads both. ``goodput_bps`` is what arrived at the client, headers included;
+wrk's KB and MB are powers of two. Answers that are errors stay in the rate, as wrk counts them; ``error_ratio`` says
+how many.
 """
 
 from __future__ import annotations
@@ -10,24 +11,31 @@ import math
 import re
 from pathlib import Path
 
-from cnilab.bench import Argv
+from cnilab.bench import Bench, Ended
 from cnilab.errors import ParseError
-from cnilab.measurements import client_server, conditions
+from cnilab.measurements import conditions, web
 from cnilab.measurements.base import Call, Kind, Program, Reading, Sample
-from cnilab.measurements.reading import margins, texts
+from cnilab.measurements.reading import ends, margins, texts
 from cnilab.measurements.reading import plausible as checks
 from cnilab.measurements.reading.numbers import number
-from cnilab.measurements.wrk import http_server
+from cnilab.measurements.web import nginx
 from cnilab.units import BINARY_BYTES, SECONDS, to_base
 
 NAME = "wrk"
-#: Serves, because wrk brings no server.
-_PYTHON = Program("python3", get="sudo apt-get install python3", alone=False)
-PROGRAMS = (Program("wrk", ("-v",)), _PYTHON)
-PORTS = (8080,)
+PROGRAMS = (Program("wrk", ("-v",)), nginx.PROGRAM)
+PORTS = (nginx.PORT,)
 KINDS = {
     "http_load": Kind(
-        ("request_rate_per_s", "goodput_bps", "latency_s", "error_ratio"), frozenset({"streams"})
+        (
+            "request_rate_per_s",
+            "goodput_bps",
+            "latency_s",
+            "error_ratio",
+            "cpu_s_per_request",
+            "cpu_busy_ratio",
+        ),
+        frozenset({"streams"}),
+        {**nginx.OPTIONS, **nginx.TLS},
     )
 }
 
@@ -192,23 +200,25 @@ class _Run:
         return checks.reading(samples, duration_s=self.duration, notes=tuple(notes), **rest)
 
 
-def server_argv(call: Call, address: str) -> Argv:
-    """Serve 200 bytes a request over kept connections, by a process of Python's own; it is no web server."""
-    argv: list[str | Path] = [Path(http_server.__file__), address, str(PORTS[0])]
-    if call.server_cpu is not None:
-        argv = ["taskset", "-c", str(call.server_cpu), *argv]
-    return argv
-
-
 def client_argv(call: Call, address: str) -> list[str]:
     """Load the server with ``streams`` connections from one thread."""
     duration = max(1, math.ceil(call.duration_s))
     argv = ["wrk", "-t", "1", "-c", str(call.streams), "-d", f"{duration}s", "--latency"]
+    if call.options.get("connection") == "new":
+        argv += ["-H", "Connection: close"]
     if call.client_cpu is not None:
         argv = ["taskset", "-c", str(call.client_cpu), *argv]
     host = f"[{address}]" if ":" in address else address
-    return [*argv, f"http://{host}:{PORTS[0]}/"]
+    scheme = "https" if call.options.get("tls") == "yes" else "http"
+    return [*argv, f"{scheme}://{host}:{nginx.PORT}/{nginx.body(call)}"]
 
 
-_ENDS = client_server.ClientServer(parse, client_argv, server_argv, PORTS[0])
-measure, read = _ENDS.measure, _ENDS.read
+def measure(bench: Bench, call: Call, folder: Path, limit_s: float) -> Ended:
+    """Load nginx for a while, every connection asking again as soon as it was answered."""
+    return web.measure(bench, call, folder, limit_s, client_argv)
+
+
+def read(folder: Path) -> list[Reading]:
+    """Read wrk's output, and what the requests cost in CPU time."""
+    found = parse(ends.trusted(texts.plain((folder / "client.out").read_bytes())))
+    return [web.with_cpu(reading, folder) for reading in found]

@@ -1,7 +1,7 @@
-"""Compile the lab's two small C programs, once, into the environment that cnilab is installed in.
+"""Compile cnilab's own small C programs, once, into the environment that cnilab is installed in.
 
-The eBPF IP-in-IP program needs ``bpf-gcc`` (Debian's gcc-bpf) or ``clang``; flannel's UDP proxy any C compiler.
-Without a compiler the modes that need them are skipped with the reason; nothing is downloaded.
+The eBPF IP-in-IP program needs ``bpf-gcc`` (Debian's gcc-bpf) or ``clang``; flannel's UDP proxy and the load
+generator ``pacer`` any C compiler. Without one, what needs them is skipped with the reason; nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -17,21 +17,24 @@ from pathlib import Path
 
 from cnilab.errors import Unavailable
 
-HERE = Path(__file__).parent
+PACKAGE = Path(__file__).parents[1]
 _MULTIARCH = f"/usr/include/{platform.machine()}-linux-gnu"
 _BPF_FLAGS = ["-O2", "-I/usr/include", f"-I{_MULTIARCH}", "-c"]
 
-#: name -> (source, compilers with their flags in order of preference, package that has one)
+_C = (["cc", "-O2"], ["gcc", "-O2"], ["clang", "-O2"])
+
+#: name -> (source in the package, compilers with their flags in order of preference, package that has one)
 PROGRAMS = {
     "ipip.bpf.o": (
-        "ipip.bpf.c",
+        "testbeds/lab/ipip.bpf.c",
         (
             ["bpf-gcc", "-mcpu=v3", "-fno-strict-aliasing", *_BPF_FLAGS],
             ["clang", "-target", "bpf", "-mcpu=v3", *_BPF_FLAGS],
         ),
         "gcc-bpf",
     ),
-    "udp_proxy": ("udp_proxy.c", (["cc", "-O2"], ["gcc", "-O2"], ["clang", "-O2"]), "gcc libc6-dev"),
+    "udp_proxy": ("testbeds/lab/udp_proxy.c", _C, "gcc libc6-dev"),
+    "pacer": ("measurements/pacer/pacer.c", _C, "gcc libc6-dev"),
 }
 
 
@@ -53,7 +56,7 @@ def built(name: str) -> Path:
         If no compiler is there or it refuses; the message holds its words and the package to install.
     """
     source_name, compilers, package = PROGRAMS[name]
-    source = HERE / source_name
+    source = PACKAGE / source_name
     digest = hashlib.sha256(source.read_bytes() + repr(compilers).encode()).hexdigest()[:12]
     target = _folder() / f"{name}-{digest}"
     if target.exists():
