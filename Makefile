@@ -123,7 +123,7 @@ cluster: cluster-build ## a real Kubernetes cluster on this machine (root); prin
 cluster-down: ## end that cluster; nothing of it stays
 	@$(AS_ROOT) $(BIN)/cnilab cluster down
 
-cluster-build: setup system-cluster ## compile its programs, once (Go 1.26; a quarter of an hour, 5 GB)
+cluster-build: setup system-cluster ## compile its programs with flannel and with Calico, once (Go 1.26; twenty minutes, 7 GB)
 	@$(BIN)/python -m cnilab.localcluster.compiling
 
 cluster-test: setup ## all of it on a real cluster: a study switched live, killed runs, evictions; then it is taken down

@@ -17,12 +17,7 @@ Name = Annotated[str, typer.Option(help="Of the cluster; another name is another
 @app.command(epilog="Example: cnilab cluster up --nodes 3 --lifetime 7200      (as root)")
 def up(
     nodes: Annotated[int, typer.Option(help="1 to 9; every third one is in the second subnet.")] = 3,
-    cni: Annotated[
-        str,
-        typer.Option(
-            help="flannel, or calico: Calico's objects with a stand-in for its agent, and flannel carrying the pods."
-        ),
-    ] = "flannel",
+    cni: Annotated[str, typer.Option(help="flannel or calico.")] = "flannel",
     name: Name = "default",
     lifetime: Annotated[int, typer.Option(help="Seconds after which a forgotten cluster ends itself.")] = 8
     * 3600,

@@ -1,8 +1,8 @@
 """Compiles the cluster's programs from their published sources, once; later calls find them in the cache.
 
-Four Go modules stand in ``go/``: the Kubernetes components as one program, flannel, flannel's CNI plugin, and the
-pause process. Versions and checksums are pinned in each ``go.mod`` and ``go.sum``. Results lie outside the checkout,
-one folder a module, named by a hash of its sources; nothing is ever changed in a finished folder.
+Five Go modules stand in ``go/``: the Kubernetes components as one program, flannel, flannel's CNI plugin, Calico, and
+the pause process. Versions and checksums are pinned in each ``go.mod`` and ``go.sum``. Results lie outside the
+checkout, one folder a module, named by a hash of its sources; nothing is ever changed in a finished folder.
 
 It downloads through Go's own module client and keeps Go's caches where they are. It packs no images: ``images.py``.
 """
@@ -23,9 +23,9 @@ from pathlib import Path
 from typing import TextIO
 
 from cnilab.errors import ClusterError, CnilabError, Unavailable
-from cnilab.localcluster import flannel
+from cnilab.localcluster import calico, flannel
 from cnilab.localcluster.progress import Progress
-from cnilab.localcluster.shape import FLANNEL, KUBERNETES, cache_root, make_folder
+from cnilab.localcluster.shape import CALICO, CNIS, FLANNEL, KUBERNETES, cache_root, make_folder
 from cnilab.setup.programs import find
 
 SOURCES = Path(__file__).parent / "go"
@@ -50,23 +50,35 @@ class Module:
 
     Parameters
     ----------
-    folder
-        In ``go/``.
+    name
+        Of the folder of the result.
     programs
         Name of each program to the package it is made from.
     variables
         Strings set while linking.
     prepare
-        Called with the work folder, before compiling, to add sources that are published elsewhere.
+        Called with the work folder, before compiling, to add sources that are published elsewhere, and files that
+        belong to the result, in ``made``.
     cgo
         Whether C is compiled too, where there is a compiler.
+    folder
+        In ``go/``; by default the name.
+    cni
+        The plugin that needs it; empty: every cluster does.
     """
 
-    folder: str
+    name: str
     programs: Mapping[str, str]
     variables: Mapping[str, str] = field(default_factory=dict)
     prepare: Callable[[Path, bool], None] | None = None
     cgo: bool = False
+    folder: str = ""
+    cni: str = ""
+
+    @property
+    def sources(self) -> Path:
+        """Folder of its ``go.mod``."""
+        return SOURCES / (self.folder or self.name)
 
     @property
     def with_c(self) -> bool:
@@ -76,9 +88,9 @@ class Module:
     def digest(self) -> str:
         """Hash of everything that decides the result."""
         made = hashlib.sha256(repr((sorted(self.variables.items()), self.with_c)).encode())
-        files = [p for p in (SOURCES / self.folder).iterdir() if p.suffix in (".go", ".mod", ".sum")]
+        files = [p for p in self.sources.iterdir() if p.suffix in (".go", ".mod", ".sum")]
         if self.prepare:
-            files.append(Path(flannel.__file__))
+            files.append(Path(str(sys.modules[self.prepare.__module__].__file__)))
         for path in sorted(files):
             made.update(path.name.encode() + b"\0" + path.read_bytes())
         return made.hexdigest()[:12]
@@ -86,7 +98,7 @@ class Module:
     @property
     def result(self) -> Path:
         """Folder of the finished programs."""
-        return cache_root() / f"{self.folder}-{self.digest}"
+        return cache_root() / f"{self.name}-{self.digest}"
 
     @property
     def done(self) -> bool:
@@ -95,9 +107,10 @@ class Module:
 
 MODULES = {
     "pause": Module("pause", {"pause": "."}),
-    "calico-stand-in": Module("calico-stand-in", {"calico-stand-in": "."}),
     "cni-flannel": Module(
-        "cni-flannel", {"cni-flannel": "github.com/containernetworking/plugins/plugins/meta/flannel"}
+        "cni-flannel",
+        {"cni-flannel": "github.com/containernetworking/plugins/plugins/meta/flannel"},
+        cni="flannel",
     ),
     "flannel": Module(
         "flannel",
@@ -105,6 +118,7 @@ MODULES = {
         {f"{flannel.MODULE}/pkg/version.Version": FLANNEL},
         prepare=flannel.prepare,
         cgo=True,
+        cni="flannel",
     ),
     "kubernetes": Module(
         "kubernetes",
@@ -115,6 +129,18 @@ MODULES = {
             f"{_VERSION}.gitMinor": KUBERNETES[1:].split(".")[1],
             f"{_VERSION}.gitTreeState": "clean",
         },
+    ),
+    # Last: whoever has no Calico has the rest.
+    "calico-files": Module("calico-files", {}, prepare=calico.prepare, folder="calico", cni="calico"),
+    "calico": Module(
+        "calico",
+        {
+            "calico-node": f"{calico.MODULE}/node/cmd/calico-node",
+            "calico": f"{calico.MODULE}/cni-plugin/cmd/calico",
+            "calico-install": f"{calico.MODULE}/cni-plugin/cmd/install",
+        },
+        {**calico.VARIABLES, "main.VERSION": CALICO},
+        cni="calico",
     ),
 }
 
@@ -128,7 +154,7 @@ def binary(program: str) -> Path:
         If it is not built yet; the message names the command.
     """
     for module in MODULES.values():
-        if program in module.programs or (module.folder == "kubernetes" and program in COMPONENTS):
+        if program in module.programs or (module.name == "kubernetes" and program in COMPONENTS):
             path = module.result / program
             if not path.exists():
                 raise Unavailable(
@@ -139,9 +165,14 @@ def binary(program: str) -> Path:
     raise ClusterError(f"no program {program!r}; built are {', '.join((*known, *COMPONENTS))}")
 
 
-def missing() -> list[str]:
-    """Return the modules that are not built."""
-    return [name for name, module in MODULES.items() if not module.done]
+def needed(cni: str) -> list[str]:
+    """Return the modules that a cluster with that plugin needs."""
+    return [name for name, module in MODULES.items() if module.cni in ("", cni)]
+
+
+def missing(cni: str) -> list[str]:
+    """Return the modules that are not built of those that a cluster with that plugin needs."""
+    return [name for name in needed(cni) if not MODULES[name].done]
 
 
 def build(progress: Progress | None = None, only: Sequence[str] = ()) -> None:
@@ -200,7 +231,7 @@ def _locked(module: Module, progress: Progress) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            progress.step(f"{module.folder} is being built by another process; waiting for it")
+            progress.step(f"{module.name} is being built by another process; waiting for it")
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
@@ -208,7 +239,7 @@ def _locked(module: Module, progress: Progress) -> Iterator[None]:
 def _build(module: Module, go: Path, progress: Progress) -> None:
     work, log = module.result / "work", module.result / "build.log"
     shutil.rmtree(work, ignore_errors=True)
-    shutil.copytree(SOURCES / module.folder, work)
+    shutil.copytree(module.sources, work)
     environment = {
         **os.environ,
         "CGO_ENABLED": "1" if module.with_c else "0",
@@ -216,10 +247,10 @@ def _build(module: Module, go: Path, progress: Progress) -> None:
         "GOTOOLCHAIN": "local",
         "GOWORK": "off",
     }
-    progress.step(f"building {module.folder} (log: {log})")
+    progress.step(f"building {module.name} (log: {log})")
     with log.open("w") as written:
         if module.prepare:
-            progress.note(f"building {module.folder}: fetching its sources")
+            progress.note(f"building {module.name}: fetching its sources")
             module.prepare(work, module.with_c)
         linker = " ".join(["-s -w", *(f"-X {k}={v}" for k, v in module.variables.items())])
         compiled = 0
@@ -229,23 +260,24 @@ def _build(module: Module, go: Path, progress: Progress) -> None:
             fetching = line.startswith("go: downloading ")
             compiled += not fetching and " " not in line
             doing = line.removeprefix("go: ") if fetching else f"{compiled} packages compiled"
-            progress.note(f"building {module.folder}: {doing}")
+            progress.note(f"building {module.name}: {doing}")
 
         for program, package in module.programs.items():
             command = [str(go), "build", "-v", "-ldflags", linker, "-o", str(work / program), package]
             _run(command, work, environment, written, count)
     for program in module.programs:
         os.replace(work / program, module.result / program)
-    for extra in work.glob("*.yml"):
+    for extra in (work / "made").glob("*"):
+        shutil.rmtree(module.result / extra.name, ignore_errors=True)
         os.replace(extra, module.result / extra.name)
-    if module.folder == "kubernetes":
+    if module.name == "kubernetes":
         for component in COMPONENTS:
             link = module.result / component
             link.unlink(missing_ok=True)
             link.symlink_to("kubernetes")
     shutil.rmtree(work)
     (module.result / "done").touch()
-    progress.step(f"built {', '.join(module.programs)}")
+    progress.step(f"built {', '.join(module.programs) or module.name}")
 
 
 def _run(
@@ -276,15 +308,25 @@ def _run(
 
 
 def main() -> int:
-    """Build everything, for the Makefile."""
-    try:
-        progress = Progress()
-        build(progress)
-    except CnilabError as error:
-        print(f"cnilab: {error}", file=sys.stderr)
-        return 1
-    print("the cluster's programs are built; raise a cluster with: sudo cnilab cluster up")
-    return 0
+    """Build everything, for the Makefile; where one plugin cannot be built, the others still are.
+
+    Returns
+    -------
+    int
+        1 if no cluster at all can be raised.
+    """
+    progress, built = Progress(), []
+    for cni in CNIS:
+        try:
+            build(progress, only=needed(cni))
+        except CnilabError as error:
+            print(f"cnilab: no cluster with {cni}: {error}", file=sys.stderr)
+            if any(not MODULES[name].done for name in needed("")):
+                break  # the next would fail at the same
+        else:
+            built.append(cni)
+            print(f"built; raise a cluster with: sudo cnilab cluster up --cni {cni}")
+    return 0 if built else 1
 
 
 if __name__ == "__main__":

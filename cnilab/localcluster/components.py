@@ -85,6 +85,8 @@ def controller_manager(pki: Path) -> list[str]:
         f"--root-ca-file={pki}/ca.crt",
         f"--service-account-private-key-file={pki}/sa.key",
         "--use-service-account-credentials=true",
+        # By default below /usr/libexec, which it makes and nobody removes.
+        f"--flex-volume-plugin-dir={pki.parent}/volume-plugins",
         *_FAST,
     ]
 

@@ -26,7 +26,7 @@ _TUN = "/dev/net/tun"
 
 
 def prepare(work: Path, with_c: bool) -> None:
-    """Put ``main.go`` and the manifest into the work folder of a build.
+    """Put ``main.go`` into the work folder of a build and the manifest into ``made`` in it.
 
     Parameters
     ----------
@@ -53,7 +53,8 @@ def prepare(work: Path, with_c: bool) -> None:
     dropped = ("tencentvpc",) if with_c else ("tencentvpc", "udp")
     (work / "main.go").write_text(without_backends((published / "main.go").read_text(), dropped))
     manifest = adapt((published / "Documentation" / MANIFEST).read_text())
-    (work / MANIFEST).write_text(yaml.safe_dump_all(manifest, sort_keys=False))
+    (work / "made").mkdir()
+    (work / "made" / MANIFEST).write_text(yaml.safe_dump_all(manifest, sort_keys=False))
 
 
 def without_backends(source: str, dropped: tuple[str, ...]) -> str:

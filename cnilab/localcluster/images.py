@@ -20,7 +20,8 @@ from functools import cache
 from pathlib import Path
 
 from cnilab.errors import Unavailable
-from cnilab.localcluster.compiling import binary
+from cnilab.localcluster import calico
+from cnilab.localcluster.compiling import MODULES, binary
 from cnilab.localcluster.shape import (
     BENCH_IMAGE,
     CALICO_IMAGE,
@@ -35,10 +36,20 @@ from cnilab.setup.programs import find, package_for
 #: What a benchmark pod must have, and what it has where this machine has it.
 BENCH_NEEDED = ("iperf3", "ip", "ss", "ping", "tcpdump", "ethtool", "taskset")
 BENCH_WANTED = ("bridge", "tc", *(p.name for p in programs().values() if p.alone), "fping", "openssl")
-FLANNEL_NEEDED = (
-    *("iptables", "iptables-save", "iptables-restore", "ip6tables", "ip6tables-save", "ip6tables-restore"),
-    *("nft", "ip", "bridge"),
+_TABLES = tuple(f"{table}{part}" for table in ("iptables", "ip6tables") for part in ("", "-save", "-restore"))
+_VARIANTS = tuple(
+    f"{table}-{variant}{part}"
+    for table in ("iptables", "ip6tables")
+    for variant in ("legacy", "nft")
+    for part in ("", "-save", "-restore")
 )
+#: What the agent of each plugin calls.
+AGENT_NEEDED = {
+    "flannel": (*_TABLES, "nft", "ip", "bridge"),
+    # Felix looks at both variants of iptables before it takes the one that kube-proxy uses.
+    "calico": (*_TABLES, *_VARIANTS, "ipset", "nft", "ip", "bridge"),
+}
+AGENT_WANTED = {"flannel": (), "calico": ("conntrack",)}
 #: Who a benchmark pod runs as; the restricted Pod Security Standard asks for a user other than root.
 BENCH_USER = "10001:10001"
 _ACCOUNTS = {
@@ -110,8 +121,8 @@ class Image:
         return placed
 
 
-def images() -> tuple[Image, ...]:
-    """Return the images a cluster runs.
+def images(cni: str) -> tuple[Image, ...]:
+    """Return the images a cluster with that plugin runs.
 
     Raises
     ------
@@ -122,30 +133,34 @@ def images() -> tuple[Image, ...]:
         Image(
             PAUSE_IMAGE, files={"/pause": binary("pause")}, entry=("/pause",), user="65535:65535", shell=False
         ),
-        Image(
-            FLANNEL_IMAGE,
-            FLANNEL_NEEDED,
-            {
-                "/opt/bin/flanneld": binary("flanneld"),
-                "/opt/bin/install-conf": binary("install-conf"),
-                "/flannel": binary("cni-flannel"),
-                # iptables loads its matches and targets at run time.
-                **{str(folder): folder for folder in Path("/usr/lib").glob("*/xtables")},
-                **{str(file): file for file in (Path("/etc/ethertypes"), Path("/etc/protocols"))},
-            },
-            entry=("/opt/bin/flanneld",),
-        ),
-        Image(
-            CALICO_IMAGE,
-            files={"/calico-stand-in": binary("calico-stand-in")},
-            entry=("/calico-stand-in",),
-            user="65535:65535",
-            shell=False,
-        ),
+        _agent(cni),
         Image(
             BENCH_IMAGE, tuple(dict.fromkeys((*BENCH_NEEDED, *filter(find, BENCH_WANTED)))), user=BENCH_USER
         ),
     )
+
+
+def _agent(cni: str) -> Image:
+    programs = (*AGENT_NEEDED[cni], *filter(find, AGENT_WANTED[cni]))
+    # iptables loads its matches and targets at run time.
+    tables = {
+        **{str(folder): folder for folder in Path("/usr/lib").glob("*/xtables")},
+        **{str(file): file for file in (Path("/etc/ethertypes"), Path("/etc/protocols"))},
+    }
+    if cni == "flannel":
+        files = {
+            "/opt/bin/flanneld": binary("flanneld"),
+            "/opt/bin/install-conf": binary("install-conf"),
+            "/flannel": binary("cni-flannel"),
+        }
+        return Image(FLANNEL_IMAGE, programs, files | tables, entry=("/opt/bin/flanneld",))
+    files = {
+        "/usr/bin/calico-node": binary("calico-node"),
+        # The plugin itself lies on each node already: it is not copied a second time.
+        "/opt/cni/bin/install": binary("calico-install"),
+        "": MODULES["calico-files"].result / calico.ROOT,
+    }
+    return Image(CALICO_IMAGE, programs, files | tables, entry=("/usr/sbin/start_runit",))
 
 
 def left_out() -> list[str]:
@@ -153,20 +168,20 @@ def left_out() -> list[str]:
     return [program for program in BENCH_WANTED if not find(program)]
 
 
-def missing() -> list[str]:
-    """Return the programs without which the images cannot be made."""
-    return [p for p in dict.fromkeys((*FLANNEL_NEEDED, *BENCH_NEEDED, "busybox")) if not find(p)]
+def missing(cni: str) -> list[str]:
+    """Return the programs without which the images of a cluster with that plugin cannot be made."""
+    return [p for p in dict.fromkeys((*AGENT_NEEDED[cni], *BENCH_NEEDED, "busybox")) if not find(p)]
 
 
-def archive() -> Path:
-    """Make the archive of all images, or find the one made from the same programs.
+def archive(cni: str) -> Path:
+    """Make the archive of all images for a plugin, or find the one made from the same programs.
 
     Raises
     ------
     Unavailable
         If a program is missing or not built.
     """
-    chosen = images()
+    chosen = images(cni)
     contents = {image.name: image.contents() for image in chosen}
     facts = [
         (name, path, str(source), (stat := source.stat()).st_size, stat.st_mtime_ns)
@@ -175,10 +190,10 @@ def archive() -> Path:
     ]
     code = Path(__file__).read_bytes()
     digest = hashlib.sha256(json.dumps(facts).encode() + code).hexdigest()[:12]
-    path = cache_root() / f"images-{digest}.tar"
+    path = cache_root() / f"images-{cni}-{digest}.tar"
     if not path.exists():
         make_folder(path.parent)
-        for old in path.parent.glob("images-*.tar"):
+        for old in path.parent.glob(f"images-{cni}-*.tar"):
             old.unlink()
         partial = path.with_suffix(f".{os.getpid()}")
         pack(partial, [(image, contents[image.name]) for image in chosen])

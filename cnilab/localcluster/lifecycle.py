@@ -13,7 +13,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 
@@ -41,7 +41,15 @@ from cnilab.testbeds.kubernetes.api import Api, ApiError
 API_READY_S = 120.0
 NODES_READY_S = 240.0
 DOWN_S = 15.0
-ANNOUNCED = "flannel.alpha.coreos.com/backend-type"
+#: What each plugin writes on a node once it carries pods there; Calico's is its VXLAN's, which the cluster begins with.
+ANNOUNCED = {
+    "flannel": "flannel.alpha.coreos.com/backend-type",
+    "calico": "projectcalico.org/IPv4VXLANTunnelAddr",
+}
+DAEMONSETS = {
+    "flannel": "kube-flannel/daemonsets/kube-flannel-ds",
+    "calico": "kube-system/daemonsets/calico-node",
+}
 
 
 @dataclass(frozen=True)
@@ -103,8 +111,8 @@ class Cluster:
             )
         checks.require(settings)
         self.down()  # what is left of one that ended by itself
-        build.build(progress)
-        archive = images.archive()
+        build.build(progress, only=build.needed(settings.cni))
+        archive = images.archive(settings.cni)
         if left_out := images.left_out():
             progress.step(
                 f"the benchmark image has no {', '.join(left_out)}: this machine does not have them"
@@ -113,48 +121,17 @@ class Cluster:
             self._start(archive)
             progress.step("started; the control plane comes up")
             self._wait("API server", lambda: not_ready(self._server, self._authority), API_READY_S, progress)
-            progress.step("API server ready; installing flannel, nodes come up")
-            self._apply(build.MODULES["flannel"].result / flannel.MANIFEST)
+            progress.step(f"API server ready; installing {settings.cni}, nodes come up")
+            self._apply(manifest(settings.cni))
             self._wait("nodes Ready", self._nodes_lack, NODES_READY_S, progress)
-            # Ready means that a CNI configuration lies there; flannel writes it before it runs.
-            self._wait("flannel on every node", self._flannel_lacks, NODES_READY_S, progress)
-            if settings.cni == "calico":
-                self._stand_in(progress)
+            # Ready means that a CNI configuration lies there; a plugin writes it before it runs.
+            self._wait(f"{settings.cni} on every node", self._plugin_lacks, NODES_READY_S, progress)
         except BaseException as error:
             with contextlib.suppress(ClusterError):
                 self.down(keep_logs=isinstance(error, Exception))
             raise
         progress.step(f"{settings.nodes} of {settings.nodes} nodes Ready")
         return self
-
-    def _stand_in(self, progress: Progress) -> None:
-        """Install Calico's objects and wait for the stand-in's word on every node."""
-        for kind in calico.kinds():
-            self.api.create(_collection(kind), kind)
-        for obj in calico.objects():
-            served = partial(self._not_served, _collection(obj))
-            self._wait(f"{obj['kind']} is served", served, API_READY_S, progress)
-            self.api.create(_collection(obj), obj)
-        silent = partial(self._silent, calico.MARK)
-        self._wait("the stand-in on every node", silent, NODES_READY_S, progress)
-        progress.step("Calico's objects are there; its agent is a stand-in, and flannel carries the pods")
-
-    def _not_served(self, path: str) -> str:
-        try:
-            self.api.get(path)
-        except ApiError as error:
-            return str(error)
-        return ""
-
-    def _silent(self, annotation: str) -> str:
-        try:
-            nodes = list(self.api.items("/api/v1/nodes"))
-        except ApiError as error:
-            return str(error)
-        silent = [
-            n["metadata"]["name"] for n in nodes if annotation not in (n["metadata"].get("annotations") or {})
-        ]
-        return "; ".join(f"{name} has no {annotation}" for name in silent)
 
     def _start(self, archive: Path) -> None:
         """Make everything that is outside of the namespaces, and the namespaces with their pid 1."""
@@ -211,17 +188,21 @@ class Cluster:
         ]
         return "; ".join(waiting)
 
-    def _flannel_lacks(self) -> str:
+    def _plugin_lacks(self) -> str:
+        plugin = self.settings.cni
+        waiting = []
         try:
             nodes = list(self.api.items("/api/v1/nodes"))
+            agents = self.api.get(f"/apis/apps/v1/namespaces/{DAEMONSETS[plugin]}").get("status") or {}
         except ApiError as error:
             return str(error)
-        waiting = []
         for node in nodes:
-            if ANNOUNCED not in (node["metadata"].get("annotations") or {}):
-                waiting.append(f"{node['metadata']['name']}: flannel has not announced itself")
+            if ANNOUNCED[plugin] not in (node["metadata"].get("annotations") or {}):
+                waiting.append(f"{node['metadata']['name']}: {plugin} has not announced itself")
             elif taints := (node.get("spec") or {}).get("taints"):
                 waiting.append(f"{node['metadata']['name']} is tainted {taints[0]['key']}")
+        if (ready := agents.get("numberReady", 0)) < self.settings.nodes:
+            waiting.append(f"{plugin} is ready on {ready} of {self.settings.nodes} nodes")
         return "; ".join(waiting)
 
     def _wait(self, what: str, why_not: Callable[[], str], timeout_s: float, progress: Progress) -> None:
@@ -341,6 +322,13 @@ class Cluster:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.down()
+
+
+def manifest(cni: str) -> Path:
+    """Return the path of a plugin's manifest, as it was made when the plugin was built."""
+    if cni == "flannel":
+        return build.MODULES["flannel"].result / flannel.MANIFEST
+    return build.MODULES["calico-files"].result / calico.MANIFEST
 
 
 def _collection(obj: dict) -> str:

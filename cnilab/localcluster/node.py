@@ -46,7 +46,7 @@ def main(folder: Path, name: str) -> None:
     """
     settings = Settings.load(folder)
     socket.sethostname(name)
-    own = mounts(folder, name, settings.addresses[name])
+    own = mounts(folder, name, settings)
     programs = Programs(STATE / "log")
     start_containerd(programs, own, name)
     import_images(Path((STATE / "images").read_text()), programs.log(f"{name}-images"))
@@ -56,15 +56,17 @@ def main(folder: Path, name: str) -> None:
         time.sleep(2)
 
 
-def mounts(folder: Path, name: str, address: str) -> Path:
+def mounts(folder: Path, name: str, settings: Settings) -> Path:
     """Part this node's files from the machine's; return the node's own folder.
 
     Parameters
     ----------
     folder
         The cluster's state.
-    name, address
+    name
         Of the node.
+    settings
+        The cluster's.
     """
     # sysfs shows the devices of the network namespace it was mounted in; the cgroup mounts are carried over.
     kept = Path("/run/cgroup")
@@ -91,7 +93,7 @@ def mounts(folder: Path, name: str, address: str) -> Path:
         source.mkdir()
         target.mkdir(parents=True, exist_ok=True)
         _mount("--bind", source, target)
-    identify(name, address)
+    identify(name, settings.addresses[name], settings.cni)
     _mount("--make-rshared", "/")  # the kubelet wants mounts in pods to be seen here
     for key in ("ip_forward", "conf/all/forwarding"):
         Path("/proc/sys/net/ipv4", key).write_text("1")
@@ -102,7 +104,7 @@ def mounts(folder: Path, name: str, address: str) -> Path:
     return own
 
 
-def identify(name: str, address: str) -> None:
+def identify(name: str, address: str, cni: str) -> None:
     """Give the node names, resolver, identity and CNI plugins of its own."""
     files = {
         "/etc/hostname": f"{name}\n",
@@ -121,6 +123,10 @@ def identify(name: str, address: str) -> None:
     for plugin in next(f for f in CNI_FOLDERS if (f / "bridge").exists()).iterdir():
         if not (plugins / plugin.name).exists():
             (plugins / plugin.name).symlink_to(plugin)
+    if cni == "calico":
+        for part in ("calico", "calico-ipam"):  # one program, which looks at its name
+            (plugins / part).unlink(missing_ok=True)
+            (plugins / part).symlink_to(binary("calico"))
 
 
 def start_containerd(programs: Programs, own: Path, name: str) -> None:

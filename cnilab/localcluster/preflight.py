@@ -43,7 +43,7 @@ def problems(settings: Settings) -> Iterator[str]:
         yield f"a cluster needs root (namespaces, mounts, cgroups); type: sudo {sys.argv[0]} cluster up"
     if not cgroups.version():
         yield f"no cgroups are mounted at {cgroups.ROOT}, neither version 1 nor 2"
-    yield from _missing_programs()
+    yield from _missing_programs(settings.cni)
     if not any(all((f / p).exists() for p in PLUGINS) for f in CNI_FOLDERS):
         yield (
             f"no CNI plugins ({', '.join(PLUGINS)}) in {', '.join(map(str, CNI_FOLDERS))}; "
@@ -51,7 +51,7 @@ def problems(settings: Settings) -> Iterator[str]:
         )
     if not Path("/proc/sys/net/bridge/bridge-nf-call-iptables").exists():
         yield "the kernel's br_netfilter is not loaded, which Services need; type: sudo modprobe br_netfilter"
-    to_build = build.missing()
+    to_build = build.missing(settings.cni)
     if to_build:
         try:
             build.require_go()
@@ -67,9 +67,9 @@ def problems(settings: Settings) -> Iterator[str]:
         )
 
 
-def _missing_programs() -> Iterator[str]:
+def _missing_programs(cni: str) -> Iterator[str]:
     lacking = [p for p in PROGRAMS if not find(p)]
-    lacking += [p for p in images.missing() if p not in lacking]
+    lacking += [p for p in images.missing(cni) if p not in lacking]
     packages = [package_for(p) for p in lacking]
     if lacking:
         names = dict.fromkeys(p.names[0] for p in packages if p)

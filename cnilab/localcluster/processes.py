@@ -1,7 +1,7 @@
 """Starts long-running programs with a log each, and says in one sentence why one of them ended.
 
 A program started here dies with the process that started it, also when that one is killed: the kernel sees to it
-(``PR_SET_PDEATHSIG``, through util-linux's ``setpriv``). It restarts nothing.
+(``PR_SET_PDEATHSIG``, through util-linux's ``setpriv``). It restarts nothing by itself.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ class Programs:
     def __init__(self, logs: Path) -> None:
         self.logs = logs
         self.running: dict[str, subprocess.Popen] = {}
+        self._started: dict[str, tuple[Sequence[str], Sequence[int]]] = {}
         logs.mkdir(parents=True, exist_ok=True)
 
     def start(self, name: str, argv: Sequence[str], inherit: Sequence[int] = ()) -> subprocess.Popen:
@@ -62,8 +63,13 @@ class Programs:
                 pass_fds=inherit,
                 start_new_session=True,
             )
-        self.running[name] = process
+        self.running[name], self._started[name] = process, (argv, inherit)
         return process
+
+    def restart(self, name: str, code: int) -> subprocess.Popen:
+        """Start one again that has ended with status ``code`` and has been waited for."""
+        self.running[name].returncode = code
+        return self.start(name, *self._started[name])
 
     def log(self, name: str) -> Path:
         """Where a program's output goes."""

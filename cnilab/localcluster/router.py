@@ -35,6 +35,11 @@ SHIELDED = (
     "kernel/keys/root_maxkeys",
     "kernel/keys/root_maxbytes",
 )
+#: They end by themselves when the API server does not answer within 10 to 20 s, as on a busy machine, and are meant to
+#: be started again by whoever started them.
+RESTARTED = ("kube-controller-manager", "kube-scheduler")
+RESTARTS = 20
+RESTART_S = 1.0
 _LOCAL = "cnilab.localcluster"
 
 
@@ -157,15 +162,23 @@ def start_node(programs: Programs, settings: Settings, node: str) -> None:
 
 
 def watch(programs: Programs, folder: Path) -> None:
-    """Bury what ends here, as pid 1 must, and write down which of the cluster's own it was."""
+    """Bury what ends here, as pid 1 must, and write down which of the cluster's own it was, or start it again."""
     names = {process.pid: name for name, process in programs.running.items()}
+    restarts = dict.fromkeys(RESTARTED, 0)
     while True:
         try:
             pid, status = os.waitpid(-1, 0)
         except ChildProcessError:  # nothing left to wait for
             time.sleep(1)
             continue
-        if name := names.get(pid):
+        name = names.pop(pid, None)
+        if name is None:
+            continue
+        if restarts.get(name, RESTARTS) < RESTARTS:
+            restarts[name] += 1
+            time.sleep(RESTART_S)
+            names[programs.restart(name, os.waitstatus_to_exitcode(status)).pid] = name
+        else:
             with (folder / "ended").open("a") as file:
                 file.write(f"{name} {os.waitstatus_to_exitcode(status)}\n")
 

@@ -17,6 +17,8 @@ from cnilab.errors import ClusterError
 
 KUBERNETES = "v1.37.2"
 FLANNEL = "v0.28.10"
+#: As `git describe` would put it: the commit that Go's module proxies have, two months past the release.
+CALICO = "v3.28.5-ga0db560f0520"
 
 #: Gateway of each subnet: the router, which is the cluster's pid 1.
 SUBNETS = {"192.0.2": "192.0.2.1", "198.51.100": "198.51.100.1"}
@@ -35,8 +37,7 @@ DEFAULT_LIFETIME_S = 8 * 3600
 PAUSE_IMAGE = "localhost/pause:1"
 FLANNEL_IMAGE = f"localhost/flannel:{FLANNEL}"
 BENCH_IMAGE = "localhost/cnilab-bench:1"
-#: Calico's agent is not in it; see calico.py.
-CALICO_IMAGE = "localhost/calico-stand-in:stand-in"
+CALICO_IMAGE = f"localhost/calico:{CALICO}"
 
 
 def node_addresses(count: int) -> dict[str, str]:
@@ -98,7 +99,7 @@ class Settings:
     nodes
         1 to 9.
     cni
-        ``flannel``, or ``calico`` for Calico's objects with a stand-in for its agent.
+        ``flannel`` or ``calico``.
     lifetime_s
         Seconds after which a forgotten cluster ends itself.
     proxy

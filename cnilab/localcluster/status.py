@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cnilab.errors import ClusterError
 from cnilab.localcluster.lifecycle import Cluster, Machine
-from cnilab.testbeds.kubernetes.api import ApiError
+from cnilab.testbeds.kubernetes.api import Api, ApiError
 
 SCHEMA_VERSION = 1
 
@@ -28,7 +28,7 @@ class Status:
     wanted
         How many there should be.
     cni, backend
-        The plugin, and flannel's back end as its configuration names it.
+        The plugin, and flannel's back end or Calico's pool as their configuration names them.
     memory_bytes
         Proportional set size of all its processes.
     age_s, left_s
@@ -68,7 +68,7 @@ class Status:
             memory = f"{self.memory_bytes / 2**20:.0f} MiB" if self.memory_bytes is not None else "unknown"
             lines += [
                 f"nodes       {ready} of {self.wanted} Ready: {names or 'none has joined'}",
-                f"CNI         {_plugin(self.cni)}, back end {self.backend or 'unknown'}",
+                f"CNI         {self.cni}, back end {self.backend or 'unknown'}",
                 f"memory      {memory}",
                 f"age         {_minutes(self.age_s)}; ends itself in {_minutes(self.left_s)}",
                 f"kubeconfig  {self.kubeconfig}",
@@ -92,9 +92,7 @@ def status(cluster: Cluster) -> Status:
         cluster.api.patience_s = 3.0
         try:
             nodes = tuple(cluster.machines())
-            configured = cluster.api.get("/api/v1/namespaces/kube-flannel/configmaps/kube-flannel-cfg")
-            network = json.loads(configured["data"]["net-conf.json"])["Backend"]
-            backend = network["Type"] + (" with DirectRouting" if network.get("DirectRouting") else "")
+            backend = _BACKENDS[settings.cni](cluster.api)
         except (ApiError, KeyError, ValueError) as error:
             trouble = trouble or str(error)
     age = cluster.tree.age_s if first is not None else None
@@ -113,8 +111,21 @@ def status(cluster: Cluster) -> Status:
     )
 
 
-def _plugin(cni: str) -> str:
-    return cni if cni == "flannel" else f"{cni} (a stand-in: objects only); flannel carries the pods"
+def _flannel(api: Api) -> str:
+    configured = api.get("/api/v1/namespaces/kube-flannel/configmaps/kube-flannel-cfg")
+    network = json.loads(configured["data"]["net-conf.json"])["Backend"]
+    return network["Type"] + (" with DirectRouting" if network.get("DirectRouting") else "")
+
+
+def _calico(api: Api) -> str:
+    pool = api.get("/apis/crd.projectcalico.org/v1/ippools/default-ipv4-ippool")["spec"]
+    modes = {"vxlan": pool.get("vxlanMode", "Never"), "ipip": pool.get("ipipMode", "Never")}
+    return (
+        ", ".join(f"{kind} {mode}" for kind, mode in modes.items() if mode != "Never") or "no encapsulation"
+    )
+
+
+_BACKENDS = {"flannel": _flannel, "calico": _calico}
 
 
 def memory_bytes(first: int) -> int | None:

@@ -181,7 +181,7 @@ def host():
     """What a cluster could leave behind: by kind, the names that are there now."""
     listed = {
         f"{top}/{p.name}"
-        for top in ("/etc", "/opt", "/var/lib", "/var/log", "/run")
+        for top in ("/etc", "/opt", "/var/lib", "/var/log", "/run", "/usr/libexec", "/lib")
         for p in Path(top).iterdir()
     }
     kernel = {}

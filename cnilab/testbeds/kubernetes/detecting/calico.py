@@ -27,8 +27,6 @@ GROUPS = ("/apis/projectcalico.org/v3", "/apis/crd.projectcalico.org/v1")
 NAMESPACES = ("calico-system", "kube-system")
 INSTALLATION = "/apis/operator.tigera.io/v1/installations/default"
 AGGREGATED = "/apis/apiregistration.k8s.io/v1/apiservices/v3.projectcalico.org"
-#: The mark of a cluster of this machine: objects as Calico's, no agent.
-STAND_IN = "cnilab.io/calico-stand-in"
 _NODE = "projectcalico.org/"
 _SAYS = (
     "IPv4Address", "IPv4IPIPTunnelAddr", "IPv4VXLANTunnelAddr", "VXLANTunnelMACAddr",
@@ -64,8 +62,6 @@ def look(reader: Reader) -> Finding | None:
     if daemonset is None:
         return None
     found = Finding("calico", None, image_version(daemonset, "calico-node"))
-    if STAND_IN in notes_of(daemonset):
-        found.warnings.append(f"this calico-node is a stand-in of cnilab's: {notes_of(daemonset)[STAND_IN]}")
     group = _group(reader, found)
     if group is None:
         found.warnings.append(

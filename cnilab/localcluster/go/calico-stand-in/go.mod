@@ -1,3 +1,0 @@
-module cnilab.local/calico-stand-in
-
-go 1.26
