@@ -97,6 +97,8 @@ FLAGS: dict[str, Flag] = {
         Flag("margin_below_noise", "note"),
         Flag("mixed_versions", "doubt"),
         Flag("factor_varies", "doubt"),
+        Flag("states_differ", "doubt"),
+        Flag("disturbed", "doubt"),
     )
 }
 

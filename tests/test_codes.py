@@ -31,7 +31,7 @@ SENTENCES = {"reason", "reasons", "note", "notes", "substitute", "remedy", "why"
 
 
 #: Rooms that decide, and names that in them hold nothing but the house's own words.
-DECIDING = ("stats", "findings", "execute", "matrix", "outcome", "diagnosis")
+DECIDING = ("stats", "findings", "execute", "diagnosis")
 PLAIN = {"text", "error", "message"}
 
 

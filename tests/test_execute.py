@@ -137,7 +137,7 @@ class Bed:
         False,
         b"",
     )
-    absent, unable, builds_ahead, left = (), (), True, ""
+    absent, unable, builds_ahead, here, left = (), (), True, False, ""
 
     def __init__(self, **faults):
         self.ran, self.closed, self.deployed, self.standing, self.ended = [], [], [], 0, 0

@@ -18,7 +18,7 @@ from pathlib import Path
 import pandas as pd
 
 from cnilab.findings import alike as conditions
-from cnilab.findings import alterations, steadiness
+from cnilab.findings import alterations, disturbance, steadiness
 from cnilab.findings import completeness as trials
 from cnilab.findings import offloads as settings
 from cnilab.runs import derived
@@ -48,6 +48,8 @@ CHECKS: tuple[Callable[[Run], Iterator[dict]], ...] = (
     trials.order_not_as_planned,
     trials.proof_failed,
     trials.trials_without_result,
+    disturbance.disturbed,
+    disturbance.several_states,
     steadiness.control_differs,
     conditions.hidden_difference,
     settings.settings_differ,

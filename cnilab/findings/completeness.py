@@ -10,9 +10,10 @@ from cnilab.findings.finding import finding
 from cnilab.runs import schema1
 from cnilab.runs.run import Run
 from cnilab.runs.samples import reason_of
-from cnilab.stats.cells import BENCH_FAILED
+from cnilab.stats.beside import BENCH_FAILED
 from cnilab.stats.subjects import NOT_CROSSING
 from cnilab.study.factors import Treatment
+from cnilab.study.plan import planned_id
 from cnilab.testbeds.proof.base import Row
 
 #: What of a trial's meta the plan tells.
@@ -24,7 +25,9 @@ def trials_without_result(run: Run) -> Iterator[dict]:
     bad = run.trials[run.trials["status"] != "ok"]
     why = [reason_of(row) or Fact("no_reason") for row in bad.to_dict("records")]
     bad = bad.assign(why=[fact.to_json() for fact in why])
-    for (mode, place, status, as_json), group in bad.groupby(["mode", "placement", "status", "why"], sort=True):
+    for (mode, place, status, as_json), group in bad.groupby(
+        ["mode", "placement", "status", "why"], sort=True
+    ):
         fact = Fact.from_json(str(as_json))
         where = {"mode": mode, "placement": place}
         tests = sorted(set(group["test"]))
@@ -38,7 +41,9 @@ def trials_without_result(run: Run) -> Iterator[dict]:
             remedy = Fact("remedy.run_again")
             yield finding("serious", Fact("bench_failed_trials", ended), value=n, remedy=remedy, **where)
         elif status == "skipped":
-            yield finding("warning", Fact("trials_ended", ended), value=n, remedy=Fact("remedy.doctor"), **where)
+            yield finding(
+                "warning", Fact("trials_ended", ended), value=n, remedy=Fact("remedy.doctor"), **where
+            )
         else:
             remedy = Fact("remedy.read_stderr")
             yield finding("serious", Fact("trials_ended", ended), value=n, remedy=remedy, **where)
@@ -70,14 +75,14 @@ def order_not_as_planned(run: Run) -> Iterator[dict]:
     """The data's order against the plan's: the tests rest on the order having been drawn."""
     planned = {t.trial_id: t for t in run.plan.trials}
     for meta in run.metas:
-        trial = planned.get(meta["trial_id"])
+        trial = planned.get(planned_id(meta["trial_id"]))
         if trial is None:
             yield finding("serious", Fact("not_planned"), trial_id=meta["trial_id"])
         elif any(meta[k] != v for k, v in trial.to_dict().items() if k in _PLANNED):
             was = Treatment.from_dict(meta["treatment"]).label
             other = Fact("planned_otherwise", {"was": was, "planned": trial.treatment.label})
             yield finding("serious", other, trial_id=trial.trial_id)
-    started = [m for m in run.metas if m.get("started_at")]
+    started = [m for m in run.metas if m.get("started_at") and m["trial_id"] in planned]
     done = [m["trial_id"] for m in sorted(started, key=lambda m: m["started_at"])]
     known = set(done)
     wanted = [t for t in planned if t in known]

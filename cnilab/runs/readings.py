@@ -20,7 +20,7 @@ from cnilab import measurements
 from cnilab.errors import ParseError, RunDirError, UnknownKey
 from cnilab.facts import Fact
 from cnilab.measurements.base import Reading, Sample
-from cnilab.runs import derived, files, schema1
+from cnilab.runs import derived, files, schema1, watched
 from cnilab.runs import samples as tables
 from cnilab.study.factors import Treatment
 from cnilab.units import unit_of
@@ -34,7 +34,7 @@ _SAID = ("tool_version", "status", "duration_s")
 #: Columns of the samples table that a trial's meta holds under the same name.
 _FROM_META = (
     "trial_id", "block", "slot", "deployment_id", "kernel_path", "placement", "path", "test", "tool",
-    "started_at", "wall_s",
+    "started_at", "wall_s", "round",
 )  # fmt: skip
 REMARK_COLUMNS = {"trial_id": "string", "remark": "string"}
 
@@ -97,7 +97,10 @@ def remarks(trials: Trials) -> pd.DataFrame:
 
 
 def identity_of(meta: Mapping[str, Any], run_id: str, varying: tuple[str, ...]) -> dict[str, Any]:
-    """Return the columns that a trial's ``meta.json`` tells, and under ``levels`` those of factors that vary."""
+    """Return the columns that a trial's ``meta.json`` tells, and under ``levels`` those of factors that vary.
+
+    ``machine_state`` follows from all trials of a run and is told by it.
+    """
     treatment = Treatment.from_dict(meta["treatment"])
     levels = {**treatment.levels, **meta["levels"]}
     return {
@@ -106,6 +109,7 @@ def identity_of(meta: Mapping[str, Any], run_id: str, varying: tuple[str, ...]) 
         "twin": treatment.twin,
         "levels": {name: levels.get(name) for name in varying if name != "mode"},
         "raw_path": f"raw/{meta['trial_id']}/client.out" if meta.get("client_argv") else None,
+        "disturbed": watched.cause_of(meta.get("disturbed")),
         **{name: meta.get(name) for name in _FROM_META},
     }
 

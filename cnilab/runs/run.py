@@ -34,7 +34,7 @@ import pandas as pd
 from cnilab import study as studies
 from cnilab.errors import RunDirError
 from cnilab.facts import Fact
-from cnilab.runs import derived, documents, files
+from cnilab.runs import derived, documents, files, watched
 from cnilab.runs import samples as tables
 from cnilab.runs.declared import Edit, edits
 from cnilab.study import Study, recorded
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from cnilab.stats.cells import Cells
     from cnilab.stats.declared import Declared
     from cnilab.stats.projection import View
+    from cnilab.stats.strata import States
 
 SCHEMA_VERSION = 2
 #: Newest schema of a proof that is read; :mod:`cnilab.testbeds.proof` writes it.
@@ -193,13 +194,34 @@ class Run:
         """Each trial's identity and what its raw bytes say, parsed anew."""
         from cnilab.runs.readings import identity_of, reading_of  # here: it loads every tool's reader
 
+        states = self._states_of_trials()
         return [
             (
-                identity_of(meta, self.run_id, self.study.varying),
+                identity_of(meta, self.run_id, self.study.varying)
+                | {"machine_state": states.get(meta["trial_id"])},
                 reading_of(meta, self.path / "raw" / meta["trial_id"]),
             )
             for meta in self.metas
         ]
+
+    @cached_property
+    def watched(self) -> pd.DataFrame:
+        """What else the machine did, one row per watched trial (:mod:`cnilab.runs.watched`)."""
+        return watched.table(self.metas)
+
+    @cached_property
+    def states(self) -> States:
+        """The states the machine was in, from the references of this run's trials alone."""
+        from cnilab.stats.strata import machine_states
+
+        return machine_states(self.watched[["before_s", "after_s"]].to_numpy())
+
+    def _states_of_trials(self) -> dict[str, int]:
+        """Return the state of each trial that has references; none are asked for where nothing was watched."""
+        if self.watched.empty:
+            return {}
+        of = self.states.of_trials(self.watched[["before_s", "after_s"]].to_numpy())
+        return {trial: int(state) for trial, state in zip(self.watched["trial_id"], of) if state >= 0}
 
     @cached_property
     def samples(self) -> pd.DataFrame:
@@ -276,9 +298,7 @@ class Run:
         """One number per (block, mode) in every table."""
         from cnilab.stats.cells import collect
 
-        return collect(
-            self.samples, modes=self.declared.modes, primary=self.declared.primary, view=self.view
-        )
+        return collect(self.samples, modes=self.declared.modes, primary=self.declared.primary, view=self.view)
 
     @cached_property
     def comparisons(self) -> Comparisons:

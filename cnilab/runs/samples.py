@@ -6,10 +6,11 @@ judge values (:mod:`cnilab.findings`).
 
 Schema history, newest first
 ----------------------------
-2  ``twin`` marks the baseline's blind copy, and each factor that a study varies beside the mode has a column of its
-   own behind these; why a row has no value is a code (``reason_code``) with arguments (``reason_args``), and ``reason``
-   holds quoted words only; ``wall_s`` is how long the tool's process ran; ``duration_s`` is the time the tool itself
-   measured
+2  ``round`` is the pass over a block's deployments, ``disturbed`` what else the machine did in the trial (a code),
+   ``machine_state`` the stratum that its references tell, 0 for the fastest; ``twin`` marks the baseline's blind copy,
+   and each factor that a study varies beside the mode has a column of its own behind these; why a row has no value is
+   a code (``reason_code``) with arguments (``reason_args``), and ``reason`` holds quoted words only; ``wall_s`` is how
+   long the tool's process ran; ``duration_s`` is the time the tool itself measured
 1  first version; ``duration_s`` is the process's time in a run, and the tool's in a loaded table
 
 A file of an older schema is read: what it lacks is filled as :data:`COLUMNS` says, and what it holds stays.
@@ -99,6 +100,9 @@ COLUMNS: dict[str, Column] = {
     "duration_s": Column("float64", nullable=True),
     "wall_s": Column("float64", nullable=True, since=2, older=_wall_time),
     "raw_path": Column("string", nullable=True),
+    "round": Column("Int64", nullable=True, since=2),
+    "disturbed": Column("string", nullable=True, since=2),
+    "machine_state": Column("Int64", nullable=True, since=2),
 }
 DTYPES = {name: column.dtype for name, column in COLUMNS.items()}
 #: What identifies a value.
@@ -179,7 +183,9 @@ def reason_columns(fact: Fact | None) -> dict[str, str | None]:
     """Return the columns that hold why a row has no value: code, arguments as JSON, and quoted words."""
     if fact is None:
         return {"reason_code": None, "reason_args": None, "reason": None}
-    args = json.dumps(fact.to_dict().get("args", {}), ensure_ascii=False, sort_keys=True) if fact.args else None
+    args = (
+        json.dumps(fact.to_dict().get("args", {}), ensure_ascii=False, sort_keys=True) if fact.args else None
+    )
     return {"reason_code": fact.code, "reason_args": args, "reason": fact.quoted}
 
 

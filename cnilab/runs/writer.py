@@ -18,7 +18,7 @@ from cnilab.errors import RunDirError
 from cnilab.runs import declared, derived, documents, files, lock, readings
 from cnilab.runs import samples as tables
 from cnilab.runs.run import SCHEMA_VERSION, Run
-from cnilab.study.plan import Plan, Trial
+from cnilab.study.plan import Plan, Trial, planned_id
 
 if TYPE_CHECKING:
     from cnilab.stats import Comparisons
@@ -80,7 +80,7 @@ class RunWriter:
         planned = {t.trial_id: t for t in plan.trials}
         for trial in sorted(writer.run.done()):
             meta = documents.meta(writer.path / "raw" / trial, writer.path, SCHEMA_VERSION)
-            its = planned.get(trial)
+            its = planned.get(planned_id(trial))
             if its is None or (its.placement, its.path, its.test) != tuple(
                 meta[k] for k in ("placement", "path", "test")
             ):

@@ -16,7 +16,6 @@ from scipy.stats import kendalltau, rankdata, theilslopes
 from cnilab.errors import DataError
 from cnilab.stats.cells import Cells, Table
 from cnilab.stats.omnibus import permutation_p
-from cnilab.stats.pairs import differences
 from cnilab.stats.projection import project
 from cnilab.stats.signed_rank import DECIMALS
 
@@ -53,9 +52,7 @@ def _unknown(name: str, n: int) -> Check:
     return Check(name, "unknown", n)
 
 
-def drift(
-    level: np.ndarray, when: np.ndarray | None = None, *, alpha: float = ALPHA
-) -> Check:
+def drift(level: np.ndarray, when: np.ndarray | None = None, *, alpha: float = ALPHA) -> Check:
     """Check block means for a monotone trend: Kendall's τ, and Theil–Sen's slope with its interval.
 
     Parameters
@@ -126,9 +123,7 @@ def change_point(
     p = float((1 + (top[1:] >= top[0] - 1e-12).sum()) / (permutations + 1))
     last = int(cusum[0].argmax())
     if p <= alpha:
-        return Check(
-            "change_point", "flagged", len(ranks), p, float(last)
-        )
+        return Check("change_point", "flagged", len(ranks), p, float(last))
     return Check("change_point", "not_detected", len(ranks), p, float(last))
 
 
@@ -201,7 +196,9 @@ def check_table(
         b = table.row(baseline)
         for i in k:
             if i != b and table.runs[b].any() and table.modes[i] not in table.twins:
-                out.append((table.modes[i], lag_one(differences(table.values, i, b)[0], seed=seed)))
+                out.append(
+                    (table.modes[i], lag_one(table.differences(table.modes[i], baseline)[0], seed=seed))
+                )
     return out
 
 

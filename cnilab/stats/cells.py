@@ -21,15 +21,12 @@ import pandas as pd
 
 from cnilab.errors import DataError
 from cnilab.facts import Fact
-from cnilab.runs.samples import reason_of
+from cnilab.stats import beside, strata
 from cnilab.stats.declared import Primary, primary_of
 from cnilab.stats.frame import SCENARIO, Coded, block_codes, code, joint, read_values, refuse_twice
 from cnilab.stats.metrics import COMPARED_STATS, METRICS, describe
 from cnilab.stats.projection import Projected, View, project
-from cnilab.units import unit_of
-
-#: Family of reasons that say the bench failed and not the mode: nothing is charged.
-BENCH_FAILED = "bench_failed"
+from cnilab.stats.signed_rank import DECIMALS
 
 
 @dataclass(frozen=True)
@@ -37,7 +34,9 @@ class Table:
     """The cells of one metric and stat in one (test, placement, path).
 
     ``values`` has shape (k modes, n blocks) on the scale compared (log or linear); NaN, never zero, where a
-    cell has no value. ``runs``, ``failed``, ``skipped`` count the rows behind each cell, same shape.
+    cell has no value. ``runs``, ``failed``, ``skipped``, ``disturbed`` count the rows behind each cell, same
+    shape. ``by_state`` holds means and numbers of runs by state of the machine, (states, k, n), where it was in several
+    of ``states``.
     """
 
     metric: str
@@ -52,6 +51,7 @@ class Table:
     runs: np.ndarray
     failed: np.ndarray
     skipped: np.ndarray
+    disturbed: np.ndarray
     reasons: dict[str, Counter[Fact]] = field(default_factory=dict)
     kernel_paths: dict[str, tuple[str, ...]] = field(default_factory=dict)
     versions: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -61,6 +61,29 @@ class Table:
     twins: Mapping[str, str] = field(default_factory=dict)
     levels: Mapping[str, Any] = field(default_factory=dict)
     residue: tuple[str, ...] = ()
+    states: tuple[int, ...] = ()
+    by_state: tuple[np.ndarray, np.ndarray] | None = None
+
+    def apart(self, a: int, b: int) -> np.ndarray:
+        """Return row ``a`` less row ``b`` block by block, shape (n,), NaN where a block has not both.
+
+        Where the machine was in several states the differences are formed within them (:mod:`.strata`).
+        """
+        return (
+            self.values[a] - self.values[b]
+            if self.by_state is None
+            else strata.within(*self.by_state, a, b)[0]
+        )
+
+    def differences(self, mode: str, baseline: str) -> tuple[np.ndarray, np.ndarray]:
+        """Return ``mode`` less ``baseline`` in the blocks that have both, and which blocks those are.
+
+        What is no more than the rounding of two logarithms is no difference.
+        """
+        d = self.apart(self.row(mode), self.row(baseline))
+        used = np.flatnonzero(~np.isnan(d))
+        d = d[used]
+        return np.where(np.abs(d) <= 10.0**-DECIMALS, 0.0, d), used
 
     @property
     def scale(self) -> str:
@@ -168,6 +191,8 @@ def collect(
         If the primary family is not in the table although its test has values.
     """
     projected = project(samples, view)
+    aside = strata.set_aside(projected.frame)
+    projected = replace(projected, frame=projected.frame[~aside].reset_index(drop=True))
     frame = projected.frame
     declared = None if primary is None else primary_of(frame, primary)
     status = frame["status"].astype("str")
@@ -179,7 +204,13 @@ def collect(
     bare = not {"trial_id", "test", "metric", "status"} <= set(samples.columns)
     known = None if bare else {*METRICS, *also, *([declared.metric] if declared else ())}
     series = _series(frame, ok, known, declared)
-    runs, means = _averaged(axes, series, _on_scale(frame, values, axes, series, declared), frame)
+    fit = _on_scale(frame, values, axes, series, declared)
+    runs, means = _averaged(axes, series, fit, frame)
+    states, of_row = strata.of_rows(frame)
+    split = None
+    if len(states) > 1:
+        each = [_averaged(axes, series, fit, frame, of_row == s) for s in range(len(states))]
+        split = np.stack([m for _, m in each]), np.stack([r for r, _ in each])
     tables = [
         replace(
             table,
@@ -188,12 +219,20 @@ def collect(
             levels=projected.tests.get(table.test or "", {}),
             residue=projected.residue.get(table.test or "", ()),
         )
-        for table in _tables(frame, values, ok, status, axes, series, declared, runs, means)
+        for table in _tables(frame, values, ok, status, axes, series, declared, runs, means, states, split)
     ]
     counts = {"compared": len(series.rows), "not_compared": int(ok.sum()) - len(series.rows)}
     counts |= {name: int((status == name).sum()) for name in ("failed", "skipped", "timeout")}
+    counts["set_aside"] = int(aside.sum())
     return Cells(
-        tuple(tables), tuple(axes.modes), len(frame), counts, tuple(series.left), declared, projected.twins, view
+        tuple(tables),
+        tuple(axes.modes),
+        len(aside),
+        counts,
+        tuple(series.left),
+        declared,
+        projected.twins,
+        view,
     )
 
 
@@ -259,14 +298,20 @@ def _on_scale(
 
 
 def _averaged(
-    axes: _Axes, series: _Series, fit: np.ndarray, frame: pd.DataFrame
+    axes: _Axes, series: _Series, fit: np.ndarray, frame: pd.DataFrame, only: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return how many runs are in each cell and their mean, (series x scenarios, modes, blocks); NaN where none."""
+    """Return how many runs are in each cell and their mean, (series x scenarios, modes, blocks); NaN where none.
+
+    ``only`` restricts this to some rows of the frame.
+    """
     n_scenarios, n_modes, n_blocks = axes.shape
     size = n_modes * n_blocks
     cell = (series.codes * n_scenarios + axes.scenario[series.rows]) * size + axes.place[series.rows]
-    trial = code(frame["trial_id"], sort=False).codes
-    refuse_twice(frame, series.rows, cell * (int(trial.max()) + 1) + trial[series.rows])
+    if only is None:
+        trial = code(frame["trial_id"], sort=False).codes
+        refuse_twice(frame, series.rows, cell * (int(trial.max()) + 1) + trial[series.rows])
+    else:
+        cell, fit = cell[only[series.rows]], fit[only[series.rows]]
     bins = len(series.names) * n_scenarios * size
     runs = np.bincount(cell, minlength=bins).reshape(-1, n_modes, n_blocks)
     with np.errstate(invalid="ignore"):
@@ -284,16 +329,19 @@ def _tables(
     declared: Primary | None,
     runs: np.ndarray,
     means: np.ndarray,
+    states: np.ndarray,
+    split: tuple[np.ndarray, np.ndarray] | None,
 ) -> list[Table]:
     """Cut the averages into tables, each with what failed, what varied and why a mode is absent."""
     n_scenarios = len(axes.scenarios)
-    failing, skipping = _charges(frame, status)
+    failing, skipping = beside.charges(frame, status)
     failed, skipped = axes.counted(failing), axes.counted(skipping)
-    reasons = _reasons(frame, ~ok, axes.scenario, n_scenarios)
-    carried = _variants(frame["kernel_path"], axes.scenario, axes.mode, n_scenarios)
-    versions = _variants(frame["tool_version"], axes.scenario, axes.mode, n_scenarios)
-    units = _units(frame, series.rows, series.codes, series.names)
-    requests = _requests(frame, values, ok, axes.scenario)
+    disturbed = axes.counted(frame["disturbed"].notna().to_numpy(bool) if "disturbed" in frame else ~ok & ok)
+    reasons = beside.reasons(frame, ~ok, axes.scenario, n_scenarios)
+    carried = beside.variants(frame["kernel_path"], axes.scenario, axes.mode, n_scenarios)
+    versions = beside.variants(frame["tool_version"], axes.scenario, axes.mode, n_scenarios)
+    units = beside.units(frame, series.rows, series.codes, series.names)
+    requests = beside.requests(frame, values, ok, axes.scenario)
     x, where = values[series.rows], axes.scenario[series.rows]
     tables = []
     for s, (metric, stat) in enumerate(series.names):
@@ -313,9 +361,11 @@ def _tables(
                     metric=metric, stat=stat, test=test, placement=placement, path=path, unit=units[s],
                     modes=tuple(axes.modes), blocks=tuple(axes.blocks[b] for b in keep),
                     values=means[at][:, keep], runs=runs[at][:, keep],
-                    failed=failed[c][:, keep], skipped=skipped[c][:, keep],
+                    failed=failed[c][:, keep], skipped=skipped[c][:, keep], disturbed=disturbed[c][:, keep],
                     reasons=reasons[c], kernel_paths=carried[c], versions=versions[c],
                     nonpositive=float(wrong[0]) if len(wrong) else None, requests=requests.get(c),
+                    states=tuple(int(s) for s in states) if split else (),
+                    by_state=(split[0][:, at][:, :, keep], split[1][:, at][:, :, keep]) if split else None,
                 )
             )  # fmt: skip
     return tables
@@ -325,70 +375,3 @@ def _first_of_each(metric: Coded, stat: Coded, mask: np.ndarray) -> np.ndarray:
     at = np.flatnonzero(mask)
     _, first = np.unique(metric.codes[at] * (len(stat.names) + 1) + stat.codes[at], return_index=True)
     return at[first]
-
-
-def _charges(frame: pd.DataFrame, status: pd.Series) -> tuple[np.ndarray, np.ndarray]:
-    """Return masks of the rows that are the mode's failure, and of those that say nothing about it."""
-    bad = status.isin(("failed", "timeout")).to_numpy(dtype=bool)
-    bench = np.zeros(len(frame), dtype=bool)
-    if bad.any():
-        reason = code(frame["reason_code"].where(bad))
-        bench = bad & np.array([Fact(str(c)).within(BENCH_FAILED) for c in reason.names] + [False])[reason.codes]
-    return bad & ~bench, (status == "skipped").to_numpy(dtype=bool) | bench
-
-
-def _reasons(frame: pd.DataFrame, bad: np.ndarray, scenario: np.ndarray, n: int) -> list[dict[str, Counter[Fact]]]:
-    out: list[dict[str, Counter[Fact]]] = [{} for _ in range(n)]
-    at = np.flatnonzero(bad)
-    columns = frame[["reason_code", "reason_args", "reason"]].iloc[at].to_dict("records")
-    for c, m, row in zip(scenario[at], frame["mode"].iloc[at], columns):
-        out[c].setdefault(str(m), Counter())[reason_of(row) or Fact("no_reason")] += 1
-    return out
-
-
-def _variants(
-    column: pd.Series, scenario: np.ndarray, mode: Coded, n: int
-) -> list[dict[str, tuple[str, ...]]]:
-    """For each scenario, return each mode's distinct values of a column that ought not to vary."""
-    out: list[dict[str, tuple[str, ...]]] = [{} for _ in range(n)]
-    coded = code(column)
-    there = coded.codes >= 0
-    width = len(coded.names)
-    for flat in np.unique(
-        (scenario[there] * len(mode.names) + mode.codes[there]) * width + coded.codes[there]
-    ):
-        c, m, v = (
-            int(flat) // (len(mode.names) * width),
-            int(flat) // width % len(mode.names),
-            int(flat) % width,
-        )
-        name = str(mode.names[m])
-        out[c][name] = (*out[c].get(name, ()), str(coded.names[v]))
-    return out
-
-
-def _units(frame: pd.DataFrame, rows: np.ndarray, series: np.ndarray, names: list) -> list[str]:
-    unit = code(frame["unit"])
-    out = []
-    for s, (metric, _) in enumerate(names):
-        seen = [unit.names[u] for u in np.unique(unit.codes[rows[series == s]]) if u >= 0]
-        if len(seen) > 1:
-            raise DataError(
-                f"metric {metric} in the units {seen}; one metric has one base unit, {unit_of(metric)!r}"
-            )
-        out.append(str(seen[0]) if seen else unit_of(str(metric)))
-    return out
-
-
-def _requests(
-    frame: pd.DataFrame, values: np.ndarray, ok: np.ndarray, scenario: np.ndarray
-) -> dict[int, float]:
-    """For each scenario, return the fewest requests behind one trial: rate x measured time, where both are known."""
-    metric = frame["metric"].astype("str")
-    rated = ok & metric.isin(("transaction_rate_per_s", "request_rate_per_s")).to_numpy(dtype=bool)
-    if not rated.any():
-        return {}
-    seconds = pd.to_numeric(frame["duration_s"]).to_numpy(dtype=float, na_value=np.nan)
-    count = values * seconds
-    rated &= np.isfinite(count)
-    return {int(c): float(count[rated & (scenario == c)].min()) for c in np.unique(scenario[rated])}

@@ -33,8 +33,9 @@ class Comparison(Mapping[str, Any]):
     Ratios stand for metrics compared as such, differences (in the metric's unit) for the others; ``ci`` is the
     interval of this comparison alone, ``sim_ci`` the one that holds for its whole family at once. ``centre`` is a
     mode by itself, a description and never a comparison. ``mode`` and ``test`` are labels; ``levels`` are those of the
-    factors behind them, and ``twin`` marks the baseline against its own blind copy. Equal to a dict of the same keys
-    and values.
+    factors behind them, and ``twin`` marks the baseline against its own blind copy. ``states`` has an entry per state
+    of the machine, where there were several: ``state`` (0 the fastest), ``n`` blocks, and ``estimate``, ``ci_low``,
+    ``ci_high`` as ratio or difference. Equal to a dict of the same keys and values.
     """
 
     metric: str
@@ -92,6 +93,7 @@ class Comparison(Mapping[str, Any]):
     n_runs: int
     outlier_blocks: tuple[str, ...] = ()
     reason: Mapping[str, Any] | None = None
+    states: tuple[Mapping[str, Any], ...] = ()
     twin: bool = False
     levels: Mapping[str, Any] = field(default_factory=dict)
 
@@ -130,7 +132,7 @@ KEYS: dict[str, tuple[str, int | None]] = {
     for end, key in enumerate(about.metadata.get("keys", (about.name,)), -1 if not about.metadata else 0)
 }
 #: Keys that hold several values.
-LISTS = ("flags", "warnings", "outlier_blocks")
+LISTS = ("flags", "warnings", "outlier_blocks", "states")
 
 #: Annotation of a field -> how its keys are kept in a file. What is no plain value is kept as JSON text.
 _KEPT = {

@@ -24,8 +24,8 @@ from cnilab.stats.comparison import Comparison, from_table, to_table
 
 #: Of what a program reads (:meth:`Comparisons.to_dict`).
 SCHEMA_VERSION = 1
-#: Of the file; 1 had no header, 2 no levels: they are made anew.
-FILE_SCHEMA_VERSION = 3
+#: Of the file; 1 had no header, 2 no levels, 3 no states: they are made anew.
+FILE_SCHEMA_VERSION = 4
 _TABLE = ("family", "test", "metric", "stat", "placement", "path", "baseline")
 
 

@@ -70,14 +70,6 @@ class Outcome:
     flags: tuple[str, ...] = field(default=())
 
 
-def differences(values: np.ndarray, a: int, b: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return rows ``a`` - ``b`` of cells (k, n) in their joint blocks, and which blocks those are."""
-    d = values[a] - values[b]
-    used = np.flatnonzero(~np.isnan(d))
-    d = d[used]
-    return np.where(np.abs(d) <= 10.0**-DECIMALS, 0.0, d), used
-
-
 def analyse(pairs: Sequence[Pair], alpha: float, *, infinite: bool = False) -> list[Outcome]:
     """Estimate, test and judge every pair within its family.
 

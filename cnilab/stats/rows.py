@@ -119,7 +119,21 @@ def _row(
         n_failed_baseline=int(failed[table.row(s.baseline)].sum()),
         n_runs=int(table.runs[table.row(s.mode)].sum()), outlier_blocks=s.outliers,
         reason=reason.to_dict() if (reason := s.reason or _why(o)) else None,
+        states=_by_state(s, alpha),
     )  # fmt: skip
+
+
+def _by_state(s: Subject, alpha: float) -> tuple[dict[str, Any], ...]:
+    """Return what each state of the machine says by itself, where there were several: estimate and interval alone."""
+    told = []
+    for state, d in zip(s.table.states, s.by_state):
+        d = d[~np.isnan(d)]
+        if len(d):
+            estimate, [(low, high)] = hl_intervals(d[None, :], [alpha])
+            convert = _exp if s.table.scale == "log" else number
+            ends = {"estimate": estimate[0], "ci_low": low[0], "ci_high": high[0]}
+            told.append({"state": state, "n": len(d), **{k: convert(float(v)) for k, v in ends.items()}})
+    return tuple(told)
 
 
 def _ends(centre: tuple[float, float, float] | None) -> Interval:

@@ -20,7 +20,6 @@ from cnilab.stats.blocks_needed import blocks_for_half_width, blocks_for_power, 
 from cnilab.stats.cells import collect
 from cnilab.stats.family import compared_modes
 from cnilab.stats.multiplicity import n_min
-from cnilab.stats.pairs import differences
 
 SCHEMA_VERSION = 1
 
@@ -194,7 +193,7 @@ def _from_pilot(
     best: tuple[float, int, str] | None = None
     for t in tables:
         for mode in modes:
-            d, _ = differences(t.values, t.row(mode), t.row(baseline))
+            d, _ = t.differences(mode, baseline)
             if len(d) >= 3 and (sd := float(np.std(d, ddof=1))) > 0 and (best is None or sd > best[0]):
                 best = (sd, len(d), " ".join(x for x in (mode, t.placement) if x))
     if best is None:

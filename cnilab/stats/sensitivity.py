@@ -41,7 +41,7 @@ def worst_rank_differences(table: Table, a: int, b: int) -> np.ndarray | None:
     if not (failed[a].any() or failed[b].any()) or describe(table.metric).direction is None:
         return None
     worst = -np.inf if describe(table.metric).direction == "higher" else np.inf
-    d = table.values[a] - table.values[b]
+    d = table.apart(a, b)
     d = np.where(failed[a] & ~failed[b] & ~np.isnan(table.values[b]), worst, d)
     d = np.where(failed[b] & ~failed[a] & ~np.isnan(table.values[a]), -worst, d)
     return d[~np.isnan(d)]

@@ -18,7 +18,6 @@ from cnilab.errors import DataError
 from cnilab.stats.cells import collect
 from cnilab.stats.equivalence import log_margin
 from cnilab.stats.multiplicity import n_min
-from cnilab.stats.pairs import differences
 from cnilab.stats.projection import View
 from cnilab.stats.ratio import check_alpha, hl_intervals
 
@@ -155,11 +154,12 @@ def precision_of(
         live.append((table, here))
     found: dict[str, np.ndarray] = {}
     for table, here in live:
-        keep = [i for i, name in enumerate(table.blocks) if name in (complete or ())]
+        keep = {i for i, name in enumerate(table.blocks) if name in (complete or ())}
         for mode in here:
             if mode != baseline:
                 label = " ".join(part for part in (mode, table.placement, table.path) if part)
-                found[label] = differences(table.values[:, keep], table.row(mode), table.row(baseline))[0]
+                d, used = table.differences(mode, baseline)
+                found[label] = d[[int(i) in keep for i in used]]
     if not found:
         return Precision(False, "too_few_blocks", 0, log_margin(half_width), {})
     least = n_min(len(found), check_alpha(alpha) * SEQUENTIAL)

@@ -8,23 +8,29 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from cnilab.facts import Fact
+from cnilab.stats import strata
 from cnilab.stats.cells import Table
-from cnilab.stats.pairs import Family, Pair, differences
+from cnilab.stats.pairs import Family, Pair
 from cnilab.stats.steady import UNSTEADY_SHARE
 
 #: The reason of a trial whose mode has, by design, no way for its packets.
 NOT_CROSSING = "not_crossing"
+#: Share of a side's cells that were disturbed and could not be measured again, above which a row says so.
+DISTURBED_SHARE = 0.2
 
 
 @dataclass(frozen=True)
 class Subject:
-    """One comparison on its way to a row, with the flags and the reason it has so far."""
+    """One comparison on its way to a row, with the flags and the reason it has so far.
+
+    ``by_state`` has shape (states, n): its differences in each state of the machine, none where there was one state.
+    """
 
     table: Table
     mode: str
@@ -36,6 +42,7 @@ class Subject:
     absent: str | None
     kernel_paths: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
     outliers: tuple[str, ...] = ()
+    by_state: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
 
     def flagged(self, *flags: str, **changed: Any) -> Subject:
         """Return it with more flags, and with other fields changed."""
@@ -57,7 +64,7 @@ def subject(
     changed level by (test, placement, path, mode, metric).
     """
     a, b = table.row(mode), table.row(base)
-    d, used = differences(table.values, a, b)
+    d, used = table.differences(mode, base)
     flags: list[str] = []
     reason: Fact | None = None
     carried: list[tuple[str, ...]] = []
@@ -85,6 +92,11 @@ def subject(
         reason = Fact("no_ratio", {"value": table.nonpositive})
     if table.residue:
         flags.append("factor_varies")
+    by_state = strata.within(*table.by_state, a, b)[1] if table.by_state else np.empty((0, 0))
+    if (p := strata.states_differ_p(by_state)) is not None and p <= strata.DIFFER:
+        flags.append("states_differ")
+    if max((table.disturbed[row] > 0).mean() for row in (a, b)) > DISTURBED_SHARE:
+        flags.append("disturbed")
     if len(used) < len(table.blocks):
         flags.append("blocks_missing")
     absent = None
@@ -96,7 +108,10 @@ def subject(
     barred = "unsteady" in flags or "nonpositive_value" in flags
     pair = Pair(d, family, lam, barred)
     absent_for = absent[0] if absent else None
-    return Subject(table, mode, base, pair, used, tuple(flags), reason, absent_for, (carried[0], carried[1]))
+    carriers = (carried[0], carried[1])
+    return Subject(
+        table, mode, base, pair, used, tuple(flags), reason, absent_for, carriers, by_state=by_state
+    )
 
 
 def absence(table: Table, mode: str, row: int) -> tuple[str, Fact] | None:

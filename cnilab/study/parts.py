@@ -127,3 +127,31 @@ class Stop(Strict):
 
     half_width: float = Field(gt=0, lt=1)
     first_look: int = Field(default=10, ge=6)
+
+
+class Quiet(Strict):
+    """When a trial counts as disturbed, and how often it is measured again; by causes, never by its value.
+
+    Parameters
+    ----------
+    repeat
+        Times that one trial is measured again at most.
+    foreign_cpus
+        CPU time of processes that are not the run's, per second of the trial, from which on it is disturbed.
+    steal_cpus
+        The same of time that the hypervisor took.
+    changed
+        Relative difference of the wake-up reference between a trial's begin and end from which on the machine is taken
+        to have changed its state within it; and between two trials of one cell, from which on they are of two states.
+    wait_s
+        Longest wait for a quiet machine, before the first trial and before a trial is measured again.
+    added
+        Share of the measuring time that waiting and repeating may add.
+    """
+
+    repeat: int = Field(default=3, ge=0, le=20)
+    foreign_cpus: float = Field(default=0.15, gt=0, le=1000)
+    steal_cpus: float = Field(default=0.1, gt=0, le=1000)
+    changed: float = Field(default=0.15, gt=0, lt=10)
+    wait_s: float = Field(default=60, ge=0, le=3600)
+    added: float = Field(default=0.6, ge=0, le=10)

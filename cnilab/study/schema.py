@@ -33,7 +33,7 @@ from cnilab.study import yaml_text
 from cnilab.study.cluster_settings import ClusterSettings
 from cnilab.study.complaints import At, explain
 from cnilab.study.factors import Level, Treatment
-from cnilab.study.parts import RECORDED, Primary, Stop, Strict, Test, Tested
+from cnilab.study.parts import RECORDED, Primary, Quiet, Stop, Strict, Test, Tested
 from cnilab.study.plan import Plan
 
 SCHEMA_VERSION = 1
@@ -67,6 +67,12 @@ class Study(Strict):
         Complete blocks, the seed of their order, and ``randomised`` or ``williams``.
     congestion_control, pin_cpus
         Set at both ends of every trial, so that a machine's default does not slip in.
+    rounds
+        Passes over a block's deployments. In the lab they then all stand at once, and a round measures each cell at
+        every one of them in random order, so that what is compared is close in time; elsewhere each deployment is
+        measured that often before the next. None: each deployment once, from its begin to its end.
+    quiet
+        When a trial is disturbed, and how often it is then measured again; None: never.
     stop
         Optional early stop on precision; ``blocks`` is then the most there will be.
     cluster
@@ -94,6 +100,8 @@ class Study(Strict):
     congestion_control: str | None = "cubic"
     pin_cpus: bool = True
     rest_s: float = Field(default=0, ge=0, le=600)
+    rounds: int | None = Field(default=None, ge=1, le=1000)
+    quiet: Quiet | None = None
     stop: Stop | None = None
     cluster: ClusterSettings | None = None
 
@@ -274,12 +282,20 @@ class Study(Strict):
         """Return the test called ``name``."""
         return next(t for t in self.tests if t.name == name)
 
+    @property
+    def together(self) -> bool:
+        """Whether all deployments of a block stand at once: asked for by rounds, and possible but on a real cluster."""
+        return self.rounds is not None and self.testbed != "kubernetes"
+
     # ---- as text --------------------------------------------------------------------------------------
 
     def to_dict(self) -> dict[str, Any]:
         """Every key with its value as a file has it, defaults too; shorthand where that says all."""
         out = self.model_dump(mode="json")
         others, at = out.pop("others"), out.pop("baseline_others")
+        for key in ("rounds", "quiet"):  # younger than many a recorded study, whose digest must stay
+            if out[key] is None:
+                del out[key]
         if others:
             out["factors"] = others
         if at:
@@ -316,6 +332,7 @@ _TOLD = 20
 _PARTS: dict[Any, type[BaseModel]] = {
     "tests": Test,
     "primary": Primary,
+    "quiet": Quiet,
     "stop": Stop,
     "cluster": ClusterSettings,
 }
@@ -369,6 +386,7 @@ __all__ = [
     "PATHS",
     "PLACEMENTS",
     "Primary",
+    "Quiet",
     "Stop",
     "Study",
     "Test",

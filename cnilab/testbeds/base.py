@@ -83,11 +83,13 @@ class Deployment(Protocol):
 class Testbed(Protocol):
     """Where treatments are put in place.
 
-    ``builds_ahead`` says whether a second deployment may stand while the first is measured.
+    ``builds_ahead`` says whether a second deployment may stand while the first is measured, ``here`` whether trials run
+    on this machine, so that what else it does can be watched.
     """
 
     name: str
     builds_ahead: bool
+    here: bool
 
     def cpus(self) -> tuple[int | None, int | None]:
         """CPU to bind the client to, and the server; (None, None) leaves both free."""

@@ -114,6 +114,7 @@ class ReplayTestbed:
 
     name = "replay"
     builds_ahead = True
+    here = False
 
     def __init__(self, spec: Spec, recording: Path = RECORDING) -> None:
         self.spec, self.recording = spec, Run.open(recording)

@@ -290,6 +290,39 @@ def test_raw_bytes_that_were_edited_are_told_and_have_no_value(run):
     assert set(now[now["trial_id"] == trial]["status"]) == {"failed"}
 
 
+def watched(run, *, wake_up=lambda i: 11e-6, loud=()):
+    """Give every trial the record of a watch; those in ``loud`` were disturbed."""
+    for i, meta in enumerate(Run(run.path).metas):
+        end = {"wake_up_s": wake_up(i), "spin_s": {}}
+        record = {"wall_s": 1.0, "foreign_cpu_s": 0.8 * (i in loud), "steal_s": 0.0, "before": end, "after": end}
+        record["disturbers"] = [{"name": "chromium", "cpu_s": 0.8}] * (i in loud)
+        cause = Fact("disturbed.foreign_cpu", {"cpus": 0.8, "by": ["chromium"]}).to_dict() if i in loud else None
+        (run.path / "raw" / meta["trial_id"] / "meta.json").write_text(
+            json.dumps(meta | {"watch": record, "disturbed": cause})
+        )
+
+
+def test_disturbed_trials_are_told_with_who_did_it(run):
+    watched(run)
+    assert found(run, "disturbed") == []
+    watched(run, loud={0, 5})
+    (row,) = found(run, "disturbed")
+    assert row["severity"] == "warning"
+    assert "2 of 240 trials were disturbed by other processes (most by chromium)" in row["text"]
+    watched(run, loud=set(range(100)))
+    assert found(run, "disturbed")[0]["severity"] == "serious"
+
+
+def test_states_of_the_machine_are_told(run):
+    watched(run)
+    assert found(run, "several_states") == []
+    rng = np.random.default_rng(1)
+    watched(run, wake_up=lambda i: (11e-6 if i % 4 else 16e-6) * float(np.exp(rng.normal(0, 0.02))))
+    (row,) = found(run, "several_states")
+    assert "the machine was in 2 states" in row["text"]
+    assert "11.0 µs in 75% of the trials, 16.0 µs in 25%" in row["text"]
+
+
 def test_findings_survive_the_disk(run):
     frame = findings.check(run)
     back = pd.read_parquet(findings.save(run, frame))

@@ -307,7 +307,7 @@ def s16_survivors(rng, R):
         fails[1, slow] = 1
         blocks, runs = tuple(map(str, range(n))), (~np.isnan(values)).astype(int)
         where = ("goodput_bps", "value", None, None, None, "bit/s", ("a", "b"), blocks)
-        table = Table(*where, values, runs, fails, none)
+        table = Table(*where, values, runs, fails, none, none)
         d = values[1] - values[0]
         family = Family(("x",), 1)
         [survivors] = analyse([Pair(d[~np.isnan(d)], family, lam)], 0.05)

@@ -81,4 +81,4 @@ def test_it_is_a_mapping_of_the_contract_and_does_not_change():
 
 
 def test_the_contract_is_that_of_the_recorded_run():
-    assert set(KEYS) - {"twin", "levels"} == set(pq.read_schema("data/sample/comparisons.parquet").names)
+    assert set(KEYS) - {"twin", "levels", "states"} == set(pq.read_schema("data/sample/comparisons.parquet").names)

@@ -163,8 +163,9 @@ def test_a_plan_shows_itself():
     plan = study.parse(GOOD).plan()
     assert repr(plan).startswith("Plan small: 4 blocks x 4 deployments x 4 trials = 64 trials")
     assert "<caption>Plan small" in plan._repr_html_()
-    fields = [f.name for f in dataclasses.fields(Trial) if f.name != "levels"]
+    fields = [f.name for f in dataclasses.fields(Trial) if f.name not in ("levels", "round", "repeat")]
     assert list(plan.frame().columns) == [*fields, "twin", "mode"]
+    assert "round" in study.parse(GOOD + "rounds: 2\n").plan().frame()
 
 
 def test_both_segment_sizes_are_measured_in_the_same_deployment():

@@ -11,7 +11,7 @@ from cnilab.report.blocks import Block, Facts, Heading, Table, table
 from cnilab.report.language import Language
 from cnilab.report.language.text import Said
 from cnilab.report.record import Record
-from cnilab.stats.cells import BENCH_FAILED
+from cnilab.stats.beside import BENCH_FAILED
 from cnilab.stats.subjects import NOT_CROSSING
 
 #: How a trial can end, in the order of the columns.

@@ -38,6 +38,14 @@ def _mode_lost(
     return f"{lost}: {expectation(check, about)}: expected {value(expected)}, found {value(found)}"
 
 
+def _foreign_cpu(cpus: float, by: Sequence[str]) -> str:
+    return f"{', '.join(by) or 'processes without a name'} used {cpus:.2f} CPUs meanwhile"
+
+
+def _state_changed(before_s: float, after_s: float) -> str:
+    return f"the wake-up round trip went from {1e6 * before_s:.1f} to {1e6 * after_s:.1f} µs"
+
+
 def _tool_failed(tool: str, status: int, *, quoted: str | None) -> str:
     return f"{tool} ended with status {status}: {quoted or 'it printed nothing'}"
 
@@ -123,6 +131,9 @@ CATALOGUE: dict[str, Words] = {
     "bench_failed.lab_lost": "the lab is gone ({op})",
     "bench_failed.lab_silent": "the lab has not answered for {seconds:g} s",
     "bench_failed.mode_lost": _mode_lost,
+    "disturbed.foreign_cpu": _foreign_cpu,
+    "disturbed.steal": "the hypervisor took {cpus:.2f} CPUs' worth of time",
+    "disturbed.state_changed": _state_changed,
     "bench_failed.not_built": "could not be built",
     "bench_failed.order_refused": "the lab could not do what it was told",
     "bench_failed.pod_ended": "pod {pod}",

@@ -46,6 +46,32 @@ def _noted(note: str, deployments: int) -> str:
     return f"{note} ({deployments} deployments)" if deployments > 1 else note
 
 
+def _disturbed(
+    disturbed: int, of: int, again: int, stayed: int, causes: Sequence[str], by: Sequence[str]
+) -> str:
+    what = " and ".join(_CAUSES.get(cause, cause) for cause in causes)
+    named = f" (most by {', '.join(by)})" if by else ""
+    left = f"{stayed} could not be had undisturbed" if stayed else "each was then had undisturbed"
+    return f"{disturbed} of {of} trials were disturbed by {what}{named}; {again} were measured again, {left}"
+
+
+_CAUSES = {
+    "foreign_cpu": "other processes",
+    "steal": "the hypervisor's other guests",
+    "state_changed": "a change of the machine's state",
+}
+
+
+def _states(centres_s: Sequence[float], shares: Sequence[float]) -> str:
+    each = ", ".join(
+        f"{1e6 * c:.1f} µs in {_percent(share)} of the trials" for c, share in zip(centres_s, shares)
+    )
+    return (
+        f"the machine was in {len(centres_s)} states, told apart by the wake-up round trip between the two CPUs "
+        f"({each}); modes are compared within each"
+    )
+
+
 FINDINGS: Mapping[str, str | Callable[..., str]] = {
     # what is missing
     "no_way_by_design": "{why}; a property of the mode, not an error ({trials} trials)",
@@ -101,8 +127,11 @@ FINDINGS: Mapping[str, str | Callable[..., str]] = {
     "no_control": "no A/A control: the bench's own noise is not known",
     "baseline_differs": "{series}: the baseline differs from itself",
     "margin_out_of_reach": lambda series: (
-        "the margin is narrower than the A/A interval, so that 'the same' is out of reach for " + ", ".join(series)
+        "the margin is narrower than the A/A interval, so that 'the same' is out of reach for "
+        + ", ".join(series)
     ),
+    "trials_disturbed": _disturbed,
+    "machine_states": _states,
     # what helps
     "remedy.aa": "aa: true in the study",
     "remedy.compare_cpu": "compare cpu_s_per_byte as well",
@@ -114,6 +143,7 @@ FINDINGS: Mapping[str, str | Callable[..., str]] = {
     "remedy.mss_both": "mss: both",
     "remedy.new_run": "what was declared is in manifest.json; a run under other terms is a new run",
     "remedy.one_version": "run it again with one",
+    "remedy.quiet_machine": "end what else runs, then run it again",
     "remedy.put_back": "put the recorded file back",
     "remedy.read_stderr": "read raw/<trial>/client.err of these trials",
     "remedy.resume": "cnilab study {run}/study.yaml -o {run} --resume",

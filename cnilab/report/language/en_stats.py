@@ -40,4 +40,6 @@ FLAGS: dict[str, str] = {
     "margin_below_noise": "the margin is narrower than the A/A interval: equivalence is out of reach",
     "mixed_versions": "tool versions vary inside this comparison",
     "factor_varies": "something else was varied and is in neither what is compared nor what it is compared within",
+    "states_differ": "the machine was in several states, and the ratio differs between them",
+    "disturbed": "more than a fifth of a side's trials were disturbed from outside, also when measured again",
 }

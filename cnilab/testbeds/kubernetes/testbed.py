@@ -51,6 +51,7 @@ class KubernetesTestbed:
 
     name = "kubernetes"
     builds_ahead = False
+    here = False
 
     def __init__(self, spec: Spec, api: Api | None = None, settings: ClusterSettings | None = None) -> None:
         self.spec = spec
@@ -235,7 +236,9 @@ class KubernetesDeployment:
                     routed_underlay=bed.settings.routed_underlay,
                 )
             except ClusterError as error:
-                raise ClusterError(str(error), Fact("not_switched", {"mode": self.mode}, str(error))) from error
+                raise ClusterError(
+                    str(error), Fact("not_switched", {"mode": self.mode}, str(error))
+                ) from error
             self.timings["switch_s"] = switched.seconds
             bed.current = self.mode
         watchers = bed.watch()
@@ -267,9 +270,7 @@ class KubernetesDeployment:
             self.notes += (Fact("packets_not_captured", {"image": bed.settings.image}),)
         wrong = _misplaced(found, ends)
         rows = [
-            replace(r, status="failed", reason=wrong[r.placement])
-            if r.placement in wrong
-            else r
+            replace(r, status="failed", reason=wrong[r.placement]) if r.placement in wrong else r
             for r in rows
         ]
         rows += [

@@ -120,6 +120,7 @@ class LabTestbed:
 
     name = "lab"
     builds_ahead = True
+    here = True
 
     def __init__(self, spec: Spec) -> None:
         self.spec = spec

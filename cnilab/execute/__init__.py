@@ -1,7 +1,7 @@
 """Run a study in a run directory: a new one, or one that was begun under the same terms.
 
 One writer at a time; every byte it leaves is on the disk before it counts. How deployments and trials follow each other
-is in :mod:`cnilab.matrix`; nothing here judges a value.
+is in :mod:`.matrix`; nothing here judges a value.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cnilab import testbeds
 from cnilab.errors import RunDirError
-from cnilab.matrix import Interrupted, Matrix
+from cnilab.execute.matrix import Interrupted, Matrix
 from cnilab.runs import lock, provenance
 from cnilab.runs.declared import edits as edits_of
 from cnilab.runs.run import Run
