@@ -90,13 +90,13 @@ class Paragraph(Block):
 
 @dataclass(frozen=True, repr=False)
 class Findings(Block):
-    """What was found in one place: ``(sign, sentence)`` each."""
+    """What was found, ``(sign, sentence)`` each; in one place, or ``where`` is empty."""
 
     where: str
     items: tuple[tuple[str, Text], ...]
 
     def __repr__(self) -> str:
-        return "\n".join([self.where, *(f"{sign} {said}" for sign, said in self.items)])
+        return "\n".join([*[self.where] * bool(self.where), *(f"{sign} {said}" for sign, said in self.items)])
 
 
 @dataclass(frozen=True, repr=False)
@@ -109,16 +109,6 @@ class Facts(Block):
 
     def __repr__(self) -> str:
         return "\n".join(f"{term}: {'; '.join(map(str, said))}" for term, said in self.items)
-
-
-@dataclass(frozen=True, repr=False)
-class Bullets(Block):
-    """A plain list of sentences."""
-
-    items: tuple[Said, ...]
-
-    def __repr__(self) -> str:
-        return "\n".join(f"- {said}" for said in self.items)
 
 
 @dataclass(frozen=True, repr=False)

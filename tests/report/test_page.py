@@ -137,7 +137,7 @@ def test_numbers_in_prose_are_those_of_the_run(tmp_path):
         runs.make(tmp_path / "slow", truth={"flannel-vxlan": 0.31, "calico-ipip": 1.0}, ipip="native")
     )
     said = chapters.show("answer", slow, language.get("en"))._repr_html_()
-    assert re.search(r"flannel-vxlan</span>: (68|69|70)(\.\d)?\u202f% less", said)
+    assert re.search(r"flannel-vxlan</span> delivers (68|69|70)(\.\d)?\u202f% less", said)
     assert "eBPF" not in said
 
 

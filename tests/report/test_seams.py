@@ -44,7 +44,11 @@ class Neighbours:
     """A toy chapter: who was measured beside whom."""
 
     def applies(self, run):
-        return None if list(run.study.placements) == ["same_subnet", "cross_subnet"] else Fact("nothing_compared")
+        return (
+            None
+            if list(run.study.placements) == ["same_subnet", "cross_subnet"]
+            else Fact("nothing_compared")
+        )
 
     def content(self, run, language):
         modes = [language.mode(m) for m in run.study.modes]
@@ -62,11 +66,10 @@ def test_a_language_is_one_registration(recorded, monkeypatch):
     monkeypatch.setitem(language.LANGUAGES, "en-shout", Shouted())
     page = BeautifulSoup(page_of(recorded, language="en-shout"), "html.parser")
     assert page.html["lang"] == "en-shout"
-    assert page.h1.get_text() == "WHAT EACH CNI MODE COSTS"
     assert page.title.get_text().startswith("WHAT EACH CNI MODE COSTS: ")
     assert page.nav.h2.get_text() == "ON THIS PAGE"
     assert page.find(id="limits").get_text() == "LIMITS AND WARNINGS"
-    said = page.find(class_="findings").li
+    said = page.find(id="q-goodput-bps-value-tcp-stream").find_next(class_="findings").li
     assert [m.get_text() for m in said.find_all(class_="mode")] == ["flannel-vxlan", "host"]
     assert "WAS SURPASSED BY" in said.get_text()
     assert page.find(id="answer-table").th.get_text() == "MODE"

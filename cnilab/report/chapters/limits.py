@@ -8,7 +8,7 @@ import pandas as pd
 
 from cnilab import digits
 from cnilab.facts import Fact
-from cnilab.report.blocks import Block, Bullets, Details, Heading, Mark, Paragraph, Table, table
+from cnilab.report.blocks import Block, Details, Heading, Mark, Paragraph, Table, table
 from cnilab.report.chapters.table import verdict
 from cnilab.report.figures import time_order
 from cnilab.report.language import Language
@@ -27,13 +27,11 @@ def applies(run: Record) -> Fact | None:
 
 
 def content(run: Record, language: Language) -> list[Block]:
-    """Return the control, what is undecided, the findings, the order of time, and every comparison."""
+    """Return the control, the findings, the order of time, and every comparison."""
     out: list[Block] = [
         Heading(language.word("limits.title"), "limits"),
         Paragraph(language.control(run.rows, run.header)),
     ]
-    if undecided := language.undecided(run.primary):
-        out += [Heading(language.word("limits.undecided"), level=3), Bullets(tuple(undecided))]
     if run.study.testbed == "lab":
         out.append(Paragraph(language.say("limits.lab")))
     out += [
@@ -62,7 +60,9 @@ def steady(run: Record, language: Language) -> Block:
         stat=p.stat,
         test=p.test,
         baseline=run.study.baseline,
-        twin=next((t for c in tables.values() if c for t, of in c.twins.items() if of == run.study.baseline), None),
+        twin=next(
+            (t for c in tables.values() if c for t, of in c.twins.items() if of == run.study.baseline), None
+        ),
         flagged=int(moved.sum()),
     )
 

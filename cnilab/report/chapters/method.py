@@ -79,11 +79,7 @@ def _tests(run: Record, language: Language) -> Said:
 
 def trials(samples: pd.DataFrame, kernel_paths: dict[str, str], language: Language) -> Table:
     """Return how many trials ended how, a line per mode; the baseline's blind copy has its own."""
-    frame = samples.drop_duplicates("trial_id")
-    code = frame["reason_code"].fillna("")
-    bench = code.map(lambda c: Fact(c).within(BENCH_FAILED))
-    # Neither has a mode failed that does not cross subnets by design, nor one on a bench that failed.
-    ended = frame["status"].mask(code == NOT_CROSSING, "not_crossing").mask(bench, "bench_failed")
+    frame, ended = samples.drop_duplicates("trial_id"), endings(samples)
     counts = pd.crosstab([frame["mode"], frame["twin"]], ended)
     ends = [end for end in _ENDS if end in counts]
     return table(
@@ -101,3 +97,14 @@ def trials(samples: pd.DataFrame, kernel_paths: dict[str, str], language: Langua
         ],
         right=range(1, len(ends) + 1),
     )
+
+
+def endings(samples: pd.DataFrame) -> pd.Series:
+    """Return how each trial ended, a key of the language's ``ended`` each.
+
+    Neither has a mode failed that does not cross subnets by design, nor one on a bench that failed.
+    """
+    frame = samples.drop_duplicates("trial_id")
+    code = frame["reason_code"].fillna("")
+    bench = code.map(lambda c: Fact(c).within(BENCH_FAILED))
+    return frame["status"].mask(code == NOT_CROSSING, "not_crossing").mask(bench, "bench_failed")

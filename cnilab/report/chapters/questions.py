@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from cnilab.facts import Fact
-from cnilab.report.blocks import Block, Facts, Heading, Paragraph
+from cnilab.report.blocks import Block, Findings, Heading, Paragraph
 from cnilab.report.figures import ratios
 from cnilab.report.language import Language
-from cnilab.report.language.text import Said
+from cnilab.report.language.about import Row, substitutes
 from cnilab.report.record import Record
 
 
@@ -28,18 +30,29 @@ def content(run: Record, language: Language) -> list[Block]:
         if rows[0]["family"] == "primary":
             n = language.count(len(rows), "comparison")
             out.append(Paragraph(language.say("question.declared", comparisons=n), "note"))
+            out += _findings(rows, language)
         else:
-            places = dict.fromkeys(r["placement"] for r in rows)
-            found = {
-                p: language.bullets([r for r in rows if r["placement"] == p], brief=True) for p in places
-            }
-            items: list[tuple[Said, tuple[Said, ...]]] = [
-                (language.placement(p), tuple(said for _, said in bullets))
-                for p, bullets in found.items()
-                if bullets
+            out += [
+                *_findings(rows, language, brief=True),
+                Paragraph(language.say("question.exploratory"), "note"),
             ]
-            out += [Facts(tuple(items), "said"), Paragraph(language.say("question.exploratory"), "note")]
         out.append(ratios.picture(rows, language, run.block_ratios(metric, stat, test)))
+    return out
+
+
+def _findings(rows: Sequence[Row], language: Language, brief: bool = False) -> list[Block]:
+    """Return a sentence a finding, near before far; a stand-in's stand apart, behind the real things'."""
+    out: list[Block] = []
+    for place in dict.fromkeys(r["placement"] for r in rows):
+        here = [r for r in rows if r["placement"] == place]
+        own = [r for r in here if not r["n_used"] or not substitutes(r["kernel_path"])]
+        name = language.placement(place)
+        for where, group in (
+            (name, own),
+            (language.word("answer.standins", where=name), [r for r in here if r not in own]),
+        ):
+            if said := language.bullets(group, brief=brief) if group else []:
+                out.append(Findings(where, tuple(said)))
     return out
 
 

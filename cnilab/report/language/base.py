@@ -58,6 +58,12 @@ class Language(Protocol):
 
     #: For the page's ``lang``.
     CODE: ClassVar[str]
+    #: What stands between a mode and what is said of it, between clauses, after a sentence and between two.
+    COLON: str
+    SEMICOLON: str
+    COMMA: str
+    STOP: str
+    SPACE: str
     #: Families of fonts whose glyphs a figure needs, the wished for first; empty: any will do.
     FONTS: ClassVar[tuple[str, ...]]
 
@@ -128,16 +134,20 @@ class Language(Protocol):
         """Return ``(sign, sentence)`` a finding of one place."""
         ...
 
+    def title(self, rows: Sequence[Row]) -> Text:
+        """Return the finding as a title."""
+        ...
+
     def lead(self, rows: Sequence[Row], header: Mapping[str, Any]) -> Text:
-        """Return the first paragraph."""
+        """Return the answer as one paragraph."""
+        ...
+
+    def answer(self, rows: Sequence[Row], header: Mapping[str, Any]) -> list[tuple[str, Text]]:
+        """Return the answer as ``(sign, sentences)``, what is known best first and how sure it is last."""
         ...
 
     def control(self, rows: Sequence[Row], header: Mapping[str, Any]) -> Text:
         """Say what the A/A control showed."""
-        ...
-
-    def undecided(self, rows: Iterable[Row]) -> list[Text]:
-        """Return, a sentence each, what the primary family cannot tell yet."""
         ...
 
     def factor(self, part: Interval) -> str:
@@ -162,7 +172,6 @@ class Vocabulary:
     FLAGS: ClassVar[Mapping[str, str]]
     #: Check of a proof -> what it expects, of the check's arguments.
     CHECKS: ClassVar[Mapping[str, Callable[[Mapping[str, Any]], str]]]
-    #: What stands between a mode and what is said of it, between clauses, after a sentence and between two.
     COLON, SEMICOLON, COMMA, STOP, SPACE = ": ", "; ", ", ", ".", " "
 
     def knows(self, key: str) -> bool:

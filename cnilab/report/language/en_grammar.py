@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from cnilab.report.language.answers import Answers
 from cnilab.report.language.en_facts import CATALOGUE
 from cnilab.report.language.en_proof import CHECKS
 from cnilab.report.language.en_stats import FLAGS
 from cnilab.report.language.en_words import COUNTED, WORDS
-from cnilab.report.language.sentences import Sentences
 from cnilab.report.language.text import Said, Text, joined, text
 
 
-class Grammar(Sentences):
+class Grammar(Answers):
     """Plurals, lists and the catalogues."""
 
     CODE = "en"

@@ -15,6 +15,15 @@ QUANTITIES: dict[tuple[str, str], Quantity] = {
     ("rtt_s", "p50"): Quantity(
         "median round trip", "shorter", "longer", "as long", "How long does a typical round trip take?"
     ),
+    ("rtt_s", "mean"): Quantity(
+        "mean round trip", "shorter", "longer", "as long", "How long does a round trip take on average?"
+    ),
+    ("rtt_s", "p90"): Quantity(
+        "90th-percentile round trip", "shorter", "longer", "as long", "How long do slow round trips take?"
+    ),
+    ("rtt_s", "max"): Quantity(
+        "longest round trip", "shorter", "longer", "as long", "How long does the slowest round trip take?"
+    ),
     ("rtt_s", "p99"): Quantity(
         "99th-percentile round trip",
         "shorter",
@@ -38,6 +47,24 @@ QUANTITIES: dict[tuple[str, str], Quantity] = {
         "CPU time a byte", "less", "more", "as much", "How much CPU time does a byte cost?"
     ),
     ("wire_bytes_per_byte", "value"): Quantity(
-        "bytes on the wire a byte", "less", "more", "as much", "How many bytes on the wire does a byte cost?"
+        "bytes on the wire a byte", "fewer", "more", "as many", "How many bytes on the wire does a byte cost?"
+    ),
+    ("retransmitted_segments", "value"): Quantity(
+        "retransmitted segments", "fewer", "more", "as many", "How many segments are sent again?"
+    ),
+    ("loss_ratio", "value"): Quantity(
+        "packets", "fewer", "more", "as many", "How large is the share of packets that is lost?"
     ),
 }
+
+#: (metric, stat) -> what a mode does with it, one mode and several; of all others a mode has a noun that is longer,
+#: shorter, higher or lower.
+VERBS: dict[tuple[str, str], tuple[str, str]] = {
+    ("goodput_bps", "value"): ("delivers", "deliver"),
+    ("throughput_bps", "value"): ("sustains", "sustain"),
+    ("cpu_s_per_byte", "value"): ("uses", "use"),
+    ("wire_bytes_per_byte", "value"): ("sends", "send"),
+    ("loss_ratio", "value"): ("loses", "lose"),
+}
+#: What an adjective says of a noun and not how much there is of it.
+ADJECTIVES = ("shorter", "longer", "lower", "higher")

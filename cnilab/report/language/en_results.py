@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cnilab import digits
-from cnilab.report.language.about import Row, reason_of, unbounded, why_absent
+from cnilab.report.language.about import Row, interval, reason_of, unbounded, why_absent
 from cnilab.report.language.base import Quantity
 from cnilab.report.language.en_grammar import Grammar
-from cnilab.report.language.en_quantities import QUANTITIES
-from cnilab.report.language.text import Text, joined, text
+from cnilab.report.language.en_quantities import ADJECTIVES, QUANTITIES, VERBS
+from cnilab.report.language.text import Name, Said, Text, text
 from cnilab.verdicts import FLAGS, absence_in
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 #: From this ratio on, "times" reads better than per cent.
 TIMES = 2.0
+#: Blocks beyond this many times those of the run are not asked for.
+OUT_OF_REACH = 10
 
 _SUBSTITUTES = {
     "ebpf": "its packets were carried by eBPF in place of the kernel's own device",
@@ -63,6 +65,16 @@ class Results(Grammar):
     LISTED = _LISTED
     TALLY = _TALLY
 
+    def margin_of(self, row: Row) -> str:
+        """Return the margin that a comparison was judged by; of a share in percentage points."""
+        if row.get("scale") == "linear" and row["margin"] is not None and row["metric"].endswith("_ratio"):
+            return f"{100 * row['margin']:g} percentage points"
+        return super().margin_of(row)
+
+    def connected(self, names: Said, predicate: Text) -> Text:
+        """Return a sentence of its subject and its predicate."""
+        return text(names, " ", predicate)
+
     def unnamed(self, noun: str) -> Quantity:
         """Return the words for a metric for which nobody has found any."""
         return Quantity(noun, "less", "more", "as much", f"What of {noun}?")
@@ -70,62 +82,111 @@ class Results(Grammar):
     # ---- one comparison --------------------------------------------------------------------------------------
 
     def finding(self, row: Row, several: bool = False) -> Text:
-        """Return what the verdict says, without the names of the mode or modes and the full stop."""
-        what, base = self.quantity(row["metric"], row["stat"]), self.mode(row["baseline"])
-        within, verdict = f"the margin of\u00a0{self.margin_of(row)}", row["verdict"]
+        """Return what the verdict says as a predicate, without the names of the mode or modes and the full stop."""
+        base, verdict = self.baseline(row["baseline"]), row["verdict"]
+        within = f"the margin of\u00a0{self.margin_of(row)}"
         if verdict == "different_material":
-            head, ends = self._change(row)
-            if what.times in head:
-                return text(f"{what.noun} {head} as ", base, f"'s ({ends}), beyond {within}")
-            return text(f"{head} {what.noun} than ", base, f" ({ends}), beyond {within}")
-        if verdict == "different_size_unclear":
-            return text(
-                f"{self.direction(row)} {what.noun} than ",
-                base,
-                f"; whether by more than {within} is not clear yet ({self._change(row)[1]})",
+            return text(self.claim(row, several), f" ({self._change(row)[1]}), beyond {within}")
+        if verdict in ("different_size_unclear", "different_negligible"):
+            size, ends = self._change(row)
+            by = f", by about {size.removesuffix(f' {self.direction(row)}')} ({ends})"
+            tail = (
+                f"; whether by more than {within} is not clear yet"
+                if verdict == "different_size_unclear"
+                else f", yet practically the same: within {within}"
             )
-        if verdict == "different_negligible":
-            return text(
-                f"{self.direction(row)} {what.noun} than ",
-                base,
-                f", yet practically the same: within {within}",
-            )
+            return text(self.claim(row, several, sized=False), by, tail)
         if verdict == "equivalent":
-            return text(f"the same {what.noun} as ", base, f" within {within}")
+            verb, noun = self._verb(row, several)
+            return text(f"{verb} the same {noun} as ", base, f", within {within}{self._estimate(row)}")
         if verdict == "inconclusive" and unbounded(row):
-            return text(f"cannot tell yet; so few blocks set no bound to a difference{self._needed(row)}")
-        if verdict == "inconclusive":
             return text(
-                f"cannot tell yet; anything from {self._ends(row)} {what.noun} than ",
+                "cannot be told apart from ",
                 base,
-                f" fits the data{self._needed(row)}",
+                f" yet: so few blocks set no bound to a difference{self._needed(row)}",
+            )
+        if verdict == "inconclusive":
+            alone = "bh_not_rejected" in row["flags"]
+            return text(
+                "cannot be told apart from ",
+                base,
+                f" yet: {'' if alone else 'anything from '}{self._ends(row)} {self._verb(row, several)[1]} "
+                + (
+                    "in this table, which does not hold among all that was explored"
+                    if alone
+                    else "fits the data"
+                )
+                + self._needed(row),
             )
         if verdict == "insufficient_n" and not why_absent(row):
             return text(
-                f"too few blocks to tell: {row['n_used']}, and at least {row['n_min']} are needed before any data "
-                "could be significant"
+                f"{'have' if several else 'has'} too few blocks to tell: {row['n_used']}, and at least "
+                f"{row['n_min']} are needed before any data could be significant"
             )
         return text(self._why_not(row, several))
 
-    def _change(self, row: Row) -> tuple[str, str]:
+    def baseline(self, mode: str) -> Name:
+        """Return what the baseline is called in a sentence."""
+        return Name(mode, "the host network") if mode == "host" else self.mode(mode)
+
+    def claim(self, row: Row, several: bool = False, *, sized: bool = True) -> Text:
+        """Say that there is a difference, and of what size: ``delivers 38 % less goodput than the host network``."""
+        what, base = self.quantity(row["metric"], row["stat"]), self.baseline(row["baseline"])
+        verb, noun = self._verb(row, several)
+        change = self._change(row)[0] if sized else self.direction(row)
+        than, adjective = "as" if change.endswith(what.times) else "than", what.less in ADJECTIVES
+        if adjective:
+            return text(f"{verb} a {noun} {change} {than} ", base, "'s")
+        return text(f"{verb} {change} {noun} {than} ", base)
+
+    def _verb(self, row: Row, several: bool) -> tuple[str, str]:
+        """Return what a mode does, or several do, and with what."""
+        verbs = VERBS.get((row["metric"], row["stat"]), ("has", "have"))
+        return verbs[several], self.quantity(row["metric"], row["stat"]).noun
+
+    def _estimate(self, row: Row) -> str:
+        """Return the estimate of a sameness, as what it is of the baseline's and with no word for more or less."""
         if row["scale"] == "linear":
-            places = digits.decimals(row["difference_sim_ci_low"], row["difference_sim_ci_high"])
-            word = "more" if row["difference"] > 0 else "less"
-            return f"{digits.rounded(abs(row['difference']), places)} {word}", self._ends(row)
+            return ""
+        low, high = interval(row)
+        places = digits.ratio_decimals(row["ratio"], low, high)
+        return f" ({digits.percent(row['ratio'], None if places is None else places - 2)} of it)"
+
+    def _change(self, row: Row) -> tuple[str, str]:
         what = self.quantity(row["metric"], row["stat"])
-        return self.change(row["ratio"], row["sim_ci_low"], row["sim_ci_high"], what)
+        if row["scale"] == "log":
+            return self.change(row["ratio"], *interval(row), what)
+        low, high = interval(row)
+        head = self._amount(row["difference"], row, (low, high))
+        if low is not None and high is not None and (low >= 0 or high <= 0):
+            near, far = sorted((abs(low), abs(high)))
+            ends = [self._amount(end, row, (low, high), signed=False) for end in (near, far)]
+            return head, f"up to {ends[1]}" if near == 0 else f"{ends[0]} to {ends[1]}"
+        return head, self._ends(row)
+
+    def _amount(
+        self, value: float, row: Row, ends: tuple[float | None, float | None], *, signed: bool = True
+    ) -> str:
+        """Return a difference in its unit, with the word for more or less; shares in percentage points."""
+        what, share = self.quantity(row["metric"], row["stat"]), row["metric"].endswith("_ratio")
+        places = digits.decimals(*ends)
+        if share:
+            value, places = 100 * value, None if places is None else places - 2
+        said = digits.rounded(abs(value), None if value and round(value, places or 0) == 0 else places)
+        unit = " percentage points" if share else ""
+        return f"{said}{unit}" + (f" {what.more if value > 0 else what.less}" if signed and value else "")
 
     def _ends(self, row: Row) -> str:
         """Return the simultaneous interval as ``12 % less to 9 % more``."""
         what = self.quantity(row["metric"], row["stat"])
+        (low, high), none = interval(row), 0.0 if row["scale"] == "linear" else 1.0
         if row["scale"] == "linear":
-            ends = (row["difference_sim_ci_low"], row["difference_sim_ci_high"])
-            places = digits.decimals(*ends)
-            low, high = ("" if end is None else digits.rounded(end, places) for end in ends)
-            return f"{low or '−∞'} to {high or '∞'}"
-        low, high = row["sim_ci_low"], row["sim_ci_high"]
-        left = self._side(low, low, high, what, f"any amount {what.less}")
-        return f"{left} to {self._side(high, low, high, what, f'any amount {what.more}')}"
+            left, right = ("" if end is None else self._amount(end, row, (low, high)) for end in (low, high))
+        elif low is not None and high is not None and (low > none or high < none) and high < TIMES:
+            return f"{self.change(row['ratio'], low, high, what)[1]} {what.more if low > none else what.less}"
+        else:
+            left, right = ("" if end is None else self._side(end, low, high, what, "") for end in (low, high))
+        return f"{left or f'any amount {what.less}'} to {right or f'any amount {what.more}'}"
 
     def entry(self, row: Row) -> str:
         """Return what stands after a mode's name in a sentence that lists many modes of one verdict."""
@@ -140,7 +201,11 @@ class Results(Grammar):
 
     def _needed(self, row: Row) -> str:
         n = row.get("blocks_needed")
-        return f"; about {self.count(int(n), 'block')} would tell" if n else ""
+        if not n:
+            return ""
+        if n > OUT_OF_REACH * row["n_blocks"]:
+            return f"; more than {OUT_OF_REACH} times the blocks of this run would be needed to tell"
+        return f"; about {self.count(int(n), 'block')} in all would tell"
 
     def _why_not(self, row: Row, several: bool) -> str:
         """Return why there is no comparison, in the words of the trials themselves where there are some."""
@@ -151,27 +216,36 @@ class Results(Grammar):
             return f"{'do' if several else 'does'} not cross subnets{f' ({detail})' if detail else ''}"
         reason = self.tell(fact) if fact else ""
         if flag:
-            return self.word(f"absent.{flag}") + (f": {reason}" if reason else "")
+            said = {
+                "all_failed": "failed in every trial",
+                "no_rows": f"{'were' if several else 'was'} not measured",
+            }
+            return said.get(flag, self.word(f"absent.{flag}")) + (f": {reason}" if reason else "")
         if row["verdict"] == "insufficient_n":
-            return f"too few blocks to tell: {row['n_used']}"
+            return f"{'have' if several else 'has'} too few blocks to tell: {row['n_used']}"
         why = [self.flag(f) for f in row["flags"] if FLAGS[f].bars and FLAGS[f].kind == "note"]
-        return f"not comparable: {reason or self.listing(why) or 'the data allow none'}"
+        return f"{'are' if several else 'is'} not comparable: {reason or self.listing(why) or 'the data allow none'}"
 
     # ---- ratios ----------------------------------------------------------------------------------------------
 
     def change(self, ratio: float, low: float | None, high: float | None, what: Quantity) -> tuple[str, str]:
         """Return a ratio and its interval in words, e.g. ``("38 % less", "34 to 42 %")``; an open end is None."""
         if ratio >= TIMES:
+            if low == 1 and high is not None:
+                return (
+                    f"{self._multiple(ratio, low, high)} times {what.times}",
+                    f"up to {self._multiple(high, low, high)}",
+                )
             left = digits.MISSING if low is None else self._multiple(low, low, high)
             right = "∞" if high is None else self._multiple(high, low, high)
             return f"{self._multiple(ratio, low, high)} times {what.times}", f"{left} to {right}"
         head = f"{digits.away_from_one(ratio, low, high)} {what.more if ratio > 1 else what.less}"
         if low is not None and high is not None and high < digits.MULTIPLE and (low >= 1 or high <= 1):
             near, far = sorted((low, high), key=lambda end: abs(end - 1))
-            unit = digits.THIN + "%"
-            return head, (
-                f"{digits.away_from_one(near, low, high).removesuffix(unit)} to {digits.away_from_one(far, low, high)}"
-            )
+            most = digits.away_from_one(far, low, high)
+            if near == 1:
+                return head, f"up to {most}"
+            return head, f"{digits.away_from_one(near, low, high).removesuffix(digits.THIN + '%')} to {most}"
         left = self._side(low, low, high, what, "unbounded")
         return head, f"{left} to {self._side(high, low, high, what, 'unbounded')}"
 
@@ -196,31 +270,23 @@ class Results(Grammar):
 
     # ---- several comparisons ---------------------------------------------------------------------------------
 
-    def lead(self, rows: Sequence[Row], header: Mapping[str, Any]) -> Text:
-        """Return the first paragraph: what was compared, and how many of each verdict there are where."""
-        rows = [r for r in rows if r["family"] == "primary"] or [r for r in rows if r["family"] != "aa"]
-        if not rows:
-            return text("Nothing was compared.")
-        blocks = header["n_blocks"] if isinstance(header["n_blocks"], int) else max(header["n_blocks"])
-        modes = len({r["mode"] for r in rows})
-        out = [
-            text(
-                f"{self.count(modes, 'mode')} {'were' if modes > 1 else 'was'} compared with ",
-                self.mode(rows[0]["baseline"]),
-                f" by {self.quantity(rows[0]['metric'], rows[0]['stat']).noun}, in "
-                f"{self.count(blocks, 'randomised_block')}.",
-            )
-        ]
-        for place in dict.fromkeys(r["placement"] for r in rows):
-            out.append(
-                text(
-                    self.placement(place),
-                    ", ",
-                    self.tally([r for r in rows if r["placement"] == place]),
-                    ".",
-                )
-            )
-        return joined(" ", out)
+    def headline(self, row: Row, names: Text, several: bool) -> Text:
+        """Return a title: what modes of one verdict do, without a number."""
+        verb, noun = self._verb(row, several)
+        if row["verdict"] == "equivalent":
+            return text(names, f" {verb} the same {noun} as ", self.baseline(row["baseline"]))
+        return text(names, " ", self.claim(row, several, sized=False))
+
+    def cost(self, rows: Sequence[Row]) -> Text:
+        """Say what one mode costs in each of several places, in one sentence without its stop."""
+        first, *others = rows
+        out = text(self.named(first), " ", self.claim(first), self._where(first))
+        parts = [f"{self._change(row)[0]}{self._where(row)}" for row in others]
+        return text(self.listing([out, *parts]))
+
+    def _where(self, row: Row) -> str:
+        place = self.placement(row["placement"])
+        return f" {place[:1].lower()}{place[1:]} ({self._change(row)[1]})"
 
     def control(self, rows: Sequence[Row], header: Mapping[str, Any]) -> Text:
         """Say what the A/A control showed: the bench's own noise, and whether it saw what is not there."""

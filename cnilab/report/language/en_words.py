@@ -25,10 +25,49 @@ WORDS: dict[str, str] = {
     "mark.userspace": "userspace",
     "marked": "{mode} ({marks})",
     "in_block": " (block {blocks})",
+    "failed_in": "it failed in {n} of {blocks}",
     "twin": "{mode}, again (A/A)",
     "yes": "yes",
     "no": "no",
     "nothing_compared": "No comparison could be made: no block holds a value of both the baseline and another mode.",
+    # ---- the answer
+    "title.and_more": "{names} and {n} more",
+    "title.in_place": "{title}, {where}",
+    "title.undecided": "Which mode costs {noun} cannot be told from this run yet",
+    "lead.also": "{names}: by more than {margin} too.",
+    "lead.unclear": "Different, but by how much is not clear yet: {parts}.",
+    "lead.negligible": "Different, yet practically the same, within {margin}: {parts}.",
+    "lead.same": "The same {noun} as {base}, within {margin}: {parts}.",
+    "lead.undecided": "Not told yet: {parts}.",
+    "lead.few": "Too few blocks to tell: {parts}.",
+    "lead.absent": "No number to compare: {parts}.",
+    "lead.standins": (
+        "{names}: carried by a stand-in for the kernel's own device, so that the speed is not that device's; kept "
+        "apart below."
+    ),
+    "lead.certainty": (
+        "{Noun} ({test}) was compared in {blocks}; the interval in brackets holds for all {comparisons} at once, at "
+        "{level}."
+    ),
+    "lead.in_place": "{name} {where}",
+    "lead.with": "{part} ({said})",
+    "strip.trials": "Trials",
+    "strip.trials.ended": "{ok} of {trials} gave values{others}",
+    "strip.trials.not_crossing": ", {n} cannot cross subnets by design",
+    "strip.trials.failed": ", {n} failed",
+    "strip.trials.skipped": ", {n} could not run here",
+    "strip.proofs": "Proof on the wire",
+    "strip.proofs.held": "{held} of {rows} held every check",
+    "strip.proofs.none": "none in this run",
+    "strip.machine": "Machine",
+    "strip.machine.load": "load {load} on {cores} before the first trial",
+    "strip.machine.unread": "its load was not recorded",
+    "strip.baseline": "{base} against itself",
+    "strip.baseline.unknown": "not measured a second time",
+    "strip.findings": "Doubts",
+    "strip.findings.none": "none found",
+    "strip.findings.weights": "{serious} serious, {warnings}: see the limits",
+    "answer.standins": "{where}, carried by a stand-in: not comparable in speed",
     # ---- verdicts
     "verdict.different_material": "different",
     "verdict.different_size_unclear": "different, size unclear",
@@ -124,7 +163,6 @@ WORDS: dict[str, str] = {
     "from_to": "{low} to {high}",
     # ---- limits
     "limits.title": "Limits and warnings",
-    "limits.undecided": "What cannot be told yet",
     "limits.lab": (
         "All nodes are network namespaces of one kernel and their links are veth pairs: what is compared is the CPU "
         "cost of each data path, without a network card, its offloads, or a wire. Ratios hold for this kernel and "
@@ -288,6 +326,9 @@ COUNTED: dict[str, tuple[str, str]] = {
     "comparison": ("comparison", "comparisons"),
     "deployment": ("deployment", "deployments"),
     "finding": ("finding", "findings"),
+    "warning": ("warning", "warnings"),
+    "core": ("core", "cores"),
+    "trial": ("trial", "trials"),
     "row": ("row", "rows"),
     "check": ("check", "checks"),
     "folder": ("folder", "folders"),

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
 from cnilab import digits
-from cnilab.report.language.about import DOUBTS, Row, by_verdict, shown_as, substitutes, why_absent
+from cnilab.report.language.about import DOUBTS, Row, by_verdict, shown_as, size, substitutes, why_absent
 from cnilab.report.language.base import Quantity, Vocabulary
 from cnilab.report.language.text import Name, Said, Text, joined, text
 from cnilab.verdicts import absence_in
@@ -45,6 +45,10 @@ class Sentences(Vocabulary):
         """Return the words for a metric for which nobody has found any."""
         raise NotImplementedError
 
+    def count(self, n: int, what: str) -> str:
+        """Return ``2 blocks``."""
+        raise NotImplementedError
+
     def listing(self, items: Iterable[Said]) -> Text:
         """Return ``a, b and c``."""
         raise NotImplementedError
@@ -59,10 +63,21 @@ class Sentences(Vocabulary):
 
     def sentence(self, row: Row) -> Text:
         """Say what one comparison showed, in one sentence."""
-        return text(self.named(row), self.COLON, self._said(row, self.finding(row), self.substitute(row)))
+        return self.connected(self.named(row), self._said(row, self.finding(row), self.substitute(row)))
+
+    def connected(self, names: Said, predicate: Text) -> Text:
+        """Return a sentence of its subject and its predicate."""
+        return text(names, self.COLON, predicate)
 
     def _said(self, row: Row, finding: Text, how: str) -> Text:
-        return text(finding, f"{self.SEMICOLON}{how}" if how else "", self.STOP, self.doubts(row))
+        failed = f"{self.SEMICOLON}{self.failures(row)}" if self.failures(row) else ""
+        doubts = self.doubts(row) if row["n_used"] else ""
+        return text(finding, failed, f"{self.SEMICOLON}{how}" if how else "", self.STOP, doubts)
+
+    def failures(self, row: Row) -> str:
+        """Return in how many blocks the mode failed, of one that has values in others."""
+        failed = row.get("n_failed") if row["n_used"] else 0
+        return self.word("failed_in", n=failed, blocks=self.count(row["n_blocks"], "block")) if failed else ""
 
     def named(self, row: Row) -> Name:
         """Return the name of the mode compared, with its substitute."""
@@ -117,19 +132,20 @@ class Sentences(Vocabulary):
         rows = [{**r, "flags": [f for f in r["flags"] if f not in common]} for r in rows]
         out: list[tuple[str, Text]] = []
         for verdict, alike in by_verdict(rows):
+            alike = sorted(alike, key=size, reverse=True)
             if len(alike) >= MANY and verdict in self.LISTED:
                 out.append((shown_as(alike[0]).sign, self._list_of(verdict, alike, brief)))
                 continue
             shared: dict[tuple[Text, str], list[Row]] = {}
             for row in alike:
-                same = self.finding(row), self.substitute(row) + self.doubts(row)
+                same = self.finding(row), self.substitute(row) + self.failures(row) + self.doubts(row)
                 shared.setdefault(same, []).append(row)
             for group in shared.values():
                 first = group[0]
                 how = "" if brief or not first["n_used"] else self.substitute(first)
                 said = self._said(first, self.finding(first, several=len(group) > 1), how)
                 names = self.listing([self.named(r) for r in group])
-                out.append((shown_as(first).sign, text(names, self.COLON, said)))
+                out.append((shown_as(first).sign, self.connected(names, said)))
         return out + [("!", text(self.doubts({"flags": [f]}).strip())) for f in common]
 
     def _list_of(self, verdict: str, rows: Sequence[Row], brief: bool) -> Text:
@@ -147,6 +163,8 @@ class Sentences(Vocabulary):
             if self.substitute(row) and not brief:
                 tail += [self.SPACE, self.named(row), f"{self.COLON}{self.substitute(row)}{self.STOP}"]
         for row in rows:
+            if failed := self.failures(row):
+                tail += [self.SPACE, self.named(row), f"{self.COLON}{failed}{self.STOP}"]
             if doubts := self.doubts(row):
                 tail += [self.SPACE, self.named(row), self.COLON, doubts.strip()]
         return text(head, self.COLON, joined(self.SEMICOLON, parts), self.STOP, *tail)
@@ -163,13 +181,3 @@ class Sentences(Vocabulary):
                 for key, group in groups.items()
             ]
         )
-
-    def undecided(self, rows: Iterable[Row]) -> list[Text]:
-        """Return, a sentence each, what the primary family cannot tell yet and what would tell it."""
-        return [
-            text(self.placement(row["placement"]), self.COMMA, self.sentence(row))
-            for row in rows
-            if row["family"] == "primary"
-            and row["verdict"] in ("inconclusive", "different_size_unclear", "insufficient_n")
-            and not absence_in(row["flags"])
-        ]
