@@ -49,6 +49,7 @@ __all__ = [
     "Program",
     "Reading",
     "Sample",
+    "balanced",
     "detect",
     "detect_within",
     "get",
@@ -134,6 +135,16 @@ def ports() -> tuple[int, ...]:
     True
     """
     return tuple(dict.fromkeys(port for tool in runnable().values() for port in tool.PORTS))
+
+
+def balanced() -> tuple[int, ...]:
+    """Return the ports of those measurements whose requests any of several servers may answer.
+
+    >>> balanced()
+    (8080,)
+    """
+    tools = [tool for tool in runnable().values() if getattr(tool, "BALANCED", False)]
+    return tuple(dict.fromkeys(port for tool in tools for port in tool.PORTS))
 
 
 def programs() -> dict[str, Program]:

@@ -24,6 +24,8 @@ from cnilab.units import BINARY_BYTES, SECONDS, to_base
 NAME = "wrk"
 PROGRAMS = (Program("wrk", ("-v",)), nginx.PROGRAM)
 PORTS = (nginx.PORT,)
+#: Any of several servers behind one address may answer a request.
+BALANCED = True
 KINDS = {
     "http_load": Kind(
         (

@@ -122,6 +122,16 @@ def _whole(least: int, most: int) -> Callable[[Level], object]:
     return check
 
 
+def _as_listed(*words: str) -> Callable[[Iterable[Any]], list]:
+    return lambda levels: sorted(levels, key=words.index)
+
+
+def _share(level: Level) -> None:
+    """A share of a mode's own capacity; above 1 more is offered than it can answer."""
+    if isinstance(level, bool) or not isinstance(level, int | float) or not 0 < level <= 2:
+        raise ValueError(f"{level!r}; it must be a number above 0 and up to 2")
+
+
 def _mss(level: Level, among: Sequence[str]) -> int | None:
     """``equal``: what the smallest MTU among the modes leaves after the headers, for all of them."""
     return None if level == "as_shipped" else min(modes.get(m).pod_mtu() for m in among) - _HEADERS
@@ -133,8 +143,11 @@ FACTORS: dict[str, Factor] = {
     for f in (
         Factor("mode", "deployment", _mode, modes.order),
         Factor("nodes", "deployment", _whole(3, 250)),
+        Factor("replicas", "deployment", _whole(1, 32)),
+        Factor("spread", "deployment", _one_of("one_node", "every_node"), _as_listed("one_node", "every_node")),
         Factor("mss", "trial", _one_of("as_shipped", "equal"), sets="mss_bytes", asks=_mss),
         Factor("streams", "trial", _whole(1, 128), sets="streams"),
+        Factor("load", "trial", _share, sets="options.load"),
     )
 }
 

@@ -207,6 +207,8 @@ class Study(Strict):
                 raise At(("factors", name), "no test can be told this")
             if factor.where == "deployment" and name != "mode":
                 self._baseline_at(name, levels)
+        if max(self.others.get("replicas", (1,))) != 1 and self.path != "pod_to_service":
+            raise At(("factors", "replicas"), "they stand behind a Service; add path: pod_to_service")
         for name in self.baseline_others:
             if name not in self.others or registry.get(name).where != "deployment":
                 raise At(("baseline", name), "is no factor that this study varies by deployment")

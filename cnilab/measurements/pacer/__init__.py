@@ -13,7 +13,6 @@ kept as ``latency_at_least_s``, never as ``latency_s``. nginx's own count of req
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -24,8 +23,9 @@ from typing import Any
 from cnilab.bench import Argv, Bench, Ended
 from cnilab.errors import ParseError
 from cnilab.measurements import conditions, web
-from cnilab.measurements.base import Call, Kind, Lone, Option, Program, Reading, Sample
+from cnilab.measurements.base import Call, Kind, Option, Program, Reading, Sample
 from cnilab.measurements.reading import clock, texts
+from cnilab.measurements.reading import json_text as documents
 from cnilab.measurements.reading import plausible as checks
 from cnilab.measurements.reading.numbers import number
 from cnilab.measurements.web import nginx
@@ -34,6 +34,8 @@ NAME = "pacer"
 SOURCE = Path(__file__).with_name("pacer.c")
 PROGRAMS = (Program("pacer", ("--version",), "sudo apt-get install gcc libc6-dev"), nginx.PROGRAM)
 PORTS = (nginx.PORT,)
+#: Any of several servers behind one address may answer a request.
+BALANCED = True
 #: Answered in time over offered from which on a trial counts as unsaturated.
 KEPT = 0.98
 #: Seconds of the closed loop that finds the capacity, and what is offered of it where nothing is said.
@@ -70,27 +72,21 @@ KINDS = {
 
 def sniff(head: bytes) -> bool:
     """Whether pacer's own name is here."""
-    return b'"program": "cnilab pacer"' in head
+    return re.search(rb'"program"\s*:\s*"cnilab pacer"', head) is not None
 
 
 def parse(raw: bytes) -> list[Reading]:
-    """Read pacer's report.
+    """Read one Reading a report.
 
     Raises
     ------
     ParseError
         Where the bytes are not pacer's, or were cut.
     """
-    try:
-        said = json.loads(texts.decoded(raw))
-    except ValueError:
-        said = None
-    if not isinstance(said, dict) or said.get("program") != "cnilab pacer":
-        raise ParseError("not the whole of a pacer's report")
-    return Lone([_reading(said)])
+    return documents.readings(texts.decoded(raw), ("from_due_ns",), _reading, "http_rate")
 
 
-def _reading(said: Mapping[str, Any]) -> Reading:
+def _reading(said: Mapping[str, Any], line: int) -> Reading:
     names = ("scheduled", "answered", "answered_in_time", "refused", "broken", "bytes", "duration_s")
     values = {name: number(said.get(name)) for name in names}
     if gone := [name for name, value in values.items() if value is None]:
@@ -99,6 +95,7 @@ def _reading(said: Mapping[str, Any]) -> Reading:
     offered = number(said.get("offered_per_s")) or 0.0
     rest: dict[str, Any] = {
         "test": "http_rate" if offered else "http_load",
+        "line": line,
         "tool_version": str(said.get("version")),
         "duration_s": seconds,
         "started_at": clock.of_seconds(said.get("started_at")),
@@ -106,7 +103,7 @@ def _reading(said: Mapping[str, Any]) -> Reading:
             streams=said.get("connections"), offered_per_s=offered or None, duration_s=seconds
         ),
     }
-    if not in_time or not seconds:
+    if in_time <= 0 or seconds <= 0:
         return checks.failed("no request was answered in time", **rest)
     histogram = _histogram(said)
     # What was due within the fastest answer's time of the end could not be answered before it.
@@ -135,11 +132,11 @@ def _histogram(said: Mapping[str, Any]) -> list[tuple[float, int]]:
         Where it is none.
     """
     parts, pairs = said.get("sub_buckets"), said.get("from_due_ns")
-    if not isinstance(parts, int) or parts < 1 or not isinstance(pairs, list):
+    if type(parts) is not int or not 1 <= parts <= 1 << 16 or not isinstance(pairs, list):
         raise ParseError("pacer's report without its histogram")
     found = []
     for pair in pairs:
-        if not (isinstance(pair, list) and len(pair) == 2 and all(type(n) is int and n >= 0 for n in pair)):
+        if not (isinstance(pair, list) and len(pair) == 2 and all(type(n) is int and 0 <= n < 1 << 63 for n in pair)):
             raise ParseError(f"a bucket that is none: {str(pair)[:40]}")
         low, count = pair
         width = 1 if low < parts else 1 << (low.bit_length() - parts.bit_length())
@@ -214,6 +211,7 @@ def _count(bench: Bench, served: web.Served, folder: Path) -> None:
         bench.run(end, argv, out=out, err=folder / f"{name}-count.err", limit_s=5)
 
 
+_SENT = re.compile(rb'"sent": (\d{1,15}),')
 _COUNTED = re.compile(r"server accepts handled requests\s+\d+ \d+ (\d{1,15})\b")
 
 
@@ -234,8 +232,8 @@ def _served(folder: Path) -> int | None:
 def read(folder: Path) -> list[Reading]:
     """Read pacer's report, what the requests cost in CPU time, and how many of them the servers counted."""
     raw = (folder / "client.out").read_bytes()
-    [found] = parse(raw)
-    served, sent = _served(folder), number(json.loads(raw).get("sent"))
-    if served is not None and sent and found.status == "ok":
-        found = replace(found, samples=(*found.samples, Sample("served_ratio", served / sent)))
-    return [web.with_cpu(found, folder)]
+    found = parse(raw)
+    served, sent = _served(folder), _SENT.search(raw)
+    if served is not None and sent and int(sent[1]) and len(found) == 1 and found[0].status == "ok":
+        found = [replace(found[0], samples=(*found[0].samples, Sample("served_ratio", served / int(sent[1]))))]
+    return [web.with_cpu(reading, folder) for reading in found]

@@ -144,6 +144,7 @@ CATALOGUE: dict[str, Words] = {
     "bench_failed.testbed": "the bench failed",
     "bench_failed.defect": "a defect of the testbed ({error})",
     "factor_not_built": _not_built,
+    "replicas_need_pods": "several replicas on one node need pods with addresses of their own, and {mode} has none",
     "bench_failed.not_recorded": "the recording has no {test} of {mode} in {placement}",
     "bench_failed.recording_ends": (
         "the recording holds {deployments} deployments of {mode}; the study asks for more"

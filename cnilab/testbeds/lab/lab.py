@@ -14,7 +14,7 @@ from cnilab.testbeds.lab import evidence as facts
 from cnilab.testbeds.lab import kernel, planes
 from cnilab.testbeds.lab.client import AgentProcess
 from cnilab.testbeds.lab.steps import to_ops, to_shell
-from cnilab.testbeds.lab.topology import CLUSTER_IPS, Topology
+from cnilab.testbeds.lab.topology import CLUSTER_IPS, Pod, Topology
 from cnilab.testbeds.proof import judge as proof
 
 PROBE_PORT = 5201  # iperf3's, so Docker publishes it
@@ -34,6 +34,8 @@ class Lab:
         Whether kube-proxy's rules for one ClusterIP a placement are installed.
     nodes, pods
         Number of nodes (3 to 250) and of pods on each; the first node has one pod more.
+    replicas, spread
+        Endpoints behind each ClusterIP, and whether they stand on the nodes in turn or all on the server's.
 
     Raises
     ------
@@ -52,14 +54,24 @@ class Lab:
     """
 
     def __init__(
-        self, mode: str, *, underlay: str = "plain", services: bool = False, nodes: int = 3, pods: int = 1
+        self,
+        mode: str,
+        *,
+        underlay: str = "plain",
+        services: bool = False,
+        nodes: int = 3,
+        pods: int = 1,
+        replicas: int = 1,
+        spread: bool = False,
     ) -> None:
         self.mode = modes.get(mode)
         path, self.substitute = kernel.kernel_path(mode)
         if path is None:
             raise Unavailable(f"{mode} cannot run here: {_words(self.substitute)}", fact=self.substitute)
         self.kernel_path, self.underlay, self.services = path, underlay, services
-        self.topology: Topology = planes.topology_for(mode, nodes=nodes, pods=pods)
+        wanted = -(-replicas // nodes) if spread else replicas
+        self.topology: Topology = planes.topology_for(mode, nodes=nodes, pods=max(pods, wanted))
+        self._replicas, self._spread = replicas, spread
         self.notes: tuple[Fact, ...] = ()
         self.timings: dict[str, float] = {}
         self._agent: AgentProcess | None = None
@@ -70,10 +82,12 @@ class Lab:
     def phases(self) -> list:
         """The steps that build this lab; Docker publishes, and a Service forwards, every measurement's ports."""
         served: tuple[int, ...] = ()
+        shared: tuple[int, ...] = ()
         if self.services or self.mode.wiring == "docker":
-            from cnilab.measurements import ports  # late: its readers are not needed by whoever only looks
+            # late: its readers are not needed by whoever only looks
+            from cnilab.measurements import balanced, ports
 
-            served = tuple(ports())
+            served, shared = ports(), balanced()
 
         return planes.phases(
             self.topology,
@@ -81,8 +95,16 @@ class Lab:
             self.kernel_path,
             ports=[(protocol, port) for port in served for protocol in ("tcp", "udp")],
             routed_underlay=self.underlay == "routed",
-            services=self.services,
+            services={p: [self._address(e) for e in self.replicas(p)] for p in CLUSTER_IPS} if self.services else None,
+            balanced=shared,
         )
+
+    def _address(self, pod: Pod) -> str:
+        return self.topology.node(pod.node).ip if self.mode.wiring == "host" else pod.ip
+
+    def replicas(self, placement: str) -> tuple[Pod, ...]:
+        """The pods behind the ClusterIP of ``placement``; the first is the one that is proven."""
+        return self.topology.replicas(placement, self._replicas, spread=self._spread)
 
     def script(self) -> str:
         """The same as a shell script, to build the lab by hand."""
@@ -180,15 +202,25 @@ class Lab:
     def server(self, placement: str, path: str = "pod_to_pod") -> End:
         """Where the server of a trial runs and the address its client must use."""
         node = self.topology.peer_node(placement)
-        if path == "host_to_host" or self.mode.wiring == "host":
-            return End(node.name, node.ip)
         pod = self.topology.server_pod(placement)
         if path == "pod_to_service":
             if not self.services:
                 raise LabError("this lab has no Services; build it with services=True")
-            return End(pod.name, CLUSTER_IPS[placement])
+            return End(self._where(pod), CLUSTER_IPS[placement])
+        if path == "host_to_host" or self.mode.wiring == "host":
+            return End(node.name, node.ip)
         published = self.mode.wiring == "docker" and placement != "same_node"
         return End(pod.name, node.ip if published else pod.ip)
+
+    def servers(self, placement: str, path: str = "pod_to_pod") -> list[End]:
+        """Where the servers of a trial run: one, or behind a Service its replicas, with the address they share."""
+        first = self.server(placement, path)
+        if path != "pod_to_service":
+            return [first]
+        return [End(self._where(pod), first.address) for pod in self.replicas(placement)]
+
+    def _where(self, pod: Pod) -> str:
+        return pod.node if self.mode.wiring == "host" else pod.name
 
     def sh(self, where: str, command: str) -> str:
         """Run a shell command in a node or pod and return what it printed."""

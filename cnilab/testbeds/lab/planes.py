@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from cnilab import modes
@@ -23,7 +24,8 @@ def phases(
     *,
     ports: list[tuple[str, int]] | None = None,
     routed_underlay: bool = False,
-    services: bool = False,
+    services: Mapping[str, Sequence[str]] | None = None,
+    balanced: Collection[int] = (),
 ) -> list[Phase]:
     """Everything from bare namespaces to a working mode, in order.
 
@@ -36,7 +38,9 @@ def phases(
     routed_underlay
         Whether the router takes part in BGP.
     services
-        Whether kube-proxy's rules for one ClusterIP a placement are wanted.
+        Placement -> addresses of the endpoints behind its ClusterIP, where kube-proxy's rules are wanted.
+    balanced
+        Ports that all endpoints serve, and not the first alone.
     """
     mode, ports = modes.get(mode_id), ports or []
     out = fabric.phases(topology)
@@ -49,9 +53,9 @@ def phases(
     elif mode.plugin == "calico":
         out += calico.phases(topology, mode, kernel_path, routed_underlay)
     if services:
-        clusters = [(ip, topology.server_pod(placement).ip) for placement, ip in CLUSTER_IPS.items()]
-        nodes = tuple(Restore(n.name, rules.service(clusters, ports)) for n in topology.node_list)
-        out.append(Phase("kube-proxy: one ClusterIP", nodes))
+        clusters = [(CLUSTER_IPS[placement], list(ends)) for placement, ends in services.items()]
+        nodes = tuple(Restore(n.name, rules.service(clusters, ports, balanced)) for n in topology.node_list)
+        out.append(Phase("kube-proxy: a ClusterIP a placement", nodes))
     return out
 
 

@@ -6,6 +6,8 @@ ClusterIP are here too; Calico's are in :mod:`.felix`.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from cnilab.testbeds.lab.topology import POD_NETWORK, Node
 
 _MULTICAST = "224.0.0.0/4"
@@ -71,13 +73,20 @@ def docker(bridge: str, network: str, published: list[tuple[str, int, str]]) -> 
     return _table("nat", ["DOCKER"], nat) + _table("filter", ["DOCKER", "DOCKER-USER"], filters)
 
 
-def service(clusters: list[tuple[str, str]], ports: list[tuple[str, int]]) -> str:
-    """kube-proxy's iptables mode for ClusterIPs with one endpoint each, chains named as it names them.
+def service(
+    clusters: list[tuple[str, list[str]]], ports: list[tuple[str, int]], balanced: Collection[int] = ()
+) -> str:
+    """kube-proxy's iptables mode for ClusterIPs, chains named as it names them.
+
+    Of N endpoints the first is taken with the probability 1/N, the next of those left with 1/(N - 1) …, and the last
+    always (``pkg/proxy/iptables/proxier.go``: ten digits).
 
     Parameters
     ----------
     clusters
-        ``(cluster address, endpoint address)`` of each Service.
+        Cluster address and its endpoints' addresses of each Service.
+    balanced
+        Ports that all endpoints serve; each other port has the first alone, as its client needs one and the same.
     """
     nat = [
         'PREROUTING -m comment --comment "kubernetes service portals" -j KUBE-SERVICES',
@@ -89,16 +98,48 @@ def service(clusters: list[tuple[str, str]], ports: list[tuple[str, int]]) -> st
         "KUBE-POSTROUTING -j MASQUERADE --random-fully",
     ]
     chains = ["KUBE-SERVICES", "KUBE-MARK-MASQ", "KUBE-POSTROUTING"]
-    for number, (cluster, endpoint) in enumerate(clusters):
+    for number, (cluster, endpoints) in enumerate(clusters):
         for index, (protocol, port) in enumerate(ports):
-            svc, sep = f"KUBE-SVC-LAB{number:02d}{index:02d}", f"KUBE-SEP-LAB{number:02d}{index:02d}"
-            chains += [svc, sep]
+            svc = f"KUBE-SVC-LAB{number:02d}{index:02d}"
             match = f"-d {cluster}/32 -p {protocol} -m {protocol} --dport {port}"
-            nat += [
-                f"KUBE-SERVICES {match} -j {svc}",
-                f"{svc} ! -s {POD_NETWORK} {match} -j KUBE-MARK-MASQ",
-                f"{svc} -j {sep}",
-                f"{sep} -s {endpoint}/32 -j KUBE-MARK-MASQ",
-                f"{sep} -p {protocol} -m {protocol} -j DNAT --to-destination {endpoint}:{port}",
-            ]
-    return _table("nat", chains, nat)
+            chains.append(svc)
+            nat += [f"KUBE-SERVICES {match} -j {svc}", f"{svc} ! -s {POD_NETWORK} {match} -j KUBE-MARK-MASQ"]
+            ends: list[str] = []
+            serving = endpoints if port in balanced else endpoints[:1]
+            for at, endpoint in enumerate(serving):
+                sep, left = f"KUBE-SEP-LAB{number:02d}{index:02d}{at:02d}", len(serving) - at
+                chance = f"-m statistic --mode random --probability {1 / left:.10f} " if left > 1 else ""
+                chains.append(sep)
+                nat.append(f"{svc} {chance}-j {sep}")
+                ends += [
+                    f"{sep} -s {endpoint}/32 -j KUBE-MARK-MASQ",
+                    f"{sep} -p {protocol} -m {protocol} -j DNAT --to-destination {endpoint}:{port}",
+                ]
+            nat += ends
+    return _table("nat", chains, nat) + _table("filter", list(_PROXY_CHAINS), list(_PROXY_FILTER))
+
+
+_PROXY_CHAINS = (
+    "KUBE-EXTERNAL-SERVICES", "KUBE-FIREWALL", "KUBE-FORWARD", "KUBE-NODEPORTS", "KUBE-PROXY-FIREWALL", "KUBE-SERVICES",
+)  # fmt: skip
+_NEW = "-m conntrack --ctstate NEW"
+#: What kube-proxy and the kubelet hang into the filter table of every node: met by each packet that a node forwards.
+_PROXY_FILTER = (
+    f'INPUT {_NEW} -m comment --comment "kubernetes load balancer firewall" -j KUBE-PROXY-FIREWALL',
+    'INPUT -m comment --comment "kubernetes health check service ports" -j KUBE-NODEPORTS',
+    f'INPUT {_NEW} -m comment --comment "kubernetes externally-visible service portals" -j KUBE-EXTERNAL-SERVICES',
+    "INPUT -j KUBE-FIREWALL",
+    f'FORWARD {_NEW} -m comment --comment "kubernetes load balancer firewall" -j KUBE-PROXY-FIREWALL',
+    'FORWARD -m comment --comment "kubernetes forwarding rules" -j KUBE-FORWARD',
+    f'FORWARD {_NEW} -m comment --comment "kubernetes service portals" -j KUBE-SERVICES',
+    f'FORWARD {_NEW} -m comment --comment "kubernetes externally-visible service portals" -j KUBE-EXTERNAL-SERVICES',
+    f'OUTPUT {_NEW} -m comment --comment "kubernetes load balancer firewall" -j KUBE-PROXY-FIREWALL',
+    f'OUTPUT {_NEW} -m comment --comment "kubernetes service portals" -j KUBE-SERVICES',
+    "OUTPUT -j KUBE-FIREWALL",
+    'KUBE-FIREWALL ! -s 127.0.0.0/8 -d 127.0.0.0/8 -m comment --comment "block incoming localnet connections" '
+    "-m conntrack ! --ctstate RELATED,ESTABLISHED,DNAT -j DROP",
+    'KUBE-FORWARD -m conntrack --ctstate INVALID -j DROP',
+    'KUBE-FORWARD -m comment --comment "kubernetes forwarding rules" -m mark --mark 0x4000/0x4000 -j ACCEPT',
+    'KUBE-FORWARD -m comment --comment "kubernetes forwarding conntrack rule" '
+    "-m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
+)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cnilab import modes
 from cnilab.bench import Argv, Bench, End, Ended, Served, spelled
 from cnilab.errors import LabError
 from cnilab.facts import Fact
@@ -35,6 +36,8 @@ class Branch:
 #: Factor by deployment -> its branch; the mode is what a lab is.
 BRANCHES: dict[str, Branch] = {
     "nodes": Branch(arguments=lambda level: {"nodes": level}),
+    "replicas": Branch(arguments=lambda level: {"replicas": level}),
+    "spread": Branch(arguments=lambda level: {"spread": level == "every_node"}),
 }
 
 
@@ -85,7 +88,7 @@ class LabBench:
         return self.lab.client(self.path)
 
     def servers(self) -> Sequence[End]:
-        return [self.lab.server(self.placement, self.path)]
+        return self.lab.servers(self.placement, self.path)
 
     def nodes(self) -> Sequence[str]:
         return [node.name for node in self.lab.topology.node_list]
@@ -128,6 +131,9 @@ class LabTestbed:
 
     def can(self, treatment: Treatment) -> tuple[str | None, Fact | None]:
         why = not_built(treatment, BRANCHES)
+        podless = modes.get(treatment.mode).wiring in ("host", "docker")
+        if not why and podless and treatment.levels.get("replicas", 1) != 1:
+            why = Fact("replicas_need_pods", {"mode": treatment.mode})
         return (None, why) if why else kernel.kernel_path(treatment.mode)
 
     def lacks(self, program: str) -> Fact | None:

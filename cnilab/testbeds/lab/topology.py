@@ -162,6 +162,28 @@ class Topology:
         """The pod that serves in ``placement``; the client is always the first node's first pod."""
         return self.peer_node(placement).pods[1 if placement == "same_node" else 0]
 
+    def replicas(self, placement: str, count: int, *, spread: bool = False) -> tuple[Pod, ...]:
+        """The pods that serve together in ``placement``, the first of them :meth:`server_pod`.
+
+        Parameters
+        ----------
+        spread
+            One a node in turn from the server's own, the client's node too; else all on the server's node.
+
+        Raises
+        ------
+        ValueError
+            If there are not that many pods.
+        """
+        first = self.peer_node(placement).number - 1
+        nodes = (*self.node_list[first:], *self.node_list[:first]) if spread else (self.node_list[first],)
+        # The first node's first pod is the client.
+        free = [node.pods[1:] if node.number == 1 else node.pods for node in nodes]
+        found = [free[i % len(free)][i // len(free)] for i in range(count) if i // len(free) < len(free[i % len(free)])]
+        if len(found) < count:
+            raise ValueError(f"{count} replicas: the lab has {len(found)} pods for them")
+        return tuple(found)
+
     def peer_node(self, placement: str) -> Node:
         """The node of the server in ``placement``; the client is always on the first node."""
         if placement == "same_node":
