@@ -306,7 +306,7 @@ def test_a_full_directory_and_another_study_are_refused(go):
     go(Bed())
     with pytest.raises(
         RunDirError,
-        match=r"is not empty \(derived.json\); choose another -o DIR, or continue it with --resume",
+        match=r"is not empty \(deployments.jsonl\); choose another -o DIR, or continue it with --resume",
     ):
         go(Bed())
     with pytest.raises(RunDirError, match=r"put back seed: declared 3, now 4"):

@@ -200,7 +200,7 @@ def zero_jitter(run_dir):
     jitter = run.samples[run.samples["metric"] == "goodput_bps"].assign(metric="pdv_s", unit="s", value=1e-5)
     jitter.iloc[0, jitter.columns.get_loc("value")] = 0.0
     samples.write(pd.concat([run.samples, jitter], ignore_index=True), run_dir / "samples.parquet")
-    derived.keep(run_dir, ["samples.parquet"], derived.origin(run_dir))
+    derived.keep(run_dir, ["samples.parquet"], Run(run_dir).origin)
     return run_dir
 
 

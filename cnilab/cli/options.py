@@ -43,6 +43,10 @@ Underlay = Annotated[
     ),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bar.")]
+Verify = Annotated[
+    bool,
+    typer.Option("--verify", help="Hash every raw file anew, also those that the system says nobody changed."),
+]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Every check, not only those that fail.")]
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, NoReturn, Optional
 import typer
 
 from cnilab.bundled import here_or_bundled
-from cnilab.cli.options import Json, Out, Quiet, print_json
+from cnilab.cli.options import Json, Out, Quiet, Verify, print_json
 from cnilab.errors import LabError, Unavailable
 from cnilab.layout import columns
 
@@ -224,6 +224,7 @@ def compare(
     path: Annotated[Optional[str], typer.Option(help="pod_to_pod, pod_to_service or host_to_host.")] = None,
     pattern: _Pattern = None,
     mapping: _Mapping = None,
+    verify: Verify = False,
     as_json: Json = False,
 ) -> None:
     """Each mode against the baseline: ratio, exact interval, exact test, verdict."""
@@ -236,6 +237,7 @@ def compare(
         pattern=pattern,
         mapping=mapping,
         tell=lambda remark: typer.echo(remark, err=True),
+        verify=verify,
         metric=metric,
         test=test,
         placement=placement,
@@ -251,8 +253,12 @@ def report(
         Optional[Path], typer.Option("-o", "--out", help="The HTML file [default: DIR/report.html].")
     ] = None,
     lang: Annotated[str, typer.Option(help="The language of its words.")] = "en",
+    verify: Verify = False,
 ) -> None:
     """Make the report of a run again, from its raw files."""
     from cnilab.report import pipeline
+    from cnilab.runs.run import Run
 
+    if verify:  # the stages, each a process of its own, then find it in the index
+        Run.open(run_dir, verify=True).raw.keep()
     typer.echo(str(pipeline.render(run_dir, out, language=lang)))

@@ -85,6 +85,11 @@ def _new(study: Study, place: Path) -> tuple[Plan, RunWriter]:
 def _continued(study: Study, place: Path) -> tuple[Plan, RunWriter]:
     """Return the run that was begun, if it was begun under the same terms; else the keys that differ."""
     writer = RunWriter(place)
+    if mended := writer.mend():
+        print(
+            f"cnilab: {place}: {mended} damaged meta.json made anew; their raw bytes are as recorded",
+            file=sys.stderr,
+        )
     if not writer.whole():
         if writer.strange() is None:
             return _new(study, place)

@@ -25,7 +25,7 @@ from cnilab.testbeds.proof import judge as proof
 class Standing:
     """A deployment that was begun, or the error it died of, and what became of it.
 
-    ``entry`` is what the manifest says of it, ``proved`` each placement's row, ``measured`` the trials with values.
+    ``entry`` is what is recorded of it, ``proved`` each placement's row, ``measured`` the trials with values.
     """
 
     deployment_id: str
@@ -47,8 +47,6 @@ class Deployments:
 
     Parameters
     ----------
-    log
-        Deployment id -> its entry in the manifest; filled here.
     show
         Shows whoever looks on what is under way.
     """
@@ -58,10 +56,9 @@ class Deployments:
         study: Study,
         archive: RunWriter,
         bed: Testbed,
-        log: dict[str, dict],
         show: Callable[[str], None],
     ) -> None:
-        self.study, self.archive, self.bed, self.log, self.show = study, archive, bed, log, show
+        self.study, self.archive, self.bed, self.show = study, archive, bed, show
 
     def begin(self, trial: Trial) -> Standing:
         """Begin a deployment; a treatment that cannot be had here, or fails to be built, comes back as its error."""
@@ -78,14 +75,16 @@ class Deployments:
         return Standing(trial.deployment_id, made)
 
     def close(self, standing: Standing | None) -> None:
-        """Take a deployment down; what goes wrong there is kept with it."""
-        if standing is None or isinstance(standing.made, Exception):
+        """Take a deployment down and record it; what goes wrong there is kept with it."""
+        if standing is None:
             return
-        try:
-            standing.made.close()
-        except Exception as error:
-            self.log.setdefault(standing.deployment_id, {})["close_failed"] = fact_of(error).to_dict()
-            self.archive.update_manifest(deployments=self.log)
+        if not isinstance(standing.made, Exception):
+            try:
+                standing.made.close()
+            except Exception as error:
+                standing.entry["close_failed"] = fact_of(error).to_dict()
+        if "mode" in standing.entry:  # else it was begun ahead and never used
+            self.archive.record(standing.deployment_id, standing.entry)
 
     def put_in_place(self, standing: Standing, trials: Sequence[Trial]) -> None:
         """Wait until a deployment carries traffic, and prove it; what fails is in its entry."""
@@ -93,7 +92,7 @@ class Deployments:
         width = max(len(t.label) for t in self.study.treatments)  # or the bar jumps with each mode
         self.show(f"block {first.block}/{self.study.blocks} {first.treatment.label:<{width}}")
         entry = {"mode": first.mode, **first.treatment.to_dict(), "block": first.block, "slot": first.slot}
-        standing.entry = self.log[first.deployment_id] = entry
+        standing.entry = entry
         if isinstance(deployment, Exception):
             status = "skipped" if isinstance(deployment, Unavailable) else "failed"
             entry |= {"status": status, "reason": fact_of(deployment).to_dict()}

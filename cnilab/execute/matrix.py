@@ -61,7 +61,6 @@ class Matrix:
     def __init__(self, plan: Plan, archive: RunWriter, bed: Testbed, progress: bool) -> None:
         self.plan, self.archive, self.bed = plan, archive, bed
         self.study = plan.study
-        self.log: dict[str, dict] = dict(archive.run.manifest["deployments"])
         done = archive.run.done()
         self.missing = [t for t in plan.trials if t.trial_id not in done]
         self.next: Standing | None = None
@@ -76,7 +75,7 @@ class Matrix:
             mininterval=0.2,
             bar_format="{desc} {percentage:3.0f}% {bar} [{elapsed} gone, {remaining} left]",
         )
-        self.deployments = Deployments(self.study, archive, bed, self.log, self._show)
+        self.deployments = Deployments(self.study, archive, bed, self._show)
         self.trials = Trials(plan, archive, bed, self.judge, self._show, self.bar.update)
 
     def run(self) -> None:
@@ -90,7 +89,7 @@ class Matrix:
                 passes = self._blocks if self.study.together and self.bed.builds_ahead else self._one_by_one
                 passes()
         except KeyboardInterrupt:
-            self.archive.update_manifest(state="interrupted", deployments=self.log)
+            self.archive.update_manifest(state="interrupted")
             raise Interrupted(self.archive.run, len(self.archive.run.done()), len(self.plan.trials)) from None
         finally:
             self.deployments.close(self.next)
@@ -104,7 +103,6 @@ class Matrix:
                 print(f"cnilab: {left}", file=sys.stderr)
         self.archive.update_manifest(
             state="complete",
-            deployments=self.log,
             finished_at=datetime.now(UTC).isoformat(timespec="seconds"),
             **({"quiet": self.judge.to_dict()} if self.judge.rule else {}),
         )
@@ -129,7 +127,6 @@ class Matrix:
                 self.deployments.look_again(standing)
             finally:
                 self.deployments.close(standing)
-            self.archive.update_manifest(deployments=self.log)
 
     def _blocks(self) -> None:
         """Put all deployments of a block in place, measure cell by cell at each of them, take all down."""
@@ -154,7 +151,6 @@ class Matrix:
             finally:
                 for one in standing.values():
                     self.deployments.close(one)
-            self.archive.update_manifest(deployments=self.log)
 
     def _cell(self, standing: dict[str, Standing], trials: Sequence[Trial]) -> None:
         """Measure one cell at every deployment; then again where the machine was in another state than at the end.

@@ -93,6 +93,7 @@ def save(run: Run, found: pd.DataFrame) -> Path:
     """Write the findings beside the run they are about."""
     path = tables.write(found, run.path / "warnings.parquet")
     derived.keep(run.path, [path.name], run.origin)
+    run.raw.keep()
     return path
 
 

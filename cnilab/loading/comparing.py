@@ -32,6 +32,7 @@ def compare_source(
     pattern: str | None = None,
     mapping: str | Path | Mapping | None = None,
     tell: Callable[[str], object] = lambda remark: None,
+    verify: bool = False,
     **view: str | None,
 ) -> Comparisons:
     """Compare the modes in ``source``.
@@ -47,6 +48,8 @@ def compare_source(
         Which mode and block a file of raw output belongs to, as :func:`cnilab.loading.load` takes them.
     tell
         Called with what a reader of the result should know of raw output: what was left out, and why.
+    verify
+        Hash every raw file of a run directory anew (:class:`cnilab.runs.raw.Raw`).
     view
         ``metric``, ``test``, ``placement``, ``path``: which rows to show; no number depends on it.
 
@@ -61,7 +64,7 @@ def compare_source(
     path = Path(sources[0])
     raw = pattern is not None or mapping is not None or len(sources) > 1
     if not raw and path.is_dir() and (path / "study.yaml").exists():
-        return _of_run(Run.open(path), tell).compare(baseline=baseline, margin=margin, **view)
+        return _of_run(Run.open(path, verify=verify), tell).compare(baseline=baseline, margin=margin, **view)
     data = None if raw else _table(path)
     if data is None:
         data = _loaded(sources, pattern, mapping, tell)

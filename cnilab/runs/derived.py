@@ -12,33 +12,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from cnilab.errors import RunDirError
-from cnilab.facts import Fact
 from cnilab.runs import documents, files
 
 SCHEMA_VERSION = 1
 NAME = "derived.json"
-
-
-def origin(path: Path) -> str:
-    """Return the digest of the study and of everything under ``raw`` as it stands now."""
-    whole = hashlib.sha256()
-    _add(whole, path / "study.yaml", path)
-    for trial in trials(path):
-        for name in _names(path / "raw" / trial):
-            _add(whole, path / "raw" / trial / name, path)
-    return whole.hexdigest()
-
-
-def trials(path: Path) -> list[str]:
-    """Return the names of the folders under ``raw`` that hold a ``meta.json``, in order."""
-    raw = path / "raw"
-    return [n for n in _names(raw) if documents.NAME.fullmatch(n) and os.path.lexists(raw / n / "meta.json")]
 
 
 def believed(path: Path, name: str, of: str) -> bytes | None:
@@ -60,30 +42,6 @@ def keep(path: Path, names: Iterable[str], of: str) -> None:
     files.write(path / NAME, text.encode(), path)
 
 
-def altered(path: Path, metas: Iterable[Mapping[str, Any]]) -> dict[str, Fact]:
-    """Return trial -> which of its raw files is gone or not what its meta recorded; older metas recorded none."""
-    found: dict[str, Fact] = {}
-    for meta in metas:
-        folder = path / "raw" / meta["trial_id"]
-        for name, kept in meta.get("files", {}).items():
-            if why := _not_as_kept(folder, name, kept, path):
-                found[meta["trial_id"]] = why
-                break
-    return found
-
-
-def _not_as_kept(folder: Path, name: str, kept: Any, within: Path) -> Fact | None:
-    if not documents.NAME.fullmatch(name) or not isinstance(kept, dict):
-        return Fact("raw_output_changed", {"file": "meta.json"})
-    try:
-        same = files.digest(folder / name, within) == kept.get("sha256")
-    except OSError as error:
-        return Fact("raw_output_unreadable", quoted=error.strerror)
-    except RunDirError as error:
-        return Fact("raw_output_unreadable", quoted=str(error))
-    return None if same else Fact("raw_output_changed", {"file": name})
-
-
 def _known(path: Path) -> dict[str, Any]:
     try:
         return dict(documents.read(path / NAME, path, SCHEMA_VERSION)["files"])
@@ -91,19 +49,4 @@ def _known(path: Path) -> dict[str, Any]:
         return {}
 
 
-def _names(folder: Path) -> list[str]:
-    try:
-        return sorted(os.listdir(folder))
-    except OSError:
-        return []
-
-
-def _add(whole: Any, path: Path, within: Path) -> None:
-    try:
-        part = files.digest(path, within)
-    except (OSError, RunDirError):
-        part = "unreadable"
-    whole.update(f"{path.relative_to(within)}\0{part}\n".encode(errors="surrogateescape"))
-
-
-__all__ = ["NAME", "altered", "believed", "keep", "origin", "trials"]
+__all__ = ["NAME", "believed", "keep"]

@@ -17,6 +17,9 @@ from cnilab.runs.samples import KERNEL_PATHS, PATHS, PLACEMENTS, STATUSES
 
 #: A name that is a file's in a run directory: one step, and nothing that a shell or a terminal takes for more.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@#-]{0,120}")
+#: One line a deployment, added when it ends; the last one of an id counts.
+DEPLOYMENTS = "deployments.jsonl"
+_LINE = 1 << 20
 _TEXTS = ("trial_id", "deployment_id", "placement", "path", "test", "tool", "status")
 _NUMBERS = ("block", "slot", "position")
 
@@ -57,8 +60,10 @@ def read(path: Path, within: Path, newest: int) -> dict[str, Any]:
 
 
 def manifest(path: Path, newest: int) -> dict[str, Any]:
-    """Return the manifest of a run directory, with every key there that readers rely on."""
+    """Return the manifest of a run directory and its deployments, with every key there that readers rely on."""
     value = read(path / "manifest.json", path, newest)
+    if isinstance(value.get("deployments"), dict):
+        value["deployments"] |= deployments(path)
     for key, kind in (
         *((name, str) for name in ("run_id", "study", "study_hash", "plan_hash", "state")),
         *((name, dict) for name in ("provenance", "deployments")),
@@ -75,10 +80,48 @@ def manifest(path: Path, newest: int) -> dict[str, Any]:
     return value
 
 
+def deployments(path: Path) -> dict[str, dict[str, Any]]:
+    """Return what is recorded of each treatment put in place; a line that a writer was killed at is not there.
+
+    Raises
+    ------
+    RunDirError
+        Naming the file, if a line is of another kind.
+    """
+    file = path / DEPLOYMENTS
+    found: dict[str, dict[str, Any]] = {}
+    try:
+        with files.opened(file, path) as lines:
+            while line := lines.readline(_LINE + 1):
+                try:
+                    entry = json.loads(line, parse_constant=_no_number)
+                except (ValueError, RecursionError):
+                    continue
+                name = entry.pop("deployment_id", None) if isinstance(entry, dict) else None
+                if not isinstance(name, str) or not NAME.fullmatch(name):
+                    raise RunDirError(f"{file} is damaged: {line[:60]!r}")
+                found[name] = entry
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise RunDirError(f"{file} cannot be read: {error.strerror or error}") from error
+    return found
+
+
 def meta(folder: Path, within: Path, newest: int) -> dict[str, Any]:
     """Return what ``meta.json`` in a trial's folder says, if it is that trial's."""
+    return checked_meta(read(folder / "meta.json", within, newest), folder)
+
+
+def checked_meta(value: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Return a trial's meta if it says all that readers rely on, and is of the trial of that folder.
+
+    Raises
+    ------
+    RunDirError
+        Naming the file and the key.
+    """
     path = folder / "meta.json"
-    value = read(path, within, newest)
     wrong = next((k for k in _TEXTS if not isinstance(value.get(k), str) or not printable(value[k])), None)
     wrong = wrong or next((k for k in _NUMBERS if type(value.get(k, 1)) is not int), None)
     if wrong:
@@ -113,4 +156,4 @@ def _empty(path: Path) -> bool:
         return False
 
 
-__all__ = ["NAME", "manifest", "meta", "printable", "read"]
+__all__ = ["DEPLOYMENTS", "NAME", "checked_meta", "deployments", "manifest", "meta", "printable", "read"]

@@ -14,8 +14,9 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
 
@@ -24,6 +25,8 @@ from cnilab.errors import RunDirError
 #: The most that is read of one file: what a trial of an hour prints is far below it.
 LIMIT = 256 << 20
 
+#: Waits for the disk: it does at once what it is asked for at once. Its threads start when a trial is first recorded.
+_DISK = ThreadPoolExecutor(4, thread_name_prefix="cnilab-disk")
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _FRESH = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _LOOK = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
@@ -115,28 +118,88 @@ def fresh_folder(path: Path, within: Path, keep: str | None = None) -> Path:
             elif keep and os.path.lexists(path / keep):
                 aside = f".{path.name}.{secrets.token_hex(4)}"
                 os.rename(path.name, aside, src_dir_fd=parent, dst_dir_fd=parent)
+                os.fsync(parent)
             else:
                 shutil.rmtree(path.name, dir_fd=parent)
             os.mkdir(path.name, dir_fd=parent)
-        os.fsync(parent)
     return path
 
 
-def settle(path: Path, within: Path) -> dict[str, dict[str, int | str]]:
-    """Bring the files of a folder to the disk; return each one's ``bytes`` and ``sha256``."""
+def settle(
+    path: Path, within: Path, name: str, text: Callable[[dict[str, dict[str, int | str]]], bytes]
+) -> None:
+    """Bring the files of a folder to the disk, and then ``name``, made of their ``bytes`` and ``sha256``.
+
+    What the disk is asked for at once it does at once: bytes, names and the new file under a name that does not
+    count go together, and its own name follows when all of them are there.
+    """
     kept: dict[str, dict[str, int | str]] = {}
-    with folder(path, within) as directory:
-        for name in sorted(os.listdir(directory)):
-            if name.endswith(_PART):
+    with folder(path, within) as directory, folder(path.parent, within) as above, ExitStack() as opened_:
+        waiting = [above]
+        for each in sorted(os.listdir(directory)):
+            if each.endswith(_PART) or each == name:
                 continue
-            with _regular(name, directory, path / name) as file:
-                os.fsync(file.fileno())
-                kept[name] = {
-                    "bytes": os.fstat(file.fileno()).st_size,
-                    "sha256": hashlib.file_digest(file, "sha256").hexdigest(),
-                }
+            file = opened_.enter_context(_regular(each, directory, path / each))
+            size = os.fstat(file.fileno()).st_size
+            kept[each] = {"bytes": size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+            waiting += [file.fileno()] if size else []  # of an empty file its name is all
+        part = f".{name[:80]}.{secrets.token_hex(8)}{_PART}"
+        last = os.open(part, _FRESH, 0o666, dir_fd=directory)
+        opened_.callback(os.close, last)
+        try:
+            _put(last, text(kept))
+            list(_DISK.map(os.fsync, [*waiting, last]))
+            os.replace(part, name, src_dir_fd=directory, dst_dir_fd=directory)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(part, dir_fd=directory)
+            raise
         os.fsync(directory)
-    return kept
+
+
+def append(path: Path, line: bytes, within: Path, *, sync: bool = False) -> None:
+    """Add a line to a file, on a line of its own whatever a writer that was killed has left at the end."""
+    with folder(path.parent, within) as directory:
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        try:
+            file = os.open(path.name, flags, 0o666, dir_fd=directory)
+        except OSError as error:
+            if error.errno in (errno.ELOOP, errno.ENXIO):
+                raise RunDirError(f"{path} is a link or no file; nothing is written through it") from error
+            raise
+        try:
+            about = os.fstat(file)
+            if not stat.S_ISREG(about.st_mode):
+                raise RunDirError(f"{path} is no file; nothing is written to it")
+            if about.st_size and os.pread(file, 1, about.st_size - 1) != b"\n":
+                line = b"\n" + line
+            _put(file, line)
+            if sync:
+                os.fsync(file)
+        finally:
+            os.close(file)
+        if sync and not about.st_size:
+            os.fsync(directory)
+
+
+def stamp(path: Path) -> tuple[int, ...] | None:
+    """Return what changes whenever a file is replaced or written to, or None where it is not there."""
+    try:
+        about = os.stat(path)
+    except OSError:
+        return None
+    return about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns
+
+
+def _put(file: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(file, data) :]
+
+
+def discard(path: Path, within: Path) -> None:
+    """Remove a file that may be there."""
+    with folder(path.parent, within) as directory, suppress(FileNotFoundError):
+        os.unlink(path.name, dir_fd=directory)
 
 
 def check(path: Path, within: Path, limit: int = LIMIT) -> None:
@@ -168,6 +231,16 @@ def read(path: Path, within: Path | None = None, limit: int = LIMIT) -> bytes:
     OSError
         Where it is not there or may not be read.
     """
+    with opened(path, within) as file:
+        data = file.read(limit + 1)
+    if len(data) > limit:
+        raise RunDirError(f"{path} has more than {limit >> 20} MiB; it is not read")
+    return data
+
+
+@contextmanager
+def opened(path: Path, within: Path | None = None) -> Iterator[BufferedReader]:
+    """Open a file for reading as :func:`read` does; how much of it is taken is the caller's to bound."""
     root = path.parent if within is None else within
     real, top = os.path.realpath(path), os.path.realpath(root)
     if os.path.commonpath([real, top]) != top:
@@ -176,10 +249,7 @@ def read(path: Path, within: Path | None = None, limit: int = LIMIT) -> bytes:
         folder(Path(real).parent, Path(top)) as directory,
         _regular(os.path.basename(real), directory, path) as file,
     ):
-        data = file.read(limit + 1)
-    if len(data) > limit:
-        raise RunDirError(f"{path} has more than {limit >> 20} MiB; it is not read")
-    return data
+        yield file
 
 
 @contextmanager
@@ -217,4 +287,19 @@ def sweep(path: Path) -> None:
                     os.unlink(name, dir_fd=directory)
 
 
-__all__ = ["LIMIT", "check", "digest", "folder", "fresh_folder", "read", "replacing", "settle", "sweep", "write"]
+__all__ = [
+    "LIMIT",
+    "append",
+    "check",
+    "digest",
+    "discard",
+    "folder",
+    "fresh_folder",
+    "opened",
+    "read",
+    "replacing",
+    "settle",
+    "stamp",
+    "sweep",
+    "write",
+]

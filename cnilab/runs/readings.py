@@ -20,9 +20,10 @@ from cnilab import measurements
 from cnilab.errors import ParseError, RunDirError, UnknownKey
 from cnilab.facts import Fact
 from cnilab.measurements.base import Reading, Sample
-from cnilab.runs import derived, files, schema1, watched
+from cnilab.runs import files, raw, schema1, watched
 from cnilab.runs import samples as tables
-from cnilab.study.factors import Treatment
+from cnilab.study import Study
+from cnilab.study.factors import Level, Treatment
 from cnilab.units import unit_of
 
 Trials = Sequence[tuple[Mapping[str, Any], Reading]]
@@ -39,8 +40,31 @@ _FROM_META = (
 REMARK_COLUMNS = {"trial_id": "string", "remark": "string"}
 
 
-def samples(trials: Trials) -> pd.DataFrame:
-    """Build the samples table; a trial without a value is one row with its status and reason."""
+def tables_of(
+    metas: Sequence[Mapping[str, Any]], path: Path, run_id: str, study: Study, states: Mapping[str, int]
+) -> tables.Tables:
+    """Read the raw bytes of some trials of a run directory into its tables; ``states`` is the machine's, by trial."""
+    read = [
+        (
+            identity_of(meta, run_id, study.varying) | {"machine_state": states.get(meta["trial_id"])},
+            reading_of(meta, path / "raw" / meta["trial_id"]),
+        )
+        for meta in metas
+    ]
+    levels = {name: study.factors[name] for name in study.varying if name != "mode"}
+    return tables.Tables(samples(read, levels), intervals(read), remarks(read))
+
+
+def samples(trials: Trials, levels: Mapping[str, Sequence[Level]] | None = None) -> pd.DataFrame:
+    """Build the samples table; a trial without a value is one row with its status and reason.
+
+    Parameters
+    ----------
+    trials
+        Each trial's identity and reading.
+    levels
+        Factor -> all levels that the study has, which decide its column's type; by default those in ``trials``.
+    """
     kept: list[tuple[Sample, ...]] = [_once(reading.samples) for _, reading in trials]
     spread = np.repeat(np.arange(len(kept)), [max(1, len(each)) for each in kept])
     own: dict[str, list] = {"metric": [], "stat": [], "value": []}
@@ -63,10 +87,10 @@ def samples(trials: Trials) -> pd.DataFrame:
             absent = False if dtype == "bool" else None
             told = [identity.get(name, absent) for identity, _ in trials]
             columns[name] = _column(told, dtype).take(spread)
-    factors = dict.fromkeys(name for identity, _ in trials for name in identity.get("levels", ()))
-    for name in factors:
-        levels = pd.Series([identity.get("levels", {}).get(name) for identity, _ in trials], dtype=object)
-        columns[name] = levels.convert_dtypes().array.take(spread)
+    for name in dict.fromkeys(name for identity, _ in trials for name in identity.get("levels", ())):
+        own_levels = pd.Series([identity.get("levels", {}).get(name) for identity, _ in trials], dtype=object)
+        all_levels = pd.Series((levels or {}).get(name, own_levels), dtype=object)
+        columns[name] = own_levels.astype(all_levels.convert_dtypes().dtype).array.take(spread)
     return tables.validate(tables.with_factors(pd.DataFrame(columns)))
 
 
@@ -119,8 +143,8 @@ def reading_of(meta: Mapping[str, Any], folder: Path) -> Reading:
     if meta["status"] != "ok":
         return Reading(status=meta["status"], reason=schema1.read(meta["reason"]) or Fact("no_reason"))
     try:
-        if changed := derived.altered(folder.parents[1], [meta]):
-            return Reading(status="failed", reason=changed[meta["trial_id"]])
+        if changed := raw.changed(folder.parents[1], meta):
+            return Reading(status="failed", reason=changed)
         files.check(folder, folder.parents[1])
         read = measurements.measurement(meta["tool"]).read(folder)
     except RunDirError as error:

@@ -4,13 +4,13 @@
 
     study.yaml  plan.csv  manifest.json
     raw/<trial_id>/{client.out,client.err,server.out,server.err,meta.json}
-    proof/<deployment_id>.json
+    proof/<deployment_id>.json  deployments.jsonl  raw.index
     samples.parquet intervals.parquet remarks.parquet comparisons.parquet warnings.parquet
     notebooks/*.ipynb  report.html  summary.json
 
-What does not change is read once, when it is first asked for; the manifest, which does while a run goes on, is read
-each time. A table that is not there is made anew from the raw bytes, in memory. Nothing is written here, whatever
-is asked: that is :mod:`cnilab.runs.writer`.
+What does not change is read once, when it is first asked for, and so is what stands under ``raw``; the manifest, which
+changes while a run goes on, is read again whenever it has. A table that is not there is made anew from the raw bytes,
+in memory. Nothing is written here, whatever is asked: that is :mod:`cnilab.runs.writer`.
 
 Schema history, newest first
 ----------------------------
@@ -21,11 +21,11 @@ Schema history, newest first
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import cached_property
 from io import BytesIO
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,12 +37,13 @@ from cnilab.facts import Fact
 from cnilab.runs import derived, documents, files, watched
 from cnilab.runs import samples as tables
 from cnilab.runs.declared import Edit, edits
+from cnilab.runs.raw import Raw
+from cnilab.runs.samples import Tables
 from cnilab.study import Study, recorded
 from cnilab.study.factors import FACTORS
 from cnilab.study.plan import Plan, Trial
 
 if TYPE_CHECKING:
-    from cnilab.runs.readings import Trials
     from cnilab.stats import Comparisons
     from cnilab.stats.cells import Cells
     from cnilab.stats.declared import Declared
@@ -61,13 +62,16 @@ class Run:
     ----------
     path
         The directory.
+    verify
+        Read and hash every raw file anew, whatever ``raw.index`` says.
     """
 
-    def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+    def __init__(self, path: str | Path, *, verify: bool = False) -> None:
+        self.path, self._verify = Path(path), verify
+        self._manifest: tuple[object, dict[str, Any]] | None = None
 
     @classmethod
-    def open(cls, path: str | Path) -> Run:
+    def open(cls, path: str | Path, *, verify: bool = False) -> Run:
         """Open a run directory that exists.
 
         Raises
@@ -75,7 +79,7 @@ class Run:
         RunDirError
             If it is none; the message says what is missing.
         """
-        run = cls(path)
+        run = cls(path, verify=verify)
         for name in ("study.yaml", "manifest.json"):
             if not (run.path / name).is_file():
                 raise RunDirError(
@@ -120,8 +124,12 @@ class Run:
     @property
     def manifest(self) -> dict[str, Any]:
         """State, provenance and deployments, as they stand now."""
+        now = [files.stamp(self.path / name) for name in ("manifest.json", documents.DEPLOYMENTS)]
+        if self._manifest is not None and self._manifest[0] == now:
+            return self._manifest[1]
         try:
-            return documents.manifest(self.path, SCHEMA_VERSION)
+            self._manifest = now, documents.manifest(self.path, SCHEMA_VERSION)
+            return self._manifest[1]
         except RunDirError as error:
             raise RunDirError(f"{error} (`cnilab run STUDY.yaml -o DIR --resume` makes it anew)") from error
 
@@ -143,14 +151,14 @@ class Run:
                 carried.setdefault(entry["mode"], set()).add(entry["kernel_path"])
         return {mode: "+".join(sorted(paths)) for mode, paths in carried.items()}
 
+    @cached_property
+    def raw(self) -> Raw:
+        """What stands under ``raw``."""
+        return Raw(self.path, SCHEMA_VERSION, verify=self._verify)
+
     def done(self) -> set[str]:
-        """Trials that have been done by now, whatever came of them."""
-        done = set()
-        for trial in derived.trials(self.path):
-            with suppress(RunDirError):  # a damaged meta is a trial to be done again
-                documents.meta(self.path / "raw" / trial, self.path, SCHEMA_VERSION)
-                done.add(trial)
-        return done
+        """Trials that had been done, whatever came of them, when this run was first asked for them."""
+        return self.raw.done
 
     def missing(self, trials: Iterable[Trial]) -> list[Trial]:
         """Those of ``trials`` still to be done."""
@@ -160,19 +168,20 @@ class Run:
     @cached_property
     def metas(self) -> list[dict[str, Any]]:
         """How each trial was called and ended, in the plan's order."""
-        raw = self.path / "raw"
-        found = [documents.meta(raw / t, self.path, SCHEMA_VERSION) for t in derived.trials(self.path)]
-        return [recorded.meta(meta, self.study) for meta in found]
+        return list(self._metas())
 
-    @cached_property
+    def _metas(self) -> Iterator[dict[str, Any]]:
+        return (recorded.meta(meta, self.study) for meta in self.raw.metas())
+
+    @property
     def altered(self) -> dict[str, Fact]:
         """Trials whose raw bytes are not those that were recorded: trial -> which file."""
-        return derived.altered(self.path, self.metas)
+        return self.raw.altered
 
     @cached_property
     def origin(self) -> str:
         """Digest of all that the tables are made of, as it stands now (:mod:`cnilab.runs.derived`)."""
-        return derived.origin(self.path)
+        return self.raw.origin()
 
     def believed(self, name: str) -> BytesIO | None:
         """Return a derived file if it follows from what stands here now; else it is to be made anew."""
@@ -189,25 +198,30 @@ class Run:
 
     # ---- what was measured ----------------------------------------------------------------------------
 
-    @cached_property
-    def readings(self) -> Trials:
-        """Each trial's identity and what its raw bytes say, parsed anew."""
-        from cnilab.runs.readings import identity_of, reading_of  # here: it loads every tool's reader
+    def parse(self, at_once: int = 2000) -> Iterator[Tables]:
+        """Parse all raw bytes anew into tables, of so many trials at once that memory does not grow with the run."""
+        from cnilab.runs import readings  # here: it loads every tool's reader
 
         states = self._states_of_trials()
-        return [
-            (
-                identity_of(meta, self.run_id, self.study.varying)
-                | {"machine_state": states.get(meta["trial_id"])},
-                reading_of(meta, self.path / "raw" / meta["trial_id"]),
-            )
-            for meta in self.metas
-        ]
+        metas = self._metas()
+        some = list(islice(metas, at_once))
+        while True:
+            yield readings.tables_of(some, self.path, self.run_id, self.study, states)
+            if not (some := list(islice(metas, at_once))):
+                return
+
+    @cached_property
+    def _parsed(self) -> Tables:
+        """The tables as the raw bytes have them, for a directory that keeps none that follow from them."""
+        parts = list(self.parse())
+        return (
+            parts[0] if len(parts) == 1 else Tables(*(pd.concat(t, ignore_index=True) for t in zip(*parts)))
+        )
 
     @cached_property
     def watched(self) -> pd.DataFrame:
         """What else the machine did, one row per watched trial (:mod:`cnilab.runs.watched`)."""
-        return watched.table(self.metas)
+        return watched.table(self._metas())
 
     @cached_property
     def states(self) -> States:
@@ -226,10 +240,8 @@ class Run:
     @cached_property
     def samples(self) -> pd.DataFrame:
         """One row per trial, metric and stat (:mod:`cnilab.runs.samples`)."""
-        from cnilab.runs import readings
-
         kept = self.believed("samples.parquet")
-        return tables.upgraded(pd.read_parquet(kept)) if kept else readings.samples(self.readings)
+        return tables.upgraded(pd.read_parquet(kept)) if kept else self._parsed.samples
 
     @cached_property
     def trials(self) -> pd.DataFrame:
@@ -239,10 +251,8 @@ class Run:
     @cached_property
     def intervals(self) -> pd.DataFrame:
         """The per-interval values."""
-        from cnilab.runs import readings
-
         kept = self.believed("intervals.parquet")
-        return pd.read_parquet(kept) if kept else readings.intervals(self.readings)
+        return pd.read_parquet(kept) if kept else self._parsed.intervals
 
     @cached_property
     def remarks(self) -> pd.DataFrame:
@@ -250,10 +260,8 @@ class Run:
 
         :data:`cnilab.measurements.remarks.REMARKS` has the meanings. A run of before they were kept is read again.
         """
-        from cnilab.runs import readings
-
         kept = self.believed("remarks.parquet")
-        return pd.read_parquet(kept) if kept else readings.remarks(self.readings)
+        return pd.read_parquet(kept) if kept else self._parsed.remarks
 
     # ---- what it says -----------------------------------------------------------------------------------
 

@@ -19,11 +19,12 @@ A file of an older schema is read: what it lacks is filled as :data:`COLUMNS` sa
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -118,6 +119,14 @@ INTERVAL_COLUMNS = {
     "unit": "string",
     "omitted": "bool",
 }
+
+
+class Tables(NamedTuple):
+    """What the raw bytes of trials say: values, series, and what the readers remarked on values that stand."""
+
+    samples: pd.DataFrame
+    intervals: pd.DataFrame
+    remarks: pd.DataFrame
 
 
 def empty() -> pd.DataFrame:
@@ -284,6 +293,26 @@ def write(frame: pd.DataFrame, path: str | Path) -> Path:
         else:
             frame.to_parquet(part, index=False)
     return path
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[Callable[[pd.DataFrame], None]]:
+    """Yield a function that adds rows to a parquet file, which takes its place in one step when all are there."""
+    import pyarrow as pa  # here: only writers need it
+    import pyarrow.parquet as pq
+
+    with replacing(path) as part, ExitStack() as until:
+        out: list[pq.ParquetWriter] = []
+
+        def add(frame: pd.DataFrame) -> None:
+            if not out:
+                schema = pa.Schema.from_pandas(frame, preserve_index=False)
+                attrs = {b"PANDAS_ATTRS": json.dumps(frame.attrs).encode()} if frame.attrs else {}
+                schema = schema.with_metadata({**(schema.metadata or {}), **attrs})
+                out.append(until.enter_context(pq.ParquetWriter(part, schema)))
+            out[0].write_table(pa.Table.from_pandas(frame, schema=out[0].schema, preserve_index=False))
+
+        yield add
 
 
 def read(path: str | Path) -> pd.DataFrame:

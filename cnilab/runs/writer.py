@@ -8,14 +8,15 @@ judges anything.
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnilab.errors import RunDirError
-from cnilab.runs import declared, derived, documents, files, lock, readings
+from cnilab.runs import declared, derived, documents, files, lock, raw
 from cnilab.runs import samples as tables
 from cnilab.runs.run import SCHEMA_VERSION, Run
 from cnilab.study.plan import Plan, Trial, planned_id
@@ -78,13 +79,19 @@ class RunWriter:
         """
         writer = cls(path)
         planned = {t.trial_id: t for t in plan.trials}
-        for trial in sorted(writer.run.done()):
-            meta = documents.meta(writer.path / "raw" / trial, writer.path, SCHEMA_VERSION)
-            its = planned.get(planned_id(trial))
+        known = documents.deployments(writer.path)
+        for meta in writer.run.raw.metas():
+            its = planned.get(planned_id(meta["trial_id"]))
             if its is None or (its.placement, its.path, its.test) != tuple(
                 meta[k] for k in ("placement", "path", "test")
             ):
-                raise RunDirError(f"{writer.path} belongs to another study (trial {trial}); use a new -o DIR")
+                raise RunDirError(
+                    f"{writer.path} belongs to another study (trial {meta['trial_id']}); use a new -o DIR"
+                )
+            if its.deployment_id not in known:
+                entry = {"mode": its.mode, **its.treatment.to_dict(), "block": its.block, "slot": its.slot}
+                known[its.deployment_id] = entry | {"kernel_path": meta.get("kernel_path"), "recovered": True}
+                writer.record(its.deployment_id, known[its.deployment_id])
         writer._begin(plan, {})
         return writer
 
@@ -143,8 +150,9 @@ class RunWriter:
     # ---- trials ---------------------------------------------------------------------------------------
 
     def update_manifest(self, **changes: Any) -> None:
-        """Replace keys of the manifest."""
-        self.write_json("manifest.json", self.run.manifest | changes)
+        """Replace keys of the manifest; deployments have a file of their own, see :meth:`record`."""
+        kept = documents.read(self.path / "manifest.json", self.path, SCHEMA_VERSION)
+        self.write_json("manifest.json", kept | changes)
 
     def raw(self, trial_id: str) -> Path:
         """Make an empty folder for a trial's raw bytes; an attempt that did not end is not in it."""
@@ -160,30 +168,53 @@ class RunWriter:
             self.raw(trial.trial_id)
         self._begun = None
         folder = self.path / "raw" / trial.trial_id
+        whole: dict[str, Any] = {"schema_version": SCHEMA_VERSION, **trial.to_dict(), **meta}
+        digests: dict[str, str] = {}
+
+        def text(kept: dict[str, dict[str, int | str]]) -> bytes:
+            whole["files"] = kept
+            data = _json(whole)
+            digests.update({name: str(about["sha256"]) for name, about in kept.items()})
+            digests["meta.json"] = hashlib.sha256(data).hexdigest()
+            return data
+
         with refusals_named(folder):
-            kept = files.settle(folder, self.path)
-        self.write_json(
-            f"raw/{trial.trial_id}/meta.json",
-            {"schema_version": SCHEMA_VERSION, **trial.to_dict(), **meta, "files": kept},
-        )
+            files.settle(folder, self.path, "meta.json", text)
+            raw.add(self.path, trial.trial_id, raw.digest_of(digests), whole)
 
     def amend(self, trial: Trial, **changes: Any) -> None:
         """Replace keys of a done trial's meta; its raw bytes, and what was recorded of them, stay."""
         name = f"raw/{trial.trial_id}/meta.json"
         self.write_json(name, json.loads(files.read(self.path / name, self.path)) | changes)
 
+    def record(self, deployment_id: str, entry: Mapping[str, Any]) -> None:
+        """Keep what is to be known of a treatment that was put in place; a later entry takes an earlier one's place."""
+        line = json.dumps({"deployment_id": deployment_id, **entry}, ensure_ascii=False, default=str) + "\n"
+        path = self.path / documents.DEPLOYMENTS
+        with refusals_named(path):
+            files.append(path, line.encode(), self.path, sync=True)
+
+    def mend(self) -> int:
+        """Write metas that are damaged or gone anew where that can be done; return how many were."""
+        with refusals_named(self.path):
+            return self.run.raw.mend()
+
     def rebuild(self) -> Run:
-        """Parse all raw output anew into the tables of this directory, and return the run as it then stands."""
+        """Bring the tables of this directory up to its raw bytes, and return the run as it then stands."""
         run = self.run
-        read = run.readings
+        names = [f"{name}.parquet" for name in tables.Tables._fields]
+        if all(run.believed(name) for name in names):
+            with refusals_named(self.path / raw.NAME):
+                run.raw.keep()
+            return run
         with refusals_named(self.path / "samples.parquet"):
-            for name, make in (
-                ("samples", readings.samples),
-                ("intervals", readings.intervals),
-                ("remarks", readings.remarks),
-            ):
-                tables.write(make(read), self.path / f"{name}.parquet")
-            derived.keep(self.path, [f"{n}.parquet" for n in ("samples", "intervals", "remarks")], run.origin)
+            with ExitStack() as until:
+                add = [until.enter_context(tables.writing(self.path / name)) for name in names]
+                for parsed in run.parse():
+                    for each, frame in zip(add, parsed, strict=True):
+                        each(frame)
+            derived.keep(self.path, names, run.origin)
+            run.raw.keep()
         return self.run
 
     def keep(self, comparisons: Comparisons) -> Path:
@@ -206,7 +237,11 @@ class RunWriter:
 
     def write_json(self, name: str, value: Any, *, indent: int | None = 1) -> Path:
         """Write a value as JSON; ``indent=None`` for what only programs read."""
-        return self.write_text(name, json.dumps(value, indent=indent, ensure_ascii=False, default=str) + "\n")
+        return self.write_text(name, _json(value, indent).decode())
+
+
+def _json(value: Any, indent: int | None = 1) -> bytes:
+    return (json.dumps(value, indent=indent, ensure_ascii=False, default=str) + "\n").encode()
 
 
 __all__ = ["RunWriter", "refusals_named"]

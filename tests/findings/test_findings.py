@@ -44,7 +44,7 @@ def told(rows):
 def rewrite(run, change):
     frame = change(run.samples)
     samples.write(samples.validate(frame), run.path / "samples.parquet")
-    derived.keep(run.path, ["samples.parquet"], derived.origin(run.path))
+    derived.keep(run.path, ["samples.parquet"], Run(run.path).origin)
 
 
 def test_a_clean_run_has_nothing_serious(clean):
@@ -235,7 +235,7 @@ def test_a_level_that_changes_within_runs_is_told(run):
     samples.write(
         series.assign(value=series["value"].mask(late, series["value"] * 0.5)), run.path / "intervals.parquet"
     )
-    derived.keep(run.path, ["intervals.parquet"], derived.origin(run.path))
+    derived.keep(run.path, ["intervals.parquet"], Run(run.path).origin)
     assert {r["mode"] for r in found(run, "unsteady")} == {"flannel-vxlan"}
 
 
@@ -252,7 +252,7 @@ def test_what_the_readers_remarked_is_told_in_words(run):
     ids = run.samples.query("mode == 'host' and test == 'tcp_rr'")["trial_id"].unique()[:3]
     remarks = pd.DataFrame({"trial_id": ids, "remark": "confidence_not_met: throughput 7.5%"}, dtype="string")
     samples.write(remarks, run.path / "remarks.parquet")
-    derived.keep(run.path, ["remarks.parquet"], derived.origin(run.path))
+    derived.keep(run.path, ["remarks.parquet"], Run(run.path).origin)
     rows = found(run, "remarked")
     assert sum(row["value"] for row in rows) == 3
     assert {(row["severity"], row["mode"], row["test"]) for row in rows} == {("info", "host", "tcp_rr")}

@@ -138,7 +138,7 @@ def make(path, *, truth=None, study=None, ipip="ebpf", skipped=(), rng=None):
                     )
     samples.write(samples.from_rows(rows), run.path / "samples.parquet")
     samples.write(samples.intervals_from_rows(series), run.path / "intervals.parquet")
-    derived.keep(run.path, ["samples.parquet", "intervals.parquet"], derived.origin(run.path))
+    derived.keep(run.path, ["samples.parquet", "intervals.parquet"], run.run.origin)
     run.update_manifest(state="complete", deployments=log, finished_at="2026-11-24T06:06:00+00:00")
     return run.run
 

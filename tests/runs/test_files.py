@@ -1,5 +1,6 @@
 """A stranger's run directory is only data: nothing outside it is written or read, and nothing in it is waited for."""
 
+import json
 import os
 from pathlib import Path
 
@@ -89,10 +90,45 @@ def test_pipes_devices_folders_and_too_much_are_refused_at_once(tmp_path):
 
 
 def test_what_is_settled_is_listed_with_its_digest(tmp_path):
-    (tmp_path / "client.out").write_bytes(b"abc")
-    kept = files.settle(tmp_path, tmp_path)
-    assert kept["client.out"]["bytes"] == 3
-    assert kept["client.out"]["sha256"] == files.digest(tmp_path / "client.out", tmp_path)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "client.out").write_bytes(b"abc")
+    (tmp_path / "run" / "client.err").touch()
+    files.settle(tmp_path / "run", tmp_path, "meta.json", lambda kept: json.dumps(kept).encode())
+    kept = json.loads((tmp_path / "run" / "meta.json").read_text())
+    assert {name: about["bytes"] for name, about in kept.items()} == {"client.err": 0, "client.out": 3}
+    assert kept["client.out"]["sha256"] == files.digest(tmp_path / "run" / "client.out", tmp_path)
+    assert sorted(p.name for p in (tmp_path / "run").iterdir()) == ["client.err", "client.out", "meta.json"]
+
+
+def test_nothing_counts_before_it_is_on_the_disk(tmp_path, monkeypatch):
+    """The new file has its name only when its bytes, its neighbours' and the folder above are there."""
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "client.out").write_bytes(b"abc")
+    real, asked = os.fsync, []
+    monkeypatch.setattr(
+        os,
+        "fsync",
+        lambda fd: (
+            asked.append((os.readlink(f"/proc/self/fd/{fd}"), (tmp_path / "run" / "meta.json").exists()))
+            or real(fd)
+        ),
+    )
+    files.settle(tmp_path / "run", tmp_path, "meta.json", lambda kept: b"{}")
+    before = {Path(path).name for path, counts in asked if not counts}
+    assert before >= {"client.out", tmp_path.name}
+    assert any(name.startswith(".meta.json.") for name in before)
+    assert [Path(path).name for path, counts in asked if counts] == ["run"]
+
+
+def test_a_line_is_added_on_a_line_of_its_own(tmp_path):
+    (tmp_path / "log").write_bytes(b"one\nhalf a li")
+    files.append(tmp_path / "log", b"two\n", tmp_path, sync=True)
+    assert (tmp_path / "log").read_bytes() == b"one\nhalf a li\ntwo\n"
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to(tmp_path / "log")
+    for name in ("pipe", "link"):
+        with pytest.raises(RunDirError, match=name):
+            files.append(tmp_path / name, b"two\n", tmp_path)
 
 
 def test_what_a_killed_writer_left_is_swept_away(tmp_path):

@@ -30,7 +30,7 @@ def run(tmp_path):
 def rewrite(run, change):
     """Change a run's samples and return it opened again."""
     samples.write(change(run.samples), run.path / "samples.parquet")
-    derived.keep(run.path, ["samples.parquet"], derived.origin(run.path))
+    derived.keep(run.path, ["samples.parquet"], Run(run.path).origin)
     return Run.open(run.path)
 
 
@@ -47,7 +47,8 @@ def test_a_table_of_schema_1_is_read_with_what_it_has():
 
 def test_raw_bytes_give_what_was_recorded_but_the_tools_own_time():
     run = Run.open(SAMPLE)
-    again = readings.samples(run.readings)
+    (parsed,) = run.parse()
+    again = parsed.samples
     keep = [
         c
         for c in samples.COLUMNS
@@ -147,7 +148,7 @@ def test_a_run_under_another_name_keeps_what_was_derived(tmp_path):
     """Where a directory lies says nothing about what is in it."""
     made = runs.make(tmp_path / "mine")
     moved = shutil.copytree(made.path, tmp_path / "yours")
-    assert derived.origin(moved) == derived.origin(made.path)
+    assert Run(moved).origin == Run(made.path).origin
     assert len(Run.open(moved).samples) == len(made.samples) > 0
     (moved / "study.yaml").write_bytes((moved / "study.yaml").read_bytes() + b"\n")
-    assert derived.origin(moved) != derived.origin(made.path)
+    assert Run(moved).origin != Run(made.path).origin
