@@ -41,6 +41,9 @@ class Watch:
     def before(self):
         return "before"
 
+    def references(self):
+        return []
+
     def since(self, before):
         return next(self.records, record())
 

@@ -86,6 +86,7 @@ class Matrix:
                     self.trials.watch = watching.enter_context(Watch(*self.trials.cpus))
                     if busy := self.judge.wait(self._show, first=True):
                         self.archive.update_manifest(began_busy=busy.to_dict())
+                    self.judge.learn(self.trials.watch.references() if self.judge.rule else [])
                 passes = self._blocks if self.study.together and self.bed.builds_ahead else self._one_by_one
                 passes()
         except KeyboardInterrupt:

@@ -13,8 +13,9 @@ import select
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from itertools import pairwise
 from typing import Any
 
 from cnilab.facts import Fact
@@ -25,7 +26,7 @@ from cnilab.testbeds.watch import foreign, usage
 _GLANCE_S = 0.5
 #: Steps between two references of one trial, in standard deviations of what they show in this run, that are no change.
 _STEPS = 5.0
-#: Trials behind that standard deviation, at least.
+#: Steps behind that standard deviation, at least.
 _ENOUGH = 10
 
 
@@ -64,6 +65,11 @@ class Judge:
             if self._steps[-1] > self.limit:
                 return Fact("disturbed.state_changed", {"before_s": before, "after_s": after})
         return None
+
+    def learn(self, references: Sequence[float | None]) -> None:
+        """Take from references close in time what this machine's are worth, before the first trial."""
+        known = [math.log(value) for value in references if value]
+        self._steps += [abs(b - a) for a, b in pairwise(known)]
 
     @property
     def limit(self) -> float:

@@ -103,9 +103,11 @@ def data_uri(figure: Figure, dpi: int) -> str:
     return "data:image/png;base64," + base64.b64encode(small.getvalue()).decode()
 
 
-def axes_for(style: Style, panels: int, height: float, **more: Any) -> tuple[Figure, list[Axes]]:
-    """Return a figure with panels side by side, one under the other where the window is narrow."""
-    rows, columns = (panels, 1) if style.narrow else (1, panels)
+def axes_for(
+    style: Style, panels: int, height: float, *, stacked: bool = False, **more: Any
+) -> tuple[Figure, list[Axes]]:
+    """Return a figure with panels side by side, one under the other where asked for or the window is narrow."""
+    rows, columns = (panels, 1) if stacked or style.narrow else (1, panels)
     figure = Figure(figsize=(style.width, height * rows + 0.35), layout="constrained", facecolor=style.ground)
     axes = list(np.atleast_1d(figure.subplots(rows, columns, **more)).ravel())
     for ax in axes:

@@ -152,6 +152,6 @@ class Quiet(Strict):
     repeat: int = Field(default=3, ge=0, le=20)
     foreign_cpus: float = Field(default=0.15, gt=0, le=1000)
     steal_cpus: float = Field(default=0.1, gt=0, le=1000)
-    changed: float = Field(default=0.15, gt=0, lt=10)
+    changed: float = Field(default=0.2, gt=0, lt=10)
     wait_s: float = Field(default=60, ge=0, le=3600)
     added: float = Field(default=0.6, ge=0, le=10)

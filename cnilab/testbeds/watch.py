@@ -25,6 +25,8 @@ SCHEMA_VERSION = 1
 TURNS = 300
 #: Turns of the loop that tells one CPU's speed; about 0.3 ms, the least of three is kept.
 SPINS = 10_000
+#: References from which it is learnt how much one varies by itself.
+_SOME = 16
 #: Processes named, of those that took most CPU time.
 NAMED = 3
 #: Parent of every kernel thread (kernel/kthread.c), whose work in softirq is the trial's own.
@@ -162,6 +164,14 @@ class Watch:
                 str(c): hz for c in self.cpus if c is not None and (hz := frequency_hz(c)) is not None
             },
         }
+
+    def references(self) -> list[float | None]:
+        """Take the wake-up reference some times in a second: how much it varies by itself."""
+        found = []
+        for _ in range(_SOME):
+            found.append(self.reference().wake_up_s)
+            time.sleep(1 / _SOME)
+        return found
 
     def reference(self) -> Reference:
         """Take the references; a CPU that has gone, or a partner that was killed, gives none, which is no zero."""

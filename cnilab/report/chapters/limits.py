@@ -10,10 +10,12 @@ from cnilab import digits
 from cnilab.facts import Fact
 from cnilab.report.blocks import Block, Details, Heading, Mark, Paragraph, Table, table
 from cnilab.report.chapters.table import verdict
+from cnilab.report.figures import disturbers as others
 from cnilab.report.figures import time_order
 from cnilab.report.language import Language
 from cnilab.report.language.text import text
 from cnilab.report.record import Record
+from cnilab.runs.run import Run
 from cnilab.verdicts import FLAGS
 
 _SIGNS = {"serious": "!!", "warning": "!", "info": "i"}
@@ -40,6 +42,7 @@ def content(run: Record, language: Language) -> list[Block]:
         else Paragraph(language.say("limits.nothing_found")),
         Heading(language.word("limits.steady"), level=3),
         steady(run, language),
+        *disturbers(run.run, language),
         Details(language.word("limits.everything", n=len(run.rows)), (everything(run, language),)),
     ]
     return out
@@ -65,6 +68,16 @@ def steady(run: Record, language: Language) -> Block:
         ),
         flagged=int(moved.sum()),
     )
+
+
+def disturbers(run: Run, language: Language) -> list[Block]:
+    """Return what else the machine did, where it was watched, else nothing."""
+    if run.watched.empty:
+        return []
+    states = run.states
+    of = states.of_trials(run.watched[["before_s", "after_s"]].to_numpy())
+    strip = others.over_time(run.watched, [int(state) for state in of])
+    return [others.picture(strip, states.borders, language)]
 
 
 def _scope(row: dict[Any, Any], language: Language) -> str:

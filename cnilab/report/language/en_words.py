@@ -111,6 +111,25 @@ WORDS: dict[str, str] = {
     "legend.hollow": "hollow: substitute",
     "overview.caption": "{Noun} as a multiple of {base}'s, by mode and place.",
     "overview.hatched": " Hatched: a substitute carried the packets.",
+    "disturbers.caption": (
+        "What the machine did beside the trials: the wake-up round trip between its two CPUs, which uses no network "
+        "code, and the CPU time of processes that were not the run's"
+    ),
+    "disturbers.alt": (
+        "Reference of the machine over time, from {low} to {high} µs, {states} state(s); {disturbed} of {trials} "
+        "trials were disturbed."
+    ),
+    "disturbers.reference": "Wake-up round trip between the CPUs",
+    "disturbers.foreign": "CPUs used by others",
+    "disturbers.axis": "minutes since the first trial",
+    "disturbers.state": "state {number}",
+    "disturbers.no_state": "no reference",
+    "disturbers.disturbed": "disturbed trial",
+    "disturbers.column.minute": "Minute",
+    "disturbers.column.reference": "Round trip (µs)",
+    "disturbers.column.state": "State",
+    "disturbers.column.foreign": "CPUs used by others",
+    "disturbers.column.who": "By",
     "steady.axis": "block, in the order measured",
     "steady.others": "other modes",
     "steady.alt": "{Noun} by block relative to each mode's own middle; {base} ranged {span}. {found}",
