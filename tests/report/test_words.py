@@ -293,6 +293,19 @@ def test_the_numbers_in_a_sentence_agree_with_its_verdict(changes, said):
     assert said in said_of(row(**changes))
 
 
+def test_ratios_of_several_states_are_told_and_no_mean_over_them():
+    states = [
+        {"state": 0, "n": 8, "estimate": 0.682, "ci_low": 0.672, "ci_high": 0.693},
+        {"state": 1, "n": 9, "estimate": 0.763, "ci_low": 0.751, "ci_high": 0.774},
+    ]
+    for verdict in ("different_material", "different_size_unclear", "different_negligible"):
+        one = row(ratio=0.72, verdict=verdict, flags=["states_differ"], states=states)
+        said = str(ENGLISH.sentence(one))
+        assert "28" not in said, "the mean over both states is no finding"
+        assert re.search(r"31.8\s?% less, 30.7 to 32.8\s?%, in state 1 of the machine and", said)
+        assert re.search(r"23.7\s?% less, 22.6 to 24.9\s?%, in state 2 of the machine", said)
+
+
 def test_a_missing_control_is_said():
     assert "not known" in str(ENGLISH.control([], {"aa": {"tables": 0}}))
 

@@ -89,7 +89,8 @@ class Results(Grammar):
             return text(self.claim(row, several), f" ({self._change(row)[1]}), beyond {within}")
         if verdict in ("different_size_unclear", "different_negligible"):
             size, ends = self._change(row)
-            by = f", by about {size.removesuffix(f' {self.direction(row)}')} ({ends})"
+            about = size.removesuffix(f" {self.direction(row)}")
+            by = f" ({ends})" if about == self.direction(row) else f", by about {about} ({ends})"
             tail = (
                 f"; whether by more than {within} is not clear yet"
                 if verdict == "different_size_unclear"
@@ -154,6 +155,8 @@ class Results(Grammar):
 
     def _change(self, row: Row) -> tuple[str, str]:
         what = self.quantity(row["metric"], row["stat"])
+        if "states_differ" in row["flags"]:
+            return self.direction(row), self._by_state(row)
         if row["scale"] == "log":
             return self.change(row["ratio"], *interval(row), what)
         low, high = interval(row)
@@ -163,6 +166,20 @@ class Results(Grammar):
             ends = [self._amount(end, row, (low, high), signed=False) for end in (near, far)]
             return head, f"up to {ends[1]}" if near == 0 else f"{ends[0]} to {ends[1]}"
         return head, self._ends(row)
+
+    def _by_state(self, row: Row) -> str:
+        """Return what each state of the machine says by itself: where they differ, a mean over them is no finding."""
+        what, parts = self.quantity(row["metric"], row["stat"]), []
+        for told in row["states"]:
+            low, high = told["ci_low"], told["ci_high"]
+            if row["scale"] == "log":
+                head, ends = self.change(told["estimate"], low, high, what)
+            else:
+                head = self._amount(told["estimate"], row, (low, high))
+                sides = ("unbounded" if end is None else self._amount(end, row, (low, high)) for end in (low, high))
+                ends = " to ".join(sides)
+            parts.append(self.word("in_state", said=head, ends=ends, number=told["state"] + 1))
+        return str(self.listing(parts))
 
     def _amount(
         self, value: float, row: Row, ends: tuple[float | None, float | None], *, signed: bool = True

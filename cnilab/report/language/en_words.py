@@ -111,6 +111,7 @@ WORDS: dict[str, str] = {
     "legend.hollow": "hollow: substitute",
     "overview.caption": "{Noun} as a multiple of {base}'s, by mode and place.",
     "overview.hatched": " Hatched: a substitute carried the packets.",
+    "in_state": "{said}, {ends}, in state {number} of the machine",
     "disturbers.caption": (
         "What the machine did beside the trials: the wake-up round trip between its two CPUs, which uses no network "
         "code, and the CPU time of processes that were not the run's"
