@@ -8,7 +8,9 @@ from string import Formatter
 import pytest
 
 from cnilab.facts import Fact
-from cnilab.report.language import LANGUAGES, en_facts, en_proof, en_stats, tell
+from cnilab.measurements.remarks import REMARKS
+from cnilab.modes import MODES
+from cnilab.report.language import LANGUAGES, en_stats, tell
 from cnilab.verdicts import FLAGS, VERDICTS
 
 PACKAGE = Path(__file__).parents[1] / "cnilab"
@@ -86,29 +88,65 @@ def takes(words):
     return needed, {p.name for p in named}, any(p.kind is p.VAR_KEYWORD for p in parameters)
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize(("code", "names", "quoted"), STATED, ids=str)
-def test_every_code_is_known_with_its_arguments(code, names, quoted):
-    assert code in en_facts.CATALOGUE, "words for it belong into report/language"
+def test_every_code_is_known_with_its_arguments(code, names, quoted, language):
+    catalogue = LANGUAGES[language].FACTS
+    assert code in catalogue, "words for it belong into report/language"
     if names is None:
         return
-    needed, allowed, any_name = takes(en_facts.CATALOGUE[code])
+    needed, allowed, any_name = takes(catalogue[code])
     assert needed <= set(names), "the words need what the fact does not say"
     assert any_name or set(names) <= allowed, "the fact says what its words leave out"
 
 
-def test_no_words_are_left_over():
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_words_are_left_over(language):
     known = {code for code, _, _ in STATED}
-    assert set(en_facts.CATALOGUE) == known
+    assert set(LANGUAGES[language].FACTS) == known
 
 
-def test_every_check_of_a_proof_has_its_words():
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_check_of_a_proof_has_its_words(language):
     codes = {code for code, _, _ in stated("check")} | {"recorded"}
-    assert codes == set(en_proof.CHECKS)
+    assert codes == set(LANGUAGES[language].CHECKS)
 
 
-def test_flags_and_verdicts_have_their_words():
-    assert list(en_stats.FLAGS) == list(FLAGS)
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_flags_and_verdicts_have_their_words(language):
+    spoken = LANGUAGES[language]
+    assert set(spoken.FLAGS) == set(FLAGS)
+    assert set(spoken.TALLY) >= set(VERDICTS)
+    assert all(spoken.knows(f"verdict.{verdict}") for verdict in VERDICTS)
     assert list(en_stats.VERDICTS) == list(VERDICTS)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_language_has_the_same_keys_with_the_same_holes(language):
+    """A word that only English has would be missed on a page that nobody renders in the other language."""
+    spoken, english = LANGUAGES[language], LANGUAGES["en"]
+    assert set(spoken.WORDS) == set(english.WORDS), "add its words to the language's *_words.py"
+    holes = [{key: takes(words)[0] for key, words in one.WORDS.items()} for one in (english, spoken)]
+    assert holes[0] == holes[1]
+    for name in ("COUNTED", "QUANTITIES", "LISTED", "TALLY", "SUBSTITUTES"):
+        assert set(getattr(spoken, name)) == set(getattr(english, name)), name
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_mode_is_described(language):
+    spoken = LANGUAGES[language]
+    for mode, about in MODES.items():
+        assert len(spoken.about(mode)) > 10
+        assert len(spoken.departures(mode)) == len(about.departures)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_remark_of_a_reader_is_told_with_what_it_means(language):
+    for remark in REMARKS:
+        said = tell(Fact("remark", {"trials": 3, "remark": f"{remark}: own words"}), language)
+        assert remark in said
+        assert "own words" in said
+        assert len(said) > len(f"{remark}own words") + 12, "its code alone is no meaning"
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

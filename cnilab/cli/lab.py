@@ -8,7 +8,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from cnilab.cli.options import Json, OnPath, Underlay, Verbose, print_json, print_verdict
+from cnilab.cli.options import Json, Lang, OnPath, Underlay, Verbose, print_json, print_verdict
 
 app = typer.Typer(
     help="The embedded cluster: look at a mode, prove it, go inside.",
@@ -85,6 +85,7 @@ def trace(
     figure: Annotated[
         Optional[Path], typer.Option(metavar="FILE", help="Draw it too: .svg, .pdf or .png.", dir_okay=False)
     ] = None,
+    lang: Lang = "en",
     as_json: Json = False,
 ) -> None:
     """Follow one packet: every device it passes, in order, and how long it is there."""
@@ -100,5 +101,5 @@ def trace(
     with Lab(mode) as lab:
         found = follow(lab, source, target, length)
     if figure is not None:
-        path.save(found.to_dict(), figure, language.get("en"))
+        path.save(found.to_dict(), figure, language.get(lang))
     print_json(found.to_dict()) if as_json else typer.echo(repr(found))

@@ -42,6 +42,16 @@ Underlay = Annotated[
         callback=_one_of("underlay", ("plain", "routed")),
     ),
 ]
+#: As in :data:`cnilab.report.language.LANGUAGES` (a test keeps them equal).
+LANGUAGES = ("en", "zh")
+Lang = Annotated[
+    str,
+    typer.Option(
+        metavar=f"[{'|'.join(LANGUAGES)}]",
+        help="The language of the report's words.",
+        callback=_one_of("language", LANGUAGES),
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bar.")]
 Verify = Annotated[
     bool,

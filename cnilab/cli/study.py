@@ -9,8 +9,9 @@ from typing import Annotated, Any, NoReturn, Optional
 import typer
 
 from cnilab.bundled import here_or_bundled
-from cnilab.cli.options import Json, Out, Quiet, Verify, print_json
+from cnilab.cli.options import Json, Lang, Out, Quiet, Verify, print_json
 from cnilab.errors import LabError, Unavailable
+from cnilab.facts import Fact
 from cnilab.layout import columns
 
 app = typer.Typer()
@@ -106,26 +107,30 @@ def study_(
     study: Annotated[Path, typer.Argument(help="The study's YAML file.")],
     out: Out = None,
     resume: Annotated[bool, typer.Option("--resume", help="Run only what is missing in -o DIR.")] = False,
+    lang: Lang = "en",
     quiet: Quiet = False,
 ) -> None:
     """Everything: the five notebooks through papermill, then the HTML. The last line is the report's path."""
     from cnilab.report import pipeline
+    from cnilab.report.language import get
     from cnilab.study import load
 
     source = here_or_bundled(study)
     plan = load(source).plan()  # a wrong study is told before a notebook server starts
     place = run_place(study, out, resume)
-    notice = _why_no_lab() if plan.study.testbed == "lab" else ""
-    if notice:
-        typer.echo(f"cnilab: {notice}", err=True)
-        typer.echo(str(pipeline.render_sample(place, notice=notice)))
+    if plan.study.testbed == "lab" and (why := _why_no_lab()):
+        typer.echo(f"cnilab: {get('en').word('notice.no_lab', why=get('en').tell(why))}", err=True)
+        notice = get(lang).word("notice.no_lab", why=get(lang).tell(why))
+        typer.echo(str(pipeline.render_sample(place, notice=notice, language=lang)))
         return
     typer.echo(f"{plan!r}", err=True)
+    asked = "" if lang == "en" else f" --lang {lang}"
     try:
-        report = pipeline.run_notebooks(str(source), str(place), resume=resume, progress=not quiet)
+        report = pipeline.run_notebooks(str(source), str(place), resume=resume, language=lang, progress=not quiet)
     except KeyboardInterrupt:
         typer.echo(
-            f"\nstopped; what was measured is in {place}. Continue with: cnilab study {study} -o {place} --resume",
+            f"\nstopped; what was measured is in {place}. "
+            f"Continue with: cnilab study {study} -o {place} --resume{asked}",
             err=True,
         )
         raise typer.Exit(130) from None
@@ -141,15 +146,15 @@ def run_place(study: Path, out: Path | None, resume: bool) -> Path:
     return place
 
 
-def _why_no_lab() -> str:
-    """Why the lab cannot run here, or nothing if it can."""
+def _why_no_lab() -> Fact | None:
+    """Why the lab cannot run here, None if it can."""
     from cnilab.testbeds.lab.client import AgentProcess
 
     try:
         AgentProcess().close()
     except (Unavailable, LabError) as error:
-        return f"the lab cannot run here ({error}); this is the recorded sample, not this machine"
-    return ""
+        return error.fact
+    return None
 
 
 def interrupted(command: str, stop: Any) -> NoReturn:
@@ -246,13 +251,13 @@ def compare(
     typer.echo(found.to_json(indent=1) if as_json else repr(found))
 
 
-@app.command(epilog="Example: cnilab report runs/mine -o /tmp/report.html")
+@app.command(epilog="Example: cnilab report runs/mine --lang zh -o /tmp/report.html")
 def report(
     run_dir: Annotated[Path, typer.Argument(help="A run directory.")],
     out: Annotated[
         Optional[Path], typer.Option("-o", "--out", help="The HTML file [default: DIR/report.html].")
     ] = None,
-    lang: Annotated[str, typer.Option(help="The language of its words.")] = "en",
+    lang: Lang = "en",
     verify: Verify = False,
 ) -> None:
     """Make the report of a run again, from its raw files."""

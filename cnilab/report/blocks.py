@@ -6,7 +6,7 @@ blocks in the page's style sheet. HTML is made in ``templates/blocks.html.j2`` a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from jinja2 import Environment
     from matplotlib.figure import Figure
 
-    from cnilab.report.style import Style
+    from cnilab.report.language import Language
+    from cnilab.report.style import Draw, Style
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -218,7 +219,7 @@ class Picture(Block):
     name
         Unique in the page.
     draw
-        Makes the figure in a style.
+        Makes the figure in a style and a language.
     alt
         At most two sentences: what is compared, and the finding.
     caption
@@ -227,23 +228,23 @@ class Picture(Block):
         What is drawn, as a table.
     data_summary
         What the fold says that holds the data.
-    fonts
-        Families whose glyphs its words need, before the style's own.
+    language
+        Of its words; what is drawn is in English where no font here can write it.
     """
 
     name: str
-    draw: Callable[[Style], Figure] = field(compare=False)
+    draw: Draw = field(compare=False)
     alt: str
     caption: str
     data: Table
     data_summary: str
-    fonts: tuple[str, ...] = ()
+    language: Language
 
     def figure(self, style: Style | None = None) -> Figure:
         """Return the matplotlib figure."""
         from cnilab.report import style as styles
 
-        return styles.drawn(self.draw, style or styles.LIGHT, self.fonts)
+        return styles.drawn(self.draw, style or styles.LIGHT, self.language)
 
     @property
     def images(self) -> dict[str, str]:

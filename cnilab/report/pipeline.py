@@ -86,7 +86,9 @@ def measure(study: str, run_dir: str, *, resume: bool = False, progress: bool = 
     return execute(study_of(study, run_dir), place, resume=resume, progress=progress)
 
 
-def run_notebooks(study_path: str, run_dir: str, *, resume: bool = False, progress: bool = True) -> Path:
+def run_notebooks(
+    study_path: str, run_dir: str, *, resume: bool = False, language: str = "en", progress: bool = True
+) -> Path:
     """Run the five notebooks in order and export the page.
 
     Parameters
@@ -97,6 +99,8 @@ def run_notebooks(study_path: str, run_dir: str, *, resume: bool = False, progre
         Where everything goes.
     resume
         Measure only what is missing there.
+    language
+        A key of :data:`cnilab.report.language.LANGUAGES`.
     progress
         Whether to tell on standard error what is going on.
 
@@ -115,12 +119,13 @@ def run_notebooks(study_path: str, run_dir: str, *, resume: bool = False, progre
     if not resume and place.exists() and any(place.iterdir()):
         raise RunDirError(f"{place} is not empty; choose another -o DIR, or continue it with --resume")
     lock.refuse_if_held(place)
+    languages.get(language)  # an unknown one is told before anything is measured
     for name in STAGES[:2]:
         given = {"study": study, "run_dir": str(place)} | (
-            {"resume": resume, "progress": progress} if name == "02_run" else {}
+            {"resume": resume, "progress": progress, "language": language} if name == "02_run" else {}
         )
         _execute(name, given, place, progress)
-    return render(place, progress=progress)
+    return render(place, language=language, progress=progress)
 
 
 def render(
@@ -154,22 +159,25 @@ def render(
     if not writable and out is None:
         raise RunDirError(f"{run.path} cannot be written; say with -o FILE where the report goes")
     for name in READING:
-        given = {"run_dir": str(run.path)}
+        given = {"run_dir": str(run.path), "language": language}
         if name == "05_report":
-            made = _execute(name, given | {"notice": notice, "language": language}, run.path, progress)
+            made = _execute(name, given | {"notice": notice}, run.path, progress)
         else:
             _execute(name, given | {"keep": writable}, run.path, progress)
     return export(made, Path(out) if out else run.path / "report.html", spoken)
 
 
-def render_sample(run_dir: str | Path, *, notice: str = "", sample: str | Path = SAMPLE) -> Path:
+def render_sample(
+    run_dir: str | Path, *, notice: str = "", language: str = "en", sample: str | Path = SAMPLE
+) -> Path:
     """Copy the recorded sample to ``run_dir`` and report on it, saying so in the first line."""
     place = Path(run_dir).resolve()
     if place.exists() and any(place.iterdir()):
         raise RunDirError(f"{place} is not empty; choose another -o DIR")
     Run.open(sample)
     shutil.copytree(sample, place, dirs_exist_ok=True)
-    return render(place, notice=notice or "These are recorded numbers, not this machine's.")
+    spoken = languages.get(language)
+    return render(place, notice=notice or spoken.word("notice.recorded"), language=language)
 
 
 def _execute(name: str, parameters: dict[str, Any], run_dir: Path, progress: bool) -> NotebookNode:

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import seaborn as sns
@@ -21,6 +20,8 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
+from cnilab.report.fonts import installed, legible
+from cnilab.report.language import Language
 from cnilab.verdicts import VERDICTS
 
 
@@ -80,10 +81,17 @@ COLOURS = {
 }
 
 
-def drawn(draw: Callable[[Style], Figure], style: Style, fonts: Sequence[str] = ()) -> Figure:
-    """Return what ``draw`` makes in ``style``, written in the first of ``fonts`` that has the glyphs."""
-    with sns.axes_style("white"), rc_context({"font.family": [*fonts, "sans-serif"]}):
-        return draw(style)
+class Draw(Protocol):
+    """Makes a figure."""
+
+    def __call__(self, style: Style, /, *, language: Language) -> Figure: ...
+
+
+def drawn(draw: Draw, style: Style, language: Language) -> Figure:
+    """Return what ``draw`` makes in ``style``, in a language that this machine's fonts can write."""
+    spoken = legible(language)
+    with sns.axes_style("white"), rc_context({"font.family": [*installed(spoken.FONTS), "sans-serif"]}):
+        return draw(style, language=spoken)
 
 
 def data_uri(figure: Figure, dpi: int) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from cnilab.facts import Fact
-from cnilab.report import blocks
+from cnilab.report import blocks, fonts
 from cnilab.report.chapters import (
     answer,
     limits,
@@ -24,6 +24,7 @@ from cnilab.report.chapters import (
     table,
 )
 from cnilab.report.language import Language
+from cnilab.report.language.text import Code
 from cnilab.report.record import Record
 
 __all__ = ["CHAPTERS", "Chapter", "report", "show"]
@@ -59,7 +60,7 @@ def show(name: str, run: Record, language: Language) -> blocks.Block:
     """Return one chapter, or a sentence on why it has nothing to show of this run."""
     chapter = CHAPTERS[name]
     if why_not := chapter.applies(run):
-        return blocks.Paragraph(f"{language.tell(why_not)}.", "note")
+        return blocks.Paragraph(f"{language.tell(why_not)}{language.STOP}", "note")
     return blocks.Chapter(tuple(chapter.content(run, language)))
 
 
@@ -77,6 +78,9 @@ def report(run: Record, language: Language, notice: str = "") -> Iterator[blocks
     """
     if notice:
         yield blocks.Paragraph(notice, "notice")
+    if glyphs := fonts.lacking(language):
+        remedy = Code(f"apt-get install {language.FONT_PACKAGE}")
+        yield blocks.Paragraph(language.say("fonts.missing", glyphs=glyphs[:3], remedy=remedy), "notice")
     for name, chapter in CHAPTERS.items():
         if chapter.applies(run) is None:
             yield show(name, run, language)

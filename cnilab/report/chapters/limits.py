@@ -82,8 +82,10 @@ def disturbers(run: Run, language: Language) -> list[Block]:
 
 def _scope(row: dict[Any, Any], language: Language) -> str:
     """Name what a finding is about, as far as it is about a part of the run."""
-    parts = [str(row[k]) for k in ("trial_id", "mode", "placement", "test") if not pd.isna(row[k])]
-    return ", ".join(parts) or language.word("the_whole_run")
+    parts = {k: str(row[k]) for k in ("trial_id", "mode", "placement", "test") if not pd.isna(row[k])}
+    if "placement" in parts:
+        parts["placement"] = language.placement(parts["placement"]).lower()
+    return language.COMMA.join(parts.values()) or language.word("the_whole_run")
 
 
 def findings(found: pd.DataFrame, language: Language) -> Table:
@@ -118,7 +120,7 @@ def everything(run: Record, language: Language) -> Table:
         [
             (
                 str(language.mode(r["mode"], r["kernel_path"], twin=r["twin"])),
-                r["placement"] or digits.MISSING,
+                language.placement(r["placement"]),
                 r["test"] or digits.MISSING,
                 r["metric"] + ("" if r["stat"] == "value" else f", {r['stat']}"),
                 language.word(f"family.{r['family']}"),
@@ -130,7 +132,7 @@ def everything(run: Record, language: Language) -> Table:
                 language.word("n_of_m", n=f"{r['n_used']:.0f}", m=f"{r['n_blocks']:.0f}"),
                 digits.p_value(r["p_holm"]),
                 verdict(r, language),
-                "; ".join(language.flag(f) for f in r["flags"] if f not in _SAID),
+                language.SEMICOLON.join(language.flag(f) for f in r["flags"] if f not in _SAID),
             )
             for r in run.rows
         ],

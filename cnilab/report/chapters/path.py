@@ -83,7 +83,7 @@ def stops(trail: dict[str, Any], language: Language) -> tuple[str, tuple[Stop, .
             )
         )
         carrier, length = hop["carrier"], hop["length"]
-    return "; ".join(said) + ".", tuple(boxes)
+    return language.SEMICOLON.join(said) + language.STOP, tuple(boxes)
 
 
 def _carrier(name: str, language: Language) -> str:

@@ -56,7 +56,7 @@ def _modes(run: Record, language: Language) -> Iterable[tuple[Said, tuple[Said, 
     for mode in run.study.modes:
         said: list[Said] = [language.about(mode)]
         if run.study.testbed == "lab" and (departures := language.departures(mode)):
-            said.append(language.say("proof.departure", departures="; ".join(departures)))
+            said.append(language.say("proof.departure", departures=language.SEMICOLON.join(departures)))
         yield language.mode(mode, run.kernel_paths.get(mode)), tuple(said)
 
 

@@ -137,8 +137,8 @@ def _shown(interval: Interval) -> str:
 
 def sentence(found: Factors, language: Language) -> Said:
     """Say what the intervals of one mode's two factors say, and no more."""
-    said = "; ".join(
-        f"{language.word(f'segment.{name}')}: {language.factor(part)}"
+    said = language.SEMICOLON.join(
+        f"{language.word(f'segment.{name}')}{language.COLON}{language.factor(part)}"
         for name, part in (("own", found.parts.segments), ("rest", found.parts.rest))
     )
-    return text(language.mode(found.mode, found.kernel_path), f": {said}.")
+    return text(language.mode(found.mode, found.kernel_path), f"{language.COLON}{said}{language.STOP}")

@@ -51,7 +51,9 @@ def comparisons(rows: Sequence[Row], language: Language, id: str = "answer-table
         caption,
         [
             language.word("column.mode"),
-            f"{quantity.noun}{f', {scale.label}' if scale.label else ''}",
+            language.word("column.with_unit", noun=quantity.noun, unit=scale.label)
+            if scale.label
+            else quantity.noun,
             language.word("column.ratio_to", base=base),
             language.word("column.below" if first["direction"] == "lower" else "column.above"),
             language.word("column.p_holm"),

@@ -58,7 +58,7 @@ def picture(frame: pd.DataFrame, borders: Sequence[float], language: Language) -
     caption = language.word("disturbers.caption")
     return Picture(
         NAME,
-        partial(draw, frame, borders, language=language),
+        partial(draw, frame, borders),
         language.word(
             "disturbers.alt",
             states=len(borders) + 1,
@@ -88,7 +88,7 @@ def picture(frame: pd.DataFrame, borders: Sequence[float], language: Language) -
             right=range(4),
         ),
         language.word("figure.data"),
-        language.FONTS,
+        language,
     )
 
 

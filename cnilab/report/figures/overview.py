@@ -36,12 +36,12 @@ def picture(rows: Sequence[Row], language: Language) -> Picture:
         caption += language.word("overview.hatched")
     return Picture(
         NAME,
-        partial(draw, rows, language=language),
+        partial(draw, rows),
         language.alt(rows),
         caption,
         data(rows, language, f"{NAME}-data", caption),
         language.word("figure.data"),
-        language.FONTS,
+        language,
     )
 
 

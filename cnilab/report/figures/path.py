@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from matplotlib.patches import Rectangle
 
 from cnilab.errors import WriteError
 from cnilab.report.language import Language
-from cnilab.report.style import LIGHT, Style
+from cnilab.report.style import LIGHT, Style, drawn
 
 #: What a picture can be written as.
 FORMATS = (".svg", ".pdf", ".png")
@@ -68,7 +69,7 @@ def save(trail: Mapping[str, Any], path: Path, language: Language) -> None:
     no_clock = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix, {})
     try:
         with rc_context({"svg.hashsalt": "cnilab"}):
-            draw(trail, LIGHT, language=language).savefig(path, metadata=no_clock, dpi=200)
+            drawn(partial(draw, trail), LIGHT, language).savefig(path, metadata=no_clock, dpi=200)
     except OSError as error:
         raise WriteError(f"cannot write {path}: {error.strerror or error}") from error
 

@@ -51,12 +51,12 @@ def picture(rows: Sequence[Row], language: Language, blocks: pd.DataFrame | None
     name = f"fig-{first['metric']}-{first['stat']}-{first['test']}".replace("_", "-").replace("@", "-")
     return Picture(
         name,
-        partial(draw, rows, language=language, blocks=blocks),
+        partial(draw, rows, blocks=blocks),
         language.alt(rows),
         caption,
         data(rows, language, f"{name}-data", caption),
         language.word("figure.data"),
-        language.FONTS,
+        language,
     )
 
 

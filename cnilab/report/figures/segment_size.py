@@ -42,7 +42,7 @@ def picture(found: Sequence[Factors], language: Language, *, baseline: str, data
     base = language.mode(baseline)
     return Picture(
         NAME,
-        partial(draw, found, language=language, baseline=baseline),
+        partial(draw, found, baseline=baseline),
         language.word(
             "segment.alt",
             comparisons=language.count(len(found), "comparison"),
@@ -53,7 +53,7 @@ def picture(found: Sequence[Factors], language: Language, *, baseline: str, data
         language.word("segment.figure", base=base),
         data,
         language.word("figure.data"),
-        language.FONTS,
+        language,
     )
 
 

@@ -87,7 +87,7 @@ def picture(
     ]
     return Picture(
         NAME,
-        partial(draw, series, language=language, baseline=baseline, twin=twin),
+        partial(draw, series, baseline=baseline, twin=twin),
         language.word("steady.alt", Noun=noun, base=language.mode(baseline), span=span, found=found),
         caption,
         table(
@@ -98,7 +98,7 @@ def picture(
             right=range(1, len(modes) + 1),
         ),
         language.word("figure.data"),
-        language.FONTS,
+        language,
     )
 
 

@@ -10,10 +10,11 @@ from cnilab.errors import UnknownKey
 from cnilab.facts import Fact
 from cnilab.report.language.base import Language, Quantity
 from cnilab.report.language.en import English
+from cnilab.report.language.zh import Chinese
 
 __all__ = ["LANGUAGES", "Language", "Quantity", "get", "tell"]
 
-LANGUAGES: dict[str, Language] = {"en": English()}
+LANGUAGES: dict[str, Language] = {"en": English(), "zh": Chinese()}
 
 
 def get(code: str) -> Language:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from cnilab.errors import UnknownKey
 from cnilab.facts import Fact
+from cnilab.modes import MODES
 from cnilab.report.language.about import Row, substitutes
 from cnilab.report.language.text import Code, Name, Said, Text, text
 
@@ -66,6 +67,8 @@ class Language(Protocol):
     SPACE: str
     #: Families of fonts whose glyphs a figure needs, the wished for first; empty: any will do.
     FONTS: ClassVar[tuple[str, ...]]
+    #: Debian's package that brings the first of them; empty where none is needed.
+    FONT_PACKAGE: ClassVar[str]
 
     # ---- words
     def say(self, key: str, **holes: Any) -> Text:
@@ -78,6 +81,10 @@ class Language(Protocol):
 
     def knows(self, key: str) -> bool:
         """Whether there are words for a key."""
+        ...
+
+    def characters(self) -> frozenset[str]:
+        """Return every character that its words and quantities are written in."""
         ...
 
     def count(self, n: int, what: str) -> str:
@@ -164,8 +171,11 @@ class Vocabulary:
 
     CODE: ClassVar[str]
     FONTS: ClassVar[tuple[str, ...]] = ()
+    FONT_PACKAGE: ClassVar[str] = ""
     WORDS: ClassVar[Mapping[str, str]]
     COUNTED: ClassVar[Mapping[str, tuple[str, ...]]]
+    #: (metric, stat) -> its words.
+    QUANTITIES: ClassVar[Mapping[tuple[str, str], Quantity]]
     #: Code of a fact -> its words.
     FACTS: ClassVar[Mapping[str, Words]]
     #: Flag of a comparison -> what it means.
@@ -194,6 +204,12 @@ class Vocabulary:
                 value = holes[hole]
                 out.append(value if isinstance(value, Name | Code | Text) else format(value, form or ""))
         return text(*out)
+
+    def characters(self) -> frozenset[str]:
+        """Return every character that the words of figures are written in: words, measures and quantities."""
+        counted = (form for forms in self.COUNTED.values() for form in forms)
+        quantities = (w for q in self.QUANTITIES.values() for w in (q.noun, q.less, q.more, q.times, q.question))
+        return frozenset("".join((*self.WORDS.values(), *counted, *quantities)))
 
     def placement(self, name: str | None) -> str:
         key = f"placement.{name or ''}"
@@ -224,3 +240,7 @@ class Vocabulary:
     def check(self, code: str, args: Mapping[str, Any]) -> str:
         """Return what a proof's check expects; a code that is not known stands for itself."""
         return self.CHECKS[code](args) if code in self.CHECKS else code
+
+    def departures(self, mode: str) -> Sequence[str]:
+        """Return where the lab leaves the original of a mode on purpose."""
+        return [self.word(f"departure.{code}") for code in MODES[mode].departures]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from cnilab.modes import MODES
 from cnilab.report.language.en_results import Results
 
@@ -14,7 +12,3 @@ class English(Results):
     def about(self, mode: str) -> str:
         """Return the catalogue's sentence on a mode."""
         return MODES[mode].sentence
-
-    def departures(self, mode: str) -> Sequence[str]:
-        """Return the catalogue's departures of a mode."""
-        return MODES[mode].departures

@@ -15,16 +15,12 @@ from cnilab.report.language.about import Row, interval, reason_of, unbounded, wh
 from cnilab.report.language.base import Quantity
 from cnilab.report.language.en_grammar import Grammar
 from cnilab.report.language.en_quantities import ADJECTIVES, QUANTITIES, VERBS
+from cnilab.report.language.sentences import OUT_OF_REACH, TIMES
 from cnilab.report.language.text import Name, Said, Text, text
 from cnilab.verdicts import FLAGS, absence_in
 
 if TYPE_CHECKING:
     from cnilab.stats.ratio import Interval
-
-#: From this ratio on, "times" reads better than per cent.
-TIMES = 2.0
-#: Blocks beyond this many times those of the run are not asked for.
-OUT_OF_REACH = 10
 
 _SUBSTITUTES = {
     "ebpf": "its packets were carried by eBPF in place of the kernel's own device",

@@ -9,6 +9,12 @@ from __future__ import annotations
 WORDS: dict[str, str] = {
     # ---- top
     "title": "What each CNI mode costs",
+    "notice.recorded": "These are recorded numbers, not this machine's.",
+    "notice.no_lab": "The lab cannot run here ({why}); this is the recorded sample, not this machine.",
+    "fonts.missing": (
+        "The figures are in English: no font on this machine has the glyphs of this page's language ({glyphs} …). "
+        "Type {remedy}, then make the report again."
+    ),
     "title.page": "What each CNI mode costs: {name}",
     "contents": "On this page",
     "skip": "Skip to the report",
@@ -93,6 +99,7 @@ WORDS: dict[str, str] = {
     "column.p_holm": "p (Holm)",
     "column.p_same": "p (same)",
     "column.verdict": "verdict",
+    "column.with_unit": "{noun}, {unit}",
     "column.ratio": "ratio",
     "column.blocks": "blocks",
     "column.block": "block",
@@ -297,6 +304,18 @@ WORDS: dict[str, str] = {
     ),
     "proof.substitute": "{mode}: {how}.",
     "proof.departure": "Where this lab leaves the original: {departures}.",
+    # ---- where the lab leaves the original of a mode
+    "departure.ebpf_ipip": "where the kernel has no ipip device: a TUN named as it, with eBPF doing the encapsulation",
+    "departure.wireguard_go": (
+        "where the kernel has no wireguard device: wireguard-go in userspace, its TUN's queue left at the TUN's own 500"
+    ),
+    "departure.felix_rules": "Felix's rules are those of v3.28.5; later versions leave VXLAN's outer packets untracked",
+    "departure.bird2": "Debian's BIRD 2 in place of Calico's fork of BIRD 1.6; the routes it leaves are the same",
+    "departure.second_table": "the tunnel's next hops come from a second BIRD table instead of the fork's krt_tunnel",
+    "departure.compose_bridge": "in same_node containers talk over the bridge, as one compose file's services do",
+    "departure.one_network": (
+        "no isolation chains, as there is one network only; no docker-proxy, which packets between hosts skip"
+    ),
     "proofs.caption": "What was seen on the underlay before any number was taken",
     "column.on_the_wire": "on the wire",
     "column.longest": "longest packet, B",

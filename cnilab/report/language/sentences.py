@@ -17,13 +17,15 @@ from cnilab.verdicts import absence_in
 
 #: From this many modes with one verdict on, they share a sentence that lists them.
 MANY = 5
+#: From this ratio on, a multiple reads better than per cent.
+TIMES = 2.0
+#: Blocks beyond this many times those of the run are not asked for.
+OUT_OF_REACH = 10
 
 
 class Sentences(Vocabulary):
     """Sentences about comparisons, made of a language's own pieces."""
 
-    #: (metric, stat) -> its words.
-    QUANTITIES: ClassVar[Mapping[tuple[str, str], Quantity]]
     #: kernel_path -> how it carried a mode's packets.
     SUBSTITUTES: ClassVar[Mapping[str, str]]
     #: Verdict -> how a sentence begins that lists many modes with it; holes: ``Noun``, ``base``, ``margin``.
@@ -52,6 +54,10 @@ class Sentences(Vocabulary):
     def listing(self, items: Iterable[Said]) -> Text:
         """Return ``a, b and c``."""
         raise NotImplementedError
+
+    def clauses(self, items: Iterable[Said]) -> Text:
+        """Return clauses as one sentence without its stop; as a list of nouns, where a language makes no difference."""
+        return self.listing(items)
 
     # ---- one comparison --------------------------------------------------------------------------------------
 
@@ -85,7 +91,7 @@ class Sentences(Vocabulary):
 
     def substitute(self, row: Row) -> str:
         """Return how a substitute carried the packets; empty for the real thing."""
-        return str(self.listing([self.SUBSTITUTES[path] for path in substitutes(row.get("kernel_path"))]))
+        return str(self.clauses([self.SUBSTITUTES[path] for path in substitutes(row.get("kernel_path"))]))
 
     def doubts(self, row: Row) -> str:
         """Return further sentences for flags that change how the verdict is to be read."""
@@ -175,7 +181,7 @@ class Sentences(Vocabulary):
         for verdict, alike in by_verdict(rows):
             for row in alike:
                 groups.setdefault(absence_in(row["flags"]) or verdict, []).append(row)
-        return self.listing(
+        return self.clauses(
             [
                 self.TALLY[key][len(group) > 1].format(n=len(group), bound=self.margin_of(group[0]))
                 for key, group in groups.items()

@@ -1,0 +1,35 @@
+"""What flags of comparisons mean, in Chinese: what :mod:`cnilab.stats.verdict` decides; nothing is decided here."""
+
+from __future__ import annotations
+
+FLAGS: dict[str, str] = {
+    "substitute": "数据包由替代实现承载，而非真正的实现（kernel_path）",
+    "kernel_path_varies": "在这张表里，同一模式的数据包由不同的实现承载",
+    "aa_differs": "这张表的 A/A 对照出现差异：测试台看到了并不存在的差别",
+    "identical_values": "两种模式在每个区组中的数值完全相同：是否误拷了文件？",
+    "resolution_limited": "数值没有变化；这一比较受限于测量工具的分辨率",
+    "depends_on_failures": "若把失败的区组计为最差结果，结论会改变",
+    "failures_not_assessed": "有区组失败，而这个指标越大越好还是越小越好没有声明",
+    "depends_on_block": "去掉含有离群值的区组后，结论会改变",
+    "outlier_unchecked": "去掉含有离群值的区组后，剩下的区组太少，无法检查结论",
+    "tail_unreliable": "支撑这个百分位数的请求太少",
+    "tail_count_unknown": "支撑这个百分位数的请求数没有记录",
+    "post_hoc_margin": "等价界限是在数据产生之后选定或修改的",
+    "does_not_cross_subnets": "按设计，这一模式不能跨子网",
+    "all_failed": "这一模式在此处的每次试验都失败了",
+    "all_skipped": "这一模式在此处无法测量",
+    "no_rows": "这一模式在此处没有数据",
+    "states_differ": "机器曾处于几种状态，而各状态下的比值不同",
+    "disturbed": "某一方超过五分之一的试验受到外部干扰，重测后仍然如此",
+    "unsteady": "某一模式超过五分之一的测试在运行途中发生了水平跳变",
+    "nonpositive_value": "以比值比较的指标出现了零或负值",
+    "bh_not_rejected": "在自己的表中显著，但放到全部探索性表中则不显著",
+    "ci_unbounded": "区组太少，得不到有限的区间",
+    "blocks_missing": "有些区组缺少两种模式之一的数值",
+    "partial_cells": "部署中有些测试失败；该单元只用其余的测试",
+    "difference_scale": "按指标自身的单位比较差值；没有比值",
+    "no_margin": "这个指标没有声明等价界限，因此不能断言等价",
+    "margin_below_noise": "等价界限比 A/A 区间还窄：无法证明等价",
+    "mixed_versions": "这一比较中的工具版本不一致",
+    "factor_varies": "还有别的因素在变化，它既不是比较对象，也不在比较的分组之内",
+}
