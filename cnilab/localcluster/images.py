@@ -80,6 +80,8 @@ class Image:
         Entry point.
     user
         ``UID:GID``; empty: root.
+    environment
+        Variables beside PATH.
     shell
         Whether busybox is in it, with all its applets.
     """
@@ -90,6 +92,7 @@ class Image:
     entry: Sequence[str] = ()
     user: str = ""
     shell: bool = True
+    environment: Mapping[str, str] = field(default_factory=dict)
 
     def contents(self) -> dict[str, Path]:
         """Return every file: path in the image to its source here, libraries included.
@@ -160,7 +163,11 @@ def _agent(cni: str) -> Image:
         "/opt/cni/bin/install": binary("calico-install"),
         "": MODULES["calico-files"].result / calico.ROOT,
     }
-    return Image(CALICO_IMAGE, programs, files | tables, entry=("/usr/sbin/start_runit",))
+    # As in the published image: by it confd's `sv hup bird` finds the service.
+    services = {"SVDIR": "/etc/service/enabled"}
+    return Image(
+        CALICO_IMAGE, programs, files | tables, entry=("/usr/sbin/start_runit",), environment=services
+    )
 
 
 def left_out() -> list[str]:
@@ -216,11 +223,12 @@ def pack(path: Path, chosen: Iterable[tuple[Image, Mapping[str, Path]]]) -> None
         for image, contents in chosen:
             layer = _layer(contents, image.shell)
             digest = hashlib.sha256(layer).hexdigest()
+            variables = [_PATH, *(f"{k}={v}" for k, v in image.environment.items())]
             config = json.dumps(
                 {
                     "architecture": _ARCHITECTURES.get(platform.machine(), platform.machine()),
                     "os": "linux",
-                    "config": {"Env": [_PATH], "User": image.user, "Entrypoint": list(image.entry) or None},
+                    "config": {"Env": variables, "User": image.user, "Entrypoint": list(image.entry) or None},
                     "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}"]},
                 }
             ).encode()

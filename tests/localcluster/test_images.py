@@ -29,7 +29,8 @@ def packed(tmp_path_factory):
     (folder / "tree/deep/leaf").write_text("leaf\n")
     chosen = (
         Image(
-            "localhost/one:1", ("ip",), {"/data": folder / "tree"}, entry=("/usr/bin/sh",), user="10001:10001"
+            "localhost/one:1", ("ip",), {"/data": folder / "tree"}, entry=("/usr/bin/sh",), user="10001:10001",
+            environment={"SVDIR": "/etc/service/enabled"},
         ),
         Image("localhost/two:1", files={"/note": folder / "note"}, shell=False),
     )
@@ -58,6 +59,7 @@ def test_the_archive_names_its_images_their_users_and_entry_points(packed):
     assert found["localhost/one:1"][0]["User"] == "10001:10001"
     assert found["localhost/one:1"][0]["Entrypoint"] == ["/usr/bin/sh"]
     assert found["localhost/two:1"][0]["Entrypoint"] is None
+    assert [e.partition("=")[0] for e in found["localhost/one:1"][0]["Env"]] == ["PATH", "SVDIR"]
 
 
 def test_an_image_without_a_shell_holds_its_file_and_folders_only(packed):

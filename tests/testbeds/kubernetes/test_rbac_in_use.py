@@ -16,7 +16,7 @@ from cnilab.testbeds.kubernetes.api import Api, ApiError, Forbidden
 from cnilab.testbeds.kubernetes.cleanup import clean_up
 from cnilab.testbeds.kubernetes.detect import detect
 from cnilab.testbeds.kubernetes.pods import NAMESPACES, Pods, Want
-from cnilab.testbeds.kubernetes.switching import calico
+from cnilab.testbeds.kubernetes.switching import calico, calico_settling
 from tests.testbeds.kubernetes.objects import World, pool
 from tests.testbeds.kubernetes.standin import StandIn
 
@@ -282,7 +282,8 @@ def operators(world):
     world.calico(("p", pool("Always")), operator=network)
 
 
-def test_switching_and_the_way_back_take_the_switchs_rights(control_plane):
+def test_switching_and_the_way_back_take_the_switchs_rights(control_plane, monkeypatch):
+    monkeypatch.setattr(calico_settling, "QUIET_S", 0.0)
     user, table = User(control_plane, "switch"), rights(rbac.RULES["switch"])
     cases = [
         (flannel_with_agent, FLANNEL_DS, ["flannel-host-gw"]),

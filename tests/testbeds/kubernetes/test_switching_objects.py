@@ -12,7 +12,7 @@ import pytest
 from cnilab.errors import ClusterError
 from cnilab.testbeds.kubernetes import switching
 from cnilab.testbeds.kubernetes.api import Api, Conflict
-from cnilab.testbeds.kubernetes.switching import calico, flannel, state
+from cnilab.testbeds.kubernetes.switching import calico, calico_settling, flannel, state
 from cnilab.testbeds.kubernetes.switching import calico_objects as reading
 from tests.testbeds.kubernetes.objects import World
 from tests.testbeds.kubernetes.standin import Killed, Mortal, StandIn
@@ -100,6 +100,7 @@ def without_kubelets(monkeypatch):
     monkeypatch.setattr(calico, "bgp_sessions", lambda api, nodes: dict.fromkeys(nodes, sessions))
     monkeypatch.setattr(state, "remove_namespaces", lambda *_: "")
     monkeypatch.setattr(Api, "look_again_s", 0.02)
+    monkeypatch.setattr(calico_settling, "QUIET_S", 0.0)
 
 
 def dump(api, *paths):

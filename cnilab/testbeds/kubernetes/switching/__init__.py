@@ -46,7 +46,7 @@ def why_not(api: Api, found: Any, mode: str, *, routed_underlay: bool = False) -
     if target.plugin != found.plugin:
         return f"the cluster runs {found.plugin}; another plugin's mode cannot be put in its place"
     plugin = PLUGINS[found.plugin]
-    return plugin.why_not(plugin.find(api), target.id, routed_underlay)
+    return plugin.why_not(api, plugin.find(api), target.id, routed_underlay)
 
 
 def plan(api: Api, found: Any, mode: str, *, routed_underlay: bool = False) -> list[str]:

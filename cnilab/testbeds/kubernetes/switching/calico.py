@@ -1,8 +1,8 @@
 """Calico's encapsulation, mesh or reflectors, and WireGuard changed on a live cluster, and put back.
 
 Felix takes a changed pool by itself (it restarts inside its pod when the *set* of encapsulations changes), so nothing
-is rolled; only BIRD, when it was off, needs a roll-out before a pool may depend on it. Each node answers in its
-annotations: a tunnel address, a public key. Sessions are read from BIRD in Calico's own pods.
+is rolled; only BIRD, when it was off, needs a roll-out before a pool may depend on it. Then every node is waited for:
+what it still lacks is told by :mod:`.calico_nodes`, which asks kernel, Felix and BIRD in Calico's own pods.
 
 Sources: Calico v3.32 ``felix/daemon/daemon.go``, ``libcalico-go/lib/apis/v3``, the documentation of IPPool,
 BGPConfiguration and "Configure BGP peering" (the order for reflectors).
@@ -10,6 +10,7 @@ BGPConfiguration and "Configure BGP peering" (the order for reflectors).
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable
 from typing import Any
@@ -20,17 +21,15 @@ from cnilab.modes import Mode
 from cnilab.testbeds import bgp
 from cnilab.testbeds.kubernetes import executing, placing
 from cnilab.testbeds.kubernetes.api import Api, Conflict, NotFound, NotYet
-from cnilab.testbeds.kubernetes.switching.calico_objects import INSTALLATION, NODE_NAMESPACES, Objects
+from cnilab.testbeds.kubernetes.switching import calico_nodes, calico_settling, kernels
+from cnilab.testbeds.kubernetes.switching.calico_nodes import ANSWERS, CLUSTER_ID
+from cnilab.testbeds.kubernetes.switching.calico_objects import INSTALLATION, Objects
 from cnilab.testbeds.kubernetes.switching.calico_objects import find as find
+from cnilab.testbeds.kubernetes.switching.calico_settling import NODES, REFLECTOR, SETTLED_S
 from cnilab.testbeds.kubernetes.switching.rolling import Progress, merge_back, patch_locked, wait_rolled
 from cnilab.testbeds.kubernetes.switching.state import Saved
 
-CLUSTER_ID, REFLECTOR, PEER = (
-    "projectcalico.org/RouteReflectorClusterID",
-    "cnilab.io/route-reflector",
-    "cnilab-reflectors",
-)
-SETTLED_S = 180.0
+PEER = "cnilab-reflectors"
 
 #: (encapsulation, scope) -> ipipMode, vxlanMode, and the operator's one word for both
 _POOL = {
@@ -40,15 +39,14 @@ _POOL = {
     ("vxlan", "cross_subnet"): ("Never", "CrossSubnet", "VXLANCrossSubnet"),
 }
 _PLAIN = ("Never", "Never", "None")
-#: encapsulation -> the node annotation in which calico-node says that it has it
-_ANSWER = {
-    "ipip": "projectcalico.org/IPv4IPIPTunnelAddr",
-    "vxlan": "projectcalico.org/IPv4VXLANTunnelAddr",
-    "wireguard": "projectcalico.org/WireguardPublicKey",
-}
+#: Says so where BIRD knows not the attribute of Calico's fork, by which a route goes into an IP-in-IP tunnel.
+_TUNNELS = """
+try() { printf 'router id 192.0.2.1; protocol device { } filter t { %s accept; }' "$1" | bird -p -c /dev/stdin; }
+try '' && { try 'krt_tunnel = "tunl0";' || echo lacking; }
+"""
 
 
-def why_not(found: Objects, mode: str, routed_underlay: bool = False) -> str:
+def why_not(api: Api, found: Objects, mode: str, routed_underlay: bool = False) -> str:
     """Why this Calico cannot go to ``mode`` without harm, or nothing."""
     target = modes.get(mode)
     subnets = sorted({n.subnet for n in found.nodes if n.subnet})
@@ -58,6 +56,18 @@ def why_not(found: Objects, mode: str, routed_underlay: bool = False) -> str:
             f"({', '.join(subnets[:4])}); "
             "if the routers between them know the pods' routes, say so with --routed-underlay"
         )
+    agents = calico_nodes.agents(api)
+
+    def run(pod: dict, argv: list[str]) -> executing.Finished:
+        return calico_nodes.run(api, pod, argv)
+
+    if why := kernels.why_not(agents, run, target.encapsulation):
+        return why
+    if target.encapsulation == "ipip" and agents:
+        with contextlib.suppress(ClusterError):  # it may not be tried
+            done = run(next(iter(agents.values())), ["sh", "-c", _TUNNELS])
+            if done.text.strip() == "lacking":
+                return f"{mode} needs Calico's own BIRD; this calico-node has another one, without tunnels for routes"
     return ""
 
 
@@ -84,8 +94,11 @@ def plan(found: Objects, mode: str) -> list[str]:
         steps.append(
             "wait until every node's session with it is established, then BGPConfiguration default: mesh off"
         )
-    elif target.bgp == "mesh":
-        steps.append("BGPConfiguration default: mesh on, where it is off")
+    else:
+        if target.bgp == "mesh":
+            steps.append("BGPConfiguration default: mesh on, where it is off")
+        if marked := calico_settling.marked(found):
+            steps.append(f"{marked} reflects no longer: mesh on, BGPPeer {PEER} and its marks away")
     if found.installation is not None:
         steps.append(
             f"patch Installation default: encapsulation of its pools = {word} (the pools themselves are the operator's)"
@@ -98,8 +111,11 @@ def plan(found: Objects, mode: str) -> list[str]:
     on = target.encapsulation == "wireguard"
     if on or (found.felix or {}).get("spec", {}).get("wireguardEnabled"):
         steps.append(f"patch FelixConfiguration default: wireguardEnabled {str(on).lower()}")
-    if answer := _ANSWER.get(target.encapsulation):
-        steps.append(f"wait until every node says {answer}; connections that exist may break")
+    answer = ANSWERS.get(target.encapsulation)
+    steps.append(
+        f"wait until every node {f'says {answer} and ' if answer else ''}"
+        "has the device, routes, BGP sessions and MTU for new pods; connections that exist may break"
+    )
     return steps
 
 
@@ -113,13 +129,13 @@ def _reflector(found: Objects) -> placing.Node:
 
 def saved_objects(found: Objects) -> dict[str, dict | None]:
     """Everything any switch may touch, in the order in which it is put back."""
-    reflector = f"/api/v1/nodes/{_reflector(found).name}"
+    reflector = f"{NODES}/{_reflector(found).name}"
     objects: dict[str, dict | None] = {
         f"{found.group}/bgpconfigurations/default": found.bgp,
         **found.pools,
         f"{found.group}/felixconfigurations/default": found.felix,
         f"{found.group}/bgppeers/{PEER}": None,
-        reflector: {"metadata": {"annotations": {CLUSTER_ID: None}, "labels": {REFLECTOR: None}}},
+        reflector: calico_settling.marks(found, _reflector(found).name),
     }
     if found.installation is not None:
         objects[INSTALLATION] = found.installation
@@ -132,19 +148,28 @@ def saved_objects(found: Objects) -> dict[str, dict | None]:
 def switch(api: Api, found: Objects, mode: str, progress: Progress, *, at_once: bool) -> None:
     """Change the mode in the order that loses no routes and return once every node has answered."""
     del at_once  # Felix decides when a node changes
-    target = modes.get(mode)
+    target, marked = modes.get(mode), calico_settling.marked(found)
     if target.bgp and not found.bird:
         progress(f"{mode}: starting BIRD")
         _enable_bird(api, found)
     if target.bgp == "rr":
         progress(f"{mode}: {_reflector(found).name} becomes a route reflector")
         _reflect(api, found)
-    elif target.bgp == "mesh":
-        _mesh(api, found, on=True)
+    else:
+        if target.bgp == "mesh" or marked:
+            _mesh(api, found, on=True)
+        if marked:
+            progress(f"{mode}: {marked} reflects no longer")
+            api.delete(f"{found.group}/bgppeers/{PEER}")
+            merge_back(api, f"{NODES}/{marked}", calico_settling.NO_MARKS)
     _encapsulate(api, found, target)
     _wireguard(api, found, on=target.encapsulation == "wireguard")
     progress(f"{mode}: waiting for every node")
-    settle(api, found, target)
+    ipip, vxlan, _ = _pool_values(target)
+    pools = [{**p["spec"], "ipipMode": ipip, "vxlanMode": vxlan} for p in found.pools.values()]
+    calico_settling.settle(api, pools)
+    if target.bgp != "rr" and marked:
+        calico_settling.stay(api, marked, calico_settling.NO_MARKS, pools)
 
 
 def _encapsulate(api: Api, found: Objects, target: Mode) -> None:
@@ -197,7 +222,7 @@ def _apply(api: Api, found: Objects, kind: str, spec: dict) -> None:
 def _reflect(api: Api, found: Objects) -> None:
     node = _reflector(found)
     mark = {"annotations": {CLUSTER_ID: "244.0.0.1"}, "labels": {REFLECTOR: "true"}}
-    api.patch(f"/api/v1/nodes/{node.name}", {"metadata": mark})
+    api.patch(f"{NODES}/{node.name}", {"metadata": mark})
     body = {
         "apiVersion": found.group.removeprefix("/apis/"),
         "kind": "BGPPeer",
@@ -242,25 +267,7 @@ def _enable_bird(api: Api, found: Objects) -> None:
     wait_rolled(api, found.daemonset_path)
 
 
-# ---- what the nodes say ------------------------------------------------------------------------------------------
-
-
-def settle(api: Api, found: Objects, target: Mode) -> None:
-    """Wait until every node has what the mode needs."""
-    wait_rolled(api, found.daemonset_path)
-    answer = _ANSWER.get(target.encapsulation)
-    if answer is None:
-        return
-
-    def look() -> bool | NotYet:
-        silent = [
-            n["metadata"]["name"]
-            for n in api.items("/api/v1/nodes")
-            if not placing.read([n])[0].unusable and not (n["metadata"].get("annotations") or {}).get(answer)
-        ]
-        return not silent or NotYet(f"no {answer} on {', '.join(silent[:5])}")
-
-    api.wait(f"every node has {target.encapsulation}", look, SETTLED_S)
+# ---- sessions ----------------------------------------------------------------------------------------------------
 
 
 def _established(api: Api, nodes: list[str], peer: str) -> None:
@@ -269,16 +276,13 @@ def _established(api: Api, nodes: list[str], peer: str) -> None:
         down = [
             n
             for n in nodes
-            if not any(_is(s, peer) and "Established" in s["info"] for s in told.get(n) or ())
+            if not any(
+                calico_nodes.peer(s) == peer and calico_nodes.established(s) for s in told.get(n) or ()
+            )
         ]
         return not down or NotYet(f"no session with {peer} on {', '.join(down[:5])}")
 
     api.wait("sessions with the reflector are established", look, SETTLED_S)
-
-
-def _is(session: dict, peer: str) -> bool:
-    """Calico names its BIRD protocols after the peer: Mesh_192_0_2_11, Node_…, Global_…."""
-    return session["peer"].partition("_")[2].replace("_", ".") == peer
 
 
 def bgp_sessions(api: Api, nodes: list[str]) -> dict[str, list[dict] | None]:
@@ -287,19 +291,15 @@ def bgp_sessions(api: Api, nodes: list[str]) -> dict[str, list[dict] | None]:
     A node whose pod is not there is left out; None where BIRD gives no answer.
     """
     found: dict[str, list[dict] | None] = {}
-    for namespace in NODE_NAMESPACES:
-        for pod in api.items(f"/api/v1/namespaces/{namespace}/pods", labels="k8s-app=calico-node"):
-            node = pod["spec"].get("nodeName")
-            if node in nodes:
-                argv = ["birdcl", "-s", "/var/run/calico/bird.ctl", "show", "protocols"]
-                try:
-                    done = executing.run(
-                        api, namespace, pod["metadata"]["name"], argv, container="calico-node"
-                    )
-                except ClusterError:
-                    found[node] = None
-                    continue
-                found[node] = None if done.code else bgp.sessions(done.text)
+    for node, pod in calico_nodes.agents(api).items():
+        if node in nodes:
+            argv = ["birdcl", "-s", "/var/run/calico/bird.ctl", "show", "protocols"]
+            try:
+                done = calico_nodes.run(api, pod, argv)
+            except ClusterError:
+                found[node] = None
+                continue
+            found[node] = None if done.code else bgp.sessions(done.text)
     return found
 
 
@@ -307,11 +307,16 @@ def bgp_sessions(api: Api, nodes: list[str]) -> dict[str, list[dict] | None]:
 
 
 def restore(api: Api, saved: Saved, progress: Progress) -> None:
-    """Put every saved object back: the mesh first, so that there are routes while the reflector goes."""
-    daemonset = next((p for p in saved.objects if p.endswith("/daemonsets/calico-node")), None)
+    """Put every saved object back and wait for every node.
+
+    The mesh comes first, so that there are routes while the reflector goes.
+    """
     for path, was in saved.objects.items():
         changed: Any = merge_back(api, path, was)
         if changed:
             progress(f"{path.rsplit('/', 2)[-2]}/{path.rsplit('/', 1)[-1]} is back")
-    if daemonset:
-        wait_rolled(api, daemonset)
+    pools = [was["spec"] for path, was in saved.objects.items() if "/ippools/" in path and was]
+    calico_settling.settle(api, pools)
+    for path, was in saved.objects.items():
+        if path.startswith(f"{NODES}/") and was:
+            calico_settling.stay(api, path.rsplit("/", 1)[-1], was, pools)

@@ -5,6 +5,7 @@ Found by manifest or by operator, in either API group. Reads only.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cnilab.errors import ClusterError
@@ -26,6 +27,10 @@ class Objects:
         The API group's path that serves the pools.
     pools
         Enabled IPv4 pools, by path.
+    others
+        Every other pool's ``spec``.
+    metadata
+        Of each node's object.
     installation
         The operator's, where the pools are its; else None.
     felix, bgp
@@ -42,6 +47,8 @@ class Objects:
     config: dict | None
     daemonset: dict
     nodes: tuple[placing.Node, ...]
+    others: tuple[dict, ...]
+    metadata: Mapping[str, dict]
 
     @property
     def namespace(self) -> str:
@@ -94,6 +101,7 @@ def find(api: Api) -> Objects:
         (p["metadata"].get("labels") or {}).get(OPERATOR_LABEL[0]) == OPERATOR_LABEL[1]
         for p in enabled.values()
     )
+    nodes = list(api.items("/api/v1/nodes"))
     return Objects(
         group,
         enabled,
@@ -102,7 +110,9 @@ def find(api: Api) -> Objects:
         _maybe(api, f"{group}/bgpconfigurations/default"),
         _maybe(api, f"/api/v1/namespaces/{daemonset['metadata']['namespace']}/configmaps/calico-config"),
         daemonset,
-        tuple(placing.read(api.items("/api/v1/nodes"))),
+        tuple(placing.read(nodes)),
+        tuple(p["spec"] for p in pools if f"{group}/ippools/{p['metadata']['name']}" not in enabled),
+        {n["metadata"]["name"]: n["metadata"] for n in nodes},
     )
 
 

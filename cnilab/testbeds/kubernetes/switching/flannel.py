@@ -23,6 +23,7 @@ from cnilab.modes import MODES, Mode
 from cnilab.testbeds.kubernetes import executing
 from cnilab.testbeds.kubernetes.api import Api, NotFound, NotYet
 from cnilab.testbeds.kubernetes.detecting.flannel import NAMESPACES, PREFIX, backend, mode_of
+from cnilab.testbeds.kubernetes.switching import kernels
 from cnilab.testbeds.kubernetes.switching.rolling import (
     ROLLED_S,
     Progress,
@@ -93,9 +94,19 @@ def with_backend(net_conf: str, mode: str) -> str:
     return json.dumps({**kept, "Backend": BACKENDS[mode]}, indent=2)
 
 
-def why_not(found: Objects, mode: str, routed_underlay: bool = False) -> str:
-    """Nothing stands against any of flannel's backends: what they cannot reach, the proof shows."""
-    return ""
+def why_not(api: Api, found: Objects, mode: str, routed_underlay: bool = False) -> str:
+    """Why the nodes' kernels have not what a backend needs, or nothing; what it cannot reach, the proof shows."""
+    del routed_underlay
+
+    def run(pod: dict, argv: list[str]) -> executing.Finished:
+        return executing.run(api, found.namespace, pod["metadata"]["name"], argv)
+
+    running = {
+        p["spec"]["nodeName"]: p
+        for p in agents(api, found)
+        if p["spec"].get("nodeName") and (p.get("status") or {}).get("phase") == "Running"
+    }
+    return kernels.why_not(running, run, modes.get(mode).encapsulation)
 
 
 def plan(found: Objects, mode: str) -> list[str]:

@@ -118,10 +118,11 @@ def merge_back(api: Api, path: str, was: dict | None) -> bool:
         if part in was and (inner := difference(now.get(part, {}), was[part]))
     }
     if "spec" not in was and "data" not in was:
+        there = now["metadata"]
         kept = {
-            k: v
+            k: differing
             for k, v in was["metadata"].items()
-            if any(key in (now["metadata"].get(k) or {}) for key in v)
+            if (differing := {i: j for i, j in v.items() if (there.get(k) or {}).get(i) != j})
         }
         change = {"metadata": kept} if kept else {}
     if not change:
