@@ -14,6 +14,7 @@ _DOOR = {
     "MODES": "cnilab.modes",
     "Run": "cnilab.runs.run",
     "Study": "cnilab.study",
+    "advise": "cnilab.advice",
     "check": "cnilab.findings",
     "compare": "cnilab.stats",
     "doctor": "cnilab.diagnosis",

@@ -20,6 +20,7 @@ USES = {
     "MODES": ("cnilab.MODES['flannel-vxlan'].id", "flannel-vxlan"),
     "Run": ("cnilab.Run.open(sample).study.name", "sample"),
     "Study": ("cnilab.Study(**yaml.safe_load(open(f'{sample}/study.yaml'))).name", "sample"),
+    "advise": ("[r.mode for r in cnilab.advise(sample, subnets=2).admitted][:2]", ["calico-ipip", "flannel-vxlan"]),
     "check": ("'code' in cnilab.check(sample).columns", True),
     "compare": ("cnilab.compare(samples, baseline='host').rows[0]['baseline']", "host"),
     "doctor": ("cnilab.doctor().to_dict()['schema_version']", 1),

@@ -251,6 +251,43 @@ def compare(
     typer.echo(found.to_json(indent=1) if as_json else repr(found))
 
 
+@app.command(
+    epilog="Example: cnilab advise runs/mine --subnets 2 --encryption   or, the rules alone: cnilab advise --no-bgp"
+)
+def advise(
+    run_dir: Annotated[
+        Optional[Path], typer.Argument(help="A run directory; without one, the rules alone.")
+    ] = None,
+    nodes: Annotated[
+        Optional[int], typer.Option(min=1, help="How many nodes [default: more than one].")
+    ] = None,
+    subnets: Annotated[
+        Optional[int],
+        typer.Option(min=1, help="In how many subnets they stand, routers between [default: 1]."),
+    ] = None,
+    routed_underlay: Annotated[
+        bool, typer.Option("--routed-underlay", help="The routers between learn the pods' routes by BGP.")
+    ] = False,
+    policy: Annotated[bool, typer.Option("--policy", help="NetworkPolicy is required.")] = False,
+    encryption: Annotated[
+        bool, typer.Option("--encryption", help="Encryption between nodes is required.")
+    ] = False,
+    no_bgp: Annotated[bool, typer.Option("--no-bgp", help="No BGP, not even between nodes.")] = False,
+    no_vxlan: Annotated[bool, typer.Option("--no-vxlan", help="The network lets no VXLAN through.")] = False,
+    no_ipip: Annotated[
+        bool, typer.Option("--no-ipip", help="The network lets no IP in IP (protocol 4) through.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Which modes your network admits, in the order of a study's evidence, and what each requirement costs."""
+    from cnilab.advice import Constraints
+    from cnilab.advice import advise as advise_
+
+    constraints = Constraints(nodes, subnets, routed_underlay, policy, encryption, no_bgp, no_vxlan, no_ipip)
+    found = advise_(run_dir, constraints)
+    typer.echo(found.to_json() if as_json else repr(found))
+
+
 @app.command(epilog="Example: cnilab report runs/mine --lang zh -o /tmp/report.html")
 def report(
     run_dir: Annotated[Path, typer.Argument(help="A run directory.")],

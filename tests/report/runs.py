@@ -35,8 +35,8 @@ SUBSTITUTE = Fact("carried_by_ebpf", {"device": "ipip"}, "Unknown device type")
 NO_ROUTE = Fact("not_crossing", {"by": "10.0.1.1"}, "no route to host")
 
 
-def make(path, *, truth=None, study=None, ipip="ebpf", skipped=(), rng=None):
-    """Write a run directory and return it."""
+def make(path, *, truth=None, study=None, ipip="ebpf", userspace=(), skipped=(), rng=None):
+    """Write a run directory and return it; the modes in ``userspace`` were carried there."""
     truth = {**TRUE, **(truth or {})}
     rng = rng or np.random.default_rng(20261124)
     plan = Study.model_validate({**STUDY, **(study or {})}).plan()
@@ -62,7 +62,7 @@ def make(path, *, truth=None, study=None, ipip="ebpf", skipped=(), rng=None):
     seconds = 0.0
     for trials in plan.deployments:
         first = trials[0]
-        kernel_path = ipip if first.mode == "calico-ipip" else "native"
+        kernel_path = ipip if first.mode == "calico-ipip" else "userspace" if first.mode in userspace else "native"
         log[first.deployment_id] = {
             "mode": first.mode,
             **first.treatment.to_dict(),
@@ -107,7 +107,7 @@ def make(path, *, truth=None, study=None, ipip="ebpf", skipped=(), rng=None):
                     for k in ("trial_id", "block", "slot", "deployment_id", "placement", "path")
                 },
                 "test": trial.test,
-                **({"mss": trial.levels.get("mss")} if "mss" in plan.study.varying else {}),
+                **{name: {**trial.treatment.levels, **trial.levels}.get(name) for name in plan.study.varying if name != "mode"},
                 **{k: meta[k] for k in ("kernel_path", "tool", "started_at", "status")},
                 **reason_columns(reason),
             }

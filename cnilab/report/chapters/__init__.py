@@ -13,6 +13,7 @@ from cnilab.facts import Fact
 from cnilab.report import blocks, fonts
 from cnilab.report.chapters import (
     answer,
+    choose,
     limits,
     machine,
     method,
@@ -45,6 +46,7 @@ class Chapter(Protocol):
 CHAPTERS: dict[str, Chapter] = {
     "answer": answer,
     "table": table,
+    "choose": choose,
     "questions": questions,
     "segment_size": segment_size,
     "limits": limits,

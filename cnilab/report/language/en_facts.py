@@ -192,6 +192,11 @@ CATALOGUE: dict[str, Words] = {
     "nothing_compared": "nothing could be compared",
     "no_equal_mss": "equal MSS was not measured in this run",
     "no_paths": "no packet's path was recorded in this run",
+    # why a mode has no place
+    "placement_not_measured": lambda placement: f"this study has no {placement}",
+    "mode_not_measured": "not in this study",
+    "no_value_here": "no value here",
+    "no_order": "no order",
     # why there is no comparison, and what would help
     "mode_absent": "{mode}: {why}",
     "no_value": "{mode}: no value of {metric} ({stat})",

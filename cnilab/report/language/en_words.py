@@ -6,6 +6,8 @@ grammar is in :mod:`.en_results`; what facts, flags and checks say is in the cat
 
 from __future__ import annotations
 
+from cnilab.report.language.en_choose import CHOOSE
+
 WORDS: dict[str, str] = {
     # ---- top
     "title": "What each CNI mode costs",
@@ -355,6 +357,7 @@ WORDS: dict[str, str] = {
     ),
     "reproduce.folders": "{folders}, one a trial: every byte the tools printed",
     "reproduce.files": "{files}, one a deployment",
+    **CHOOSE,
 }
 
 #: What is counted: one, several.
