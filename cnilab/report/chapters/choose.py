@@ -154,7 +154,7 @@ def shown(advice: Advice, language: Language) -> Chapter:
             language.word("choose.refused"),
             [language.word("column.mode"), language.word("column.refused_by")],
             [
-                (row.mode, "; ".join(language.word(f"rule.{code}") for code in row.refused_by))
+                (row.mode, language.SEMICOLON.join(language.word(f"rule.{code}") for code in row.refused_by))
                 for row in advice.refused
             ],
         )
@@ -190,7 +190,7 @@ def _asked(advice: Advice, language: Language) -> Said:
         "choose.by", noun=noun, test=e.test, where=_within(language.placement(e.placement)),
         blocks=language.count(e.n_blocks, "block"), base=language.mode(e.baseline),
     )  # fmt: skip
-    return text(said, " ", by)
+    return text(said, language.SPACE, by)
 
 
 def _lead(advice: Advice, language: Language) -> Said:
@@ -217,7 +217,7 @@ def _lead(advice: Advice, language: Language) -> Said:
                 if unplaced > 1
                 else language.say("choose.one_unplaced")
             )
-    return text(said[0], *(part for one in said[1:] for part in (" ", one)))
+    return text(said[0], *(part for one in said[1:] for part in (language.SPACE, one)))
 
 
 def _admitted(advice: Advice, language: Language) -> Table:
@@ -251,13 +251,13 @@ def _choice(row: Choice, language: Language) -> tuple[Cell, ...]:
         _place(row.place),
         digits.ratio(found["ratio"], found["sim_ci_low"], found["sim_ci_high"]),
         verdict(found, language),
-        "; ".join(filter(None, (why, _mind(row, language)))),
+        language.SEMICOLON.join(filter(None, (why, _mind(row, language)))),
     )
 
 
 def _mind(row: Choice, language: Language) -> str:
     """Return what is worth knowing of an admissible mode."""
-    return "; ".join(language.word(f"caution.{code}") for code in row.cautions)
+    return language.SEMICOLON.join(language.word(f"caution.{code}") for code in row.cautions)
 
 
 def _priced(price: Price, advice: Advice, language: Language) -> tuple[Said, tuple[Said, ...]]:
@@ -271,7 +271,7 @@ def _priced(price: Price, advice: Advice, language: Language) -> tuple[Said, tup
         and free is not None
         and free["mode"] == price.comparison["mode"]
     ):
-        said = text(said, " ", language.say("choose.free_too"))
+        said = text(said, language.SPACE, language.say("choose.free_too"))
     return term, (said,)
 
 

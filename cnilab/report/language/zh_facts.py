@@ -182,6 +182,11 @@ CATALOGUE: dict[str, Words] = {
     "nothing_compared": "没有可比较的数据",
     "no_equal_mss": "这次测试没有测量相同 MSS 的情形",
     "no_paths": "这次测试没有记录数据包的路径",
+    # why a mode has no place
+    "placement_not_measured": lambda placement: f"这次测试没有 {placement}",
+    "mode_not_measured": "不在这次测试中",
+    "no_value_here": "在这里没有数值",
+    "no_order": "没有先后",
     # why there is no comparison, and what would help
     "mode_absent": "{mode}：{why}",
     "no_value": "{mode}：没有 {metric}（{stat}）的数值",

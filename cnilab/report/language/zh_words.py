@@ -6,6 +6,8 @@ The same keys with the same holes as :mod:`.en_words`; a test holds them against
 
 from __future__ import annotations
 
+from cnilab.report.language.zh_choose import CHOOSE
+
 WORDS: dict[str, str] = {
     # ---- top
     "title": "每种 CNI 模式的代价",
@@ -320,6 +322,7 @@ WORDS: dict[str, str] = {
     "reproduce.again": "在运行目录中。除{raw}和{proof}之外，一切都可以用{command}重新生成。",
     "reproduce.folders": "{folders}，每次试验一个：工具打印的每一个字节",
     "reproduce.files": "{files}，每次部署一个",
+    **CHOOSE,
 }
 
 #: What is counted: its measure word and noun.
