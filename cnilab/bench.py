@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 #: A command. A Path in it is a file of this package: Python, which a bench runs with the Python that stands there,
 #: or C, which it runs compiled, by the name of its file.
@@ -84,6 +84,24 @@ class Bench(Protocol):
 
     def ask(self, node: str, argv: Argv, *, out: Path) -> str:
         """Run a short command on ``node`` and return what it printed, which is kept at the end of ``out`` too."""
+        ...
+
+
+@runtime_checkable
+class Acting(Protocol):
+    """A bench whose nodes can be let act: what is measured is what they do, not what passes between two ends.
+
+    ``acts`` are the names of what they can do, in order.
+    """
+
+    @property
+    def acts(self) -> Sequence[str]: ...
+
+    def act(self, name: str, *, folder: Path, limit_s: float) -> dict[str, Any]:
+        """Let them do one act and wait for its end; everything seen goes to ``folder``.
+
+        Returns ``ended``: ``complete``, or what stopped it.
+        """
         ...
 
 

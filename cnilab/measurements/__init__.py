@@ -17,6 +17,7 @@ from cnilab.measurements import (
     ab,
     bombardier,
     cilium_perf,
+    convergence,
     flent,
     fortio,
     fping,
@@ -83,6 +84,7 @@ TOOLS: dict[str, Parser | Measurement] = {
     "qperf": qperf,
     "ping": ping,
     "fping": fping,
+    "convergence": convergence.Convergence(),
 }
 
 

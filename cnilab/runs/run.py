@@ -267,13 +267,13 @@ class Run:
 
     @cached_property
     def view(self) -> View:
-        """What is compared, and within what: the factors that vary by deployment, and those that vary by trial."""
+        """What is compared, and within what: the factors that treatments differ in, and the rest."""
         from cnilab.stats.projection import SCENARIO, View
 
-        kinds = {name: FACTORS[name].where for name in self.study.varying if name != "mode"}
+        varying = [FACTORS[name] for name in self.study.varying if name != "mode"]
         return View(
-            ("mode", *(name for name, where in kinds.items() if where == "deployment")),
-            (*SCENARIO, *(name for name, where in kinds.items() if where == "trial")),
+            ("mode", *(factor.name for factor in varying if factor.compared)),
+            (*SCENARIO, *(factor.name for factor in varying if not factor.compared)),
         )
 
     @property
@@ -282,14 +282,16 @@ class Run:
         from cnilab.stats.projection import label_of
 
         planned = [t for t in self.study.treatments if not t.twin]
-        return [label_of({name: t.levels[name] for name in self.view.by}) for t in planned]
+        by = self.view.by
+        return list(dict.fromkeys(label_of({n: t.levels[n] for n in by if n in t.levels}) for t in planned))
 
     @property
     def control(self) -> str:
         """The label of the treatment that the others are compared with."""
         from cnilab.stats.projection import label_of
 
-        return label_of({name: self.study.control.levels[name] for name in self.view.by})
+        levels = self.study.control.levels
+        return label_of({name: levels[name] for name in self.view.by if name in levels})
 
     @property
     def declared(self) -> Declared:

@@ -41,8 +41,8 @@ class View:
         """Return the view in which every factor of a table has the place that its kind has; nothing is left over."""
         there = [f for f in FACTORS.values() if f.name in samples and f.name != "mode"]
         return cls(
-            ("mode", *(f.name for f in there if f.where == "deployment")),
-            (*SCENARIO, *(f.name for f in there if f.where == "trial")),
+            ("mode", *(f.name for f in there if f.compared)),
+            (*SCENARIO, *(f.name for f in there if not f.compared)),
         )
 
 

@@ -40,6 +40,10 @@ class Factor:
         of its options. It applies to those kinds of test that take it.
     asks
         What the field is at a level, given the study's modes; by default the level itself.
+    within
+        For a factor by deployment: treatments are compared only at the same level of it, as with a size.
+    applies
+        For a factor by deployment: whether there is anything to vary, given the levels of the others.
     """
 
     name: str
@@ -48,6 +52,13 @@ class Factor:
     order: Callable[[Iterable[Any]], list] = sorted
     sets: str = ""
     asks: Callable[[Level, Sequence[str]], object] = lambda level, among: level
+    within: bool = False
+    applies: Callable[[Mapping[str, Level]], bool] = lambda levels: True
+
+    @property
+    def compared(self) -> bool:
+        """Whether levels are compared with each other; if not, treatments are compared at each level."""
+        return self.where == "deployment" and not self.within
 
     def asked(self, level: Level, among: Sequence[str]) -> dict[str, Any]:
         """Return the fields of a call at a level, options under ``options``."""
@@ -137,6 +148,14 @@ def _mss(level: Level, among: Sequence[str]) -> int | None:
     return None if level == "as_shipped" else min(modes.get(m).pod_mtu() for m in among) - _HEADERS
 
 
+def _descending(levels: Iterable[Any]) -> list:
+    return sorted(levels, reverse=True)
+
+
+def _reflects(levels: Mapping[str, Level]) -> bool:
+    return modes.get(str(levels["mode"])).bgp == "rr"
+
+
 #: name -> Factor, in the order in which treatments are listed: the first varies slowest.
 FACTORS: dict[str, Factor] = {
     f.name: f
@@ -145,11 +164,23 @@ FACTORS: dict[str, Factor] = {
         Factor("nodes", "deployment", _whole(3, 250)),
         Factor("replicas", "deployment", _whole(1, 32)),
         Factor("spread", "deployment", _one_of("one_node", "every_node"), _as_listed("one_node", "every_node")),
+        # the largest number first: it needs no naming, and is what a study's primary comparison is made at
+        Factor("routers", "deployment", _whole(2, 1000), _descending, within=True),
+        Factor("reflectors", "deployment", _whole(1, 64), applies=_reflects),
         Factor("mss", "trial", _one_of("as_shipped", "equal"), sets="mss_bytes", asks=_mss),
         Factor("streams", "trial", _whole(1, 128), sets="streams"),
         Factor("load", "trial", _share, sets="options.load"),
     )
 }
+
+
+def applying(levels: Mapping[str, Level]) -> dict[str, Level]:
+    """Return a combination without the factors that do not apply to it.
+
+    >>> applying({"mode": "calico-bgp-mesh", "reflectors": 2})
+    {'mode': 'calico-bgp-mesh'}
+    """
+    return {name: level for name, level in levels.items() if FACTORS[name].applies(levels)}
 
 
 def get(name: str) -> Factor:

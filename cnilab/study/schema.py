@@ -80,7 +80,7 @@ class Study(Strict):
     """
 
     name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
-    testbed: Literal["lab", "kubernetes", "replay"] = "lab"
+    testbed: Literal["lab", "routers", "kubernetes", "replay"] = "lab"
     modes: tuple[str, ...] = Field(min_length=1)
     baseline: str = "host"
     others: dict[str, tuple[Level, ...]] = Field(default_factory=dict)
@@ -205,7 +205,7 @@ class Study(Strict):
             factor = registry.get(name)
             if factor.where == "trial" and not any(t.takes(factor.sets) for t in self.tests):
                 raise At(("factors", name), "no test can be told this")
-            if factor.where == "deployment" and name != "mode":
+            if factor.compared and name != "mode" and factor.applies({"mode": self.baseline}):
                 self._baseline_at(name, levels)
         if max(self.others.get("replicas", (1,))) != 1 and self.path != "pod_to_service":
             raise At(("factors", "replicas"), "they stand behind a Service; add path: pod_to_service")
@@ -246,13 +246,17 @@ class Study(Strict):
     def control(self) -> Treatment:
         """The treatment the others are compared with."""
         own = {n: self.baseline_others.get(n, levels[0]) for n, levels in self._by("deployment").items()}
-        return Treatment({**own, "mode": self.baseline})
+        return Treatment(registry.applying({**own, "mode": self.baseline}))
 
     @property
     def treatments(self) -> tuple[Treatment, ...]:
-        """What is put in place in every block: every combination, and the baseline's blind twin."""
+        """What is put in place in every block: every combination, and the baseline's blind twin.
+
+        What a factor does not apply to is put in place once, without a level of it.
+        """
         by = self._by("deployment")
-        each = tuple(Treatment(dict(zip(by, levels))) for levels in product(*by.values()))
+        combined = (registry.applying(dict(zip(by, levels))) for levels in product(*by.values()))
+        each = tuple(dict.fromkeys(map(Treatment, combined)))
         return (*each, Treatment(self.control.levels, twin=True)) if self.aa else each
 
     @property

@@ -1,4 +1,4 @@
-"""Where modes are put in place: the embedded lab, a real cluster, or a recorded run played back.
+"""Where modes are put in place: the embedded lab, many routers on one link, a real cluster, or a recorded run played back.
 
 One folder or file a testbed, one line in the registry below. Imports are lazy, because a process inside the
 lab starts in milliseconds only when it loads nothing it does not need.
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 #: name in a study file -> where its class lives
 TESTBEDS = {
     "lab": "cnilab.testbeds.lab.testbed:LabTestbed",
+    "routers": "cnilab.testbeds.lab.routers_testbed:RoutersTestbed",
     "kubernetes": "cnilab.testbeds.kubernetes.testbed:KubernetesTestbed",
     "replay": "cnilab.testbeds.replay:ReplayTestbed",
 }

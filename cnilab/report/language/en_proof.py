@@ -48,6 +48,7 @@ CHECKS: dict[str, Callable[[Args], str]] = {
     "header_bytes": lambda a: "header bytes on the wire",
     "longer_is_refused": lambda a: f"a packet of {a['bytes']} B with DF set",
     "neighbour": lambda a: f"{a['node']}: neighbour {value(a['address'])} on {a['device']} is",
+    "neighbours_permanent": lambda a: "permanent neighbour entries on the link",
     "no_earlier_rule": lambda a: f"{a['node']}: routing rules before the mode's own",
     "no_foreign_rules": lambda a: (
         f"{a['node']}: netfilter rules that are not the plugin's"
@@ -56,6 +57,7 @@ CHECKS: dict[str, Callable[[Args], str]] = {
     "no_other_tunnel": lambda a: f"{a['node']}: other modes' tunnels that are up",
     "no_rate_limit": lambda a: f"{a['where']}: queues that limit or lose packets",
     "nothing_on_underlay": lambda a: "packets of one node seen on the underlay",
+
     "offloads": lambda a: f"{a['where']}: offloads of {a['device']} that are off",
     "outer_copies_inner": lambda a: "outer DF and TTL are the inner packet's",
     "packet_arrives": lambda a: "a packet arrives",
@@ -67,6 +69,7 @@ CHECKS: dict[str, Callable[[Args], str]] = {
     "route_gateway": lambda a: f"{a['node']}: gateway of the route to {a['address']}",
     "route_present": lambda a: f"{a['node']}: route to {a['address']}",
     "route_protocol": lambda a: f"{a['node']}: protocol of the route to {a['address']}",
+    "routers_on_the_link": lambda a: "routers on the link, the one that will join among them",
     "routes_readable": lambda a: f"{a['node']}: routes can be read",
     "segment_size": lambda a: f"TCP segment of the {a['end']}, B",
     "source_address": lambda a: f"{a['protocol'].upper()} reaches the server from",

@@ -25,6 +25,7 @@ from collections.abc import Callable
 # Run by path, before the package can be imported: its neighbours are imported by path too.
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import fleet
 import trail
 import wire
 from bpf import fill, tc_lines
@@ -80,6 +81,7 @@ class Agent:
         self.held: list[int] = []
         self.notes: list[dict] = []
         self.lock = threading.Lock()
+        self.fleet: fleet.Fleet | None = None
         self.one_tc = threading.Lock()
         self.machines_bpf_fs = os.stat(BPF_FS).st_dev if os.path.ismount(BPF_FS) else None
 
@@ -297,6 +299,12 @@ class Agent:
     def op_follow(self, **args: object) -> dict:
         """Send one packet and report every device it was seen on."""
         return trail.follow(inside_async, **args)
+
+    def op_fleet(self, act: str, shape: dict, folder: str, limit_s: float) -> dict:
+        """Do one act of many routers and watch it to its end."""
+        if self.fleet is None:
+            self.fleet = fleet.Fleet(shape, inside, start)
+        return fleet.act(self.fleet, act, folder, limit_s)
 
     def op_alive(self) -> dict:
         """Which daemons have ended, with the end of their logs."""
