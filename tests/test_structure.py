@@ -108,6 +108,7 @@ SAME_NAME = {
     "flannel": "the plugin, wherever one plugin is one file",
     "k3s": "the distribution, detected and switched",
     "bench": "what a measurement is given, and how a cluster gives it",
+    "growth": "of a quantity with a size: its statistics, its chapter, its figure",
     "path": "of a packet: its chapter, its figure",
     "segment_size": "its chapter, its figure",
     "table": "the samples table that loading makes; the chapter of the report that is one table",

@@ -21,7 +21,7 @@ _BEFORE = (
 import typer  # noqa: E402
 
 from cnilab import __version__  # noqa: E402
-from cnilab.cli import cluster, lab, study  # noqa: E402
+from cnilab.cli import cluster, lab, scale, study  # noqa: E402
 from cnilab.errors import CnilabError  # noqa: E402
 
 if _BEFORE is not None:
@@ -34,7 +34,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.registered_commands += study.app.registered_commands
+app.registered_commands += study.app.registered_commands + scale.app.registered_commands
 app.add_typer(lab.app, name="lab")
 app.add_typer(cluster.app, name="cluster")
 

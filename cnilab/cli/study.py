@@ -118,7 +118,7 @@ def study_(
     source = here_or_bundled(study)
     plan = load(source).plan()  # a wrong study is told before a notebook server starts
     place = run_place(study, out, resume)
-    if plan.study.testbed == "lab" and (why := _why_no_lab()):
+    if plan.study.testbed in ("lab", "routers") and (why := _why_no_lab()):
         typer.echo(f"cnilab: {get('en').word('notice.no_lab', why=get('en').tell(why))}", err=True)
         notice = get(lang).word("notice.no_lab", why=get(lang).tell(why))
         typer.echo(str(pipeline.render_sample(place, notice=notice, language=lang)))

@@ -84,7 +84,7 @@ TOOLS: dict[str, Parser | Measurement] = {
     "qperf": qperf,
     "ping": ping,
     "fping": fping,
-    "convergence": convergence.Convergence(),
+    "convergence": convergence,
 }
 
 

@@ -15,9 +15,9 @@ import gzip
 import json
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from cnilab.bench import Acting, Bench, Ended
 from cnilab.errors import LabError, ParseError
@@ -47,60 +47,59 @@ def _sizes(text: str) -> bool:
     return bool(text.split()) and all(word.isdecimal() and int(word) > 1 for word in text.split())
 
 
-class Convergence:
-    """The registry's entry."""
+NAME = "convergence"
+KINDS: Mapping[str, Kind] = {
+    "routes": Kind(
+        METRICS,
+        options={
+            "limit_s": whole(),
+            "held_back": Option("numbers of routers, parted by spaces", _sizes),
+            "extrapolate": Option("numbers of routers, parted by spaces", _sizes),
+        },
+    )
+}
+PROGRAMS: tuple[Program, ...] = ()
+PORTS: tuple[int, ...] = ()
 
-    NAME = "convergence"
-    KINDS: ClassVar = {
-        "routes": Kind(
-            METRICS,
-            options={
-                "limit_s": whole(),
-                "held_back": Option("numbers of routers, parted by spaces", _sizes),
-                "extrapolate": Option("numbers of routers, parted by spaces", _sizes),
-            },
-        )
-    }
-    PROGRAMS: tuple[Program, ...] = ()
-    PORTS: tuple[int, ...] = ()
 
-    def measure(self, bench: Bench, call: Call, folder: Path, limit_s: float) -> Ended:
-        """Let the routers act, one act after the other, each within the option ``limit_s`` (120 s)."""
-        if not isinstance(bench, Acting):
-            raise LabError("nobody here can act", Fact("bench_failed.no_acts"))
-        began, started, each = time.time(), time.monotonic(), float(call.options.get("limit_s", 120))
-        done: dict[str, Any] = {}
-        for name in bench.acts:
-            done[name] = bench.act(name, folder=folder, limit_s=each)
-            if done[name]["ended"] != "complete":
-                break
-        return Ended(began, time.monotonic() - started, called={"acts": done})
+def measure(bench: Bench, call: Call, folder: Path, limit_s: float) -> Ended:
+    """Let the routers act, one act after the other, each within the option ``limit_s`` (120 s)."""
+    if not isinstance(bench, Acting):
+        raise LabError("nobody here can act", Fact("bench_failed.no_acts"))
+    began, started, each = time.time(), time.monotonic(), float(call.options.get("limit_s", 120))
+    done: dict[str, Any] = {}
+    for name in bench.acts:
+        done[name] = bench.act(name, folder=folder, limit_s=each)
+        if done[name]["ended"] != "complete":
+            break
+    return Ended(began, time.monotonic() - started, called={"acts": done})
 
-    def read(self, folder: Path) -> list[Reading]:
-        """Read every act; what was stopped, or is not complete to the last route, has no value."""
-        if not (folder / "cold.jsonl").exists():
-            raise ParseError("no cold.jsonl: nobody acted")
-        samples: list[Sample] = []
-        begin: dict[str, Any] = {}
-        for act, metric in TIMES.items():
-            if not (folder / f"{act}.jsonl").exists():
-                continue
-            events = _events(folder / f"{act}.jsonl")
-            begin = begin or events["begin"]
-            if "complete" not in events:
-                return [_stopped(act, events, begin)]
-            at = float(events["complete"]["t"])
-            alone = act == "reflector_lost" and events["begin"]["reflectors"] == 1
-            samples.append(Sample(EMPTIED if alone else metric, at))
-            if act == "cold" and begin["plane"] != "bgp":
-                samples.append(Sample("programming_cpu_s", float(events["programs"]["cpu_s"])))
-        counted = _flannel(folder, begin) if begin["plane"] != "bgp" else _bgp(folder, begin)
-        for what, expected, found in _inexact(counted, begin):
-            about = {"what": what, "expected": expected, "found": found}
-            return [Reading(status="failed", reason=Fact("counts_not_exact", about))]
-        samples += [Sample(name, float(value)) for name, value in counted.items()]
-        version = _version(folder) if begin["plane"] == "bgp" else None
-        return [Reading(tuple(samples), test="routes", tool_version=version)]
+
+def read(folder: Path) -> list[Reading]:
+    """Read every act; what was stopped, or is not complete to the last route, has no value."""
+    if not (folder / "cold.jsonl").exists():
+        raise ParseError("no cold.jsonl: nobody acted")
+    samples: list[Sample] = []
+    begin: dict[str, Any] = {}
+    for act, metric in TIMES.items():
+        if not (folder / f"{act}.jsonl").exists():
+            continue
+        events = _events(folder / f"{act}.jsonl")
+        begin = begin or events["begin"]
+        if "complete" not in events:
+            return [_stopped(act, events, begin)]
+        at = float(events["complete"]["t"])
+        alone = act == "reflector_lost" and events["begin"]["reflectors"] == 1
+        samples.append(Sample(EMPTIED if alone else metric, at))
+        if act == "cold" and begin["plane"] != "bgp":
+            samples.append(Sample("programming_cpu_s", float(events["programs"]["cpu_s"])))
+    counted = _flannel(folder, begin) if begin["plane"] != "bgp" else _bgp(folder)
+    for what, expected, found in _inexact(counted, begin):
+        about = {"what": what, "expected": expected, "found": found}
+        return [Reading(status="failed", reason=Fact("counts_not_exact", about))]
+    samples += [Sample(name, float(value)) for name, value in counted.items()]
+    version = _version(folder) if begin["plane"] == "bgp" else None
+    return [Reading(tuple(samples), test="routes", tool_version=version)]
 
 
 def sessions(nodes: int, reflectors: int) -> int:
@@ -124,7 +123,8 @@ def _events(path: Path) -> dict[str, dict[str, Any]]:
             what = json.loads(line)
         except ValueError:
             raise ParseError(f"a line that is cut: {line[:60]!r}", path=path.name) from None
-        found[what["event"] if "event" in what else "last" if "wanted" in what else "node"] = what
+        name = what.get("event") or ("last" if "wanted" in what else "node")
+        found[name] = what
     if "begin" not in found:
         raise ParseError("no beginning", path=path.name)
     return found
@@ -156,7 +156,7 @@ def _parts(path: Path) -> Iterator[tuple[int, str]]:
         yield int(number), said
 
 
-def _bgp(folder: Path, begin: dict[str, Any]) -> dict[str, float]:
+def _bgp(folder: Path) -> dict[str, float]:
     """Count what the daemons said once everybody held everything."""
     ends: set[tuple[int, int]] = set()
     messages = 0
@@ -174,7 +174,11 @@ def _bgp(folder: Path, begin: dict[str, Any]) -> dict[str, float]:
             raise ParseError("no count of table master4", path="cold.count.txt")
         networks.append(int(found[3]) - 2)  # less its own block and the link
         paths += int(found[2]) - 2
-    counted: dict[str, float] = {"sessions": len(both), "routes_per_node": _one(networks), "routes": sum(networks)}
+    counted: dict[str, float] = {
+        "sessions": len(both),
+        "routes_per_node": _one(networks),
+        "routes": sum(networks),
+    }
     return counted | {"paths": paths, "messages": messages} | _proc(folder / "cold.proc.txt")
 
 
@@ -200,7 +204,13 @@ def _one(values: list[int]) -> int:
 def _inexact(counted: dict[str, float], begin: dict[str, Any]) -> Iterator[tuple[str, int, int]]:
     """Yield ``(what, expected, found)`` of counts that are not what the number of routers makes them."""
     n, each = int(begin["nodes"]), int(begin["nodes"]) * (int(begin["nodes"]) - 1)
-    expected = {"sessions": 0, "routes_per_node": n - 1, "routes": each, "neighbours": each, "fdb_entries": each}
+    expected = {
+        "sessions": 0,
+        "routes_per_node": n - 1,
+        "routes": each,
+        "neighbours": each,
+        "fdb_entries": each,
+    }
     if begin["plane"] == "bgp":
         expected["sessions"] = sessions(n, int(begin["reflectors"]))
     for what, number in expected.items():
@@ -223,5 +233,7 @@ def _proc(path: Path) -> dict[str, float]:
 
 
 def _version(folder: Path) -> str | None:
-    found = _VERSION.search((folder / "version.txt").read_text()) if (folder / "version.txt").exists() else None
+    found = (
+        _VERSION.search((folder / "version.txt").read_text()) if (folder / "version.txt").exists() else None
+    )
     return found[1] if found else None

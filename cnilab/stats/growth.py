@@ -1,8 +1,8 @@
 """How a quantity grows with a size: its exponent, whether one power law is enough, and what lies beyond.
 
 Every block measures all sizes, so every block has a law of its own; the blocks' laws are the sample. A law is
-``alone · n^q + c · n^k``: what each of ``n`` costs while it does nothing (``q`` is 1 for a sum over all of them, 0 for a
-time that a timer gives; no such part where ``q`` is None), and what grows. Where there is no such part the law is a
+``alone · n^q + c · n^k``: what each of ``n`` costs while it does nothing (``q`` is 1 for a sum over all of them, 0 for
+a time that a timer gives; no such part where ``q`` is None), and what grows. Where there is no such part the law is a
 straight line through the logarithms. The largest sizes are held back: they are predicted from the others and then
 looked at, and a law that misses them, or that bends, is not believed beyond them.
 
@@ -43,6 +43,11 @@ class Prediction:
     low: float | None
     high: float | None
     measured: float | None = None
+
+    @property
+    def useful(self) -> bool:
+        """Whether the interval's ends are within a factor of a hundred of each other."""
+        return self.low is None or self.high is None or self.high <= 100 * self.low
 
     @property
     def inside(self) -> bool | None:
@@ -129,17 +134,23 @@ def grow(
     >>> round(found.exponent.estimate, 2), round(found.alone, 2)
     (2.5, 5.0)
     """
-    n, y = _checked(sizes, values, check_alpha(alpha))
+    check_alpha(alpha)
+    n, y = _checked(sizes, values)
     fit = ~np.isin(n, held_back)
     whole = np.isfinite(y[:, fit]).all(axis=1)
     if fit.sum() < 3 or not whole.any():
-        raise DataError(f"{int(fit.sum())} sizes in {int(whole.sum())} whole blocks; a law needs 3 sizes in one")
+        raise DataError(
+            f"{int(fit.sum())} sizes in {int(whole.sum())} whole blocks; a law needs 3 sizes in one"
+        )
     y = y[whole]
     laws = _laws(n[fit], y[:, fit], q)
     bends = _bends(n[fit], np.log(y[:, fit] / _at(laws, n[fit], q)))
-    share = float(np.median(1 - laws.alone * n[fit].max() ** (q or 0) / _at(laws, n[fit].max(initial=0), q)[:, 0]))
+    share = float(
+        np.median(1 - laws.alone * n[fit].max() ** (q or 0) / _at(laws, n[fit].max(initial=0), q)[:, 0])
+    )
     predictions = tuple(
-        _prediction(size, np.log(_at(laws, size, q)[:, 0]), y[:, n == size], alpha) for size in (*held_back, *beyond)
+        _prediction(size, np.log(_at(laws, size, q)[:, 0]), y[:, n == size], alpha)
+        for size in (*held_back, *beyond)
     )
     bend = _centre(bends, 2 * alpha)
     straight = float(tost_p(bends[None, :], BEND)[0])
@@ -166,12 +177,16 @@ class _Laws:
     k: np.ndarray
 
 
-def _checked(sizes: Sequence[float], values: np.ndarray, alpha: float) -> tuple[np.ndarray, np.ndarray]:
+def _checked(sizes: Sequence[float], values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     n, y = np.asarray(sizes, dtype=float), np.atleast_2d(np.asarray(values, dtype=float))
     if y.shape[1:] != n.shape or len(set(n)) != len(n) or (n <= 0).any():
-        raise DataError(f"values of shape {y.shape} at sizes {n.tolist()}; a column a size, sizes different and above 0")
+        raise DataError(
+            f"values of shape {y.shape} at sizes {n.tolist()}; a column a size, sizes different and above 0"
+        )
     if (y <= 0).any() or np.isinf(y).any():
-        raise DataError("a value that is not above 0; a law multiplies, and takes what is measured as a ratio")
+        raise DataError(
+            "a value that is not above 0; a law multiplies, and takes what is measured as a ratio"
+        )
     order = np.argsort(n)
     return n[order], y[:, order]
 
@@ -198,7 +213,9 @@ def _laws(n: np.ndarray, y: np.ndarray, q: float | None) -> _Laws:
     return _Laws(a[row, best], c[row, best], fine[row, best])
 
 
-def _parts(n: np.ndarray, y: np.ndarray, q: float, ks: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _parts(
+    n: np.ndarray, y: np.ndarray, q: float, ks: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return both parts, none below 0, and the squared relative error, shape (B, K), at exponents of that shape."""
     one = (n**q / y)[:, None, :]
     two = n[None, None, :] ** ks[:, :, None] / y[:, None, :]

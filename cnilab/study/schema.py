@@ -212,7 +212,7 @@ class Study(Strict):
         for name in self.baseline_others:
             if name not in self.others or registry.get(name).where != "deployment":
                 raise At(("baseline", name), "is no factor that this study varies by deployment")
-        if len(self.treatments) - self.aa < 2 and not self.varying:
+        if len(self.treatments) - self.aa < 2 and not self.varying and self.testbed != "routers":
             raise At(("modes",), "one treatment alone compares with nothing; name at least two")
         return self
 

@@ -1,4 +1,4 @@
-"""Where modes are put in place: the embedded lab, many routers on one link, a real cluster, or a recorded run played back.
+"""Where modes are put in place: the embedded lab, many routers on a link, a real cluster, a recorded run.
 
 One folder or file a testbed, one line in the registry below. Imports are lazy, because a process inside the
 lab starts in milliseconds only when it loads nothing it does not need.

@@ -14,6 +14,7 @@ from cnilab.report import blocks, fonts
 from cnilab.report.chapters import (
     answer,
     choose,
+    growth,
     limits,
     machine,
     method,
@@ -45,6 +46,7 @@ class Chapter(Protocol):
 
 CHAPTERS: dict[str, Chapter] = {
     "answer": answer,
+    "growth": growth,
     "table": table,
     "choose": choose,
     "questions": questions,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from cnilab.report.language import en_growth
 from cnilab.report.language.base import Words
 from cnilab.report.language.en_findings import FINDINGS
 from cnilab.report.language.en_proof import expectation, value
@@ -228,7 +229,6 @@ CATALOGUE: dict[str, Words] = {
     # why a chapter has nothing to show
     "nothing_compared": "nothing could be compared",
     "no_equal_mss": "equal MSS was not measured in this run",
-    "no_growth": "routing was not grown in this run; cnilab scale, or testbed: routers, does it",
     "no_paths": "no packet's path was recorded in this run",
     # why a mode has no place
     "placement_not_measured": lambda placement: f"this study has no {placement}",
@@ -252,5 +252,6 @@ CATALOGUE: dict[str, Words] = {
     "aa_differs": FLAGS["aa_differs"],
     "margin_below_noise": FLAGS["margin_below_noise"],
     **FINDINGS,
+    **en_growth.FACTS,
     "factor_varies": _factor_varies,
 }

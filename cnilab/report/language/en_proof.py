@@ -57,7 +57,6 @@ CHECKS: dict[str, Callable[[Args], str]] = {
     "no_other_tunnel": lambda a: f"{a['node']}: other modes' tunnels that are up",
     "no_rate_limit": lambda a: f"{a['where']}: queues that limit or lose packets",
     "nothing_on_underlay": lambda a: "packets of one node seen on the underlay",
-
     "offloads": lambda a: f"{a['where']}: offloads of {a['device']} that are off",
     "outer_copies_inner": lambda a: "outer DF and TTL are the inner packet's",
     "packet_arrives": lambda a: "a packet arrives",

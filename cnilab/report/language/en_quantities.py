@@ -55,10 +55,18 @@ QUANTITIES: dict[tuple[str, str], Quantity] = {
     ("loss_ratio", "value"): Quantity(
         "packets", "fewer", "more", "as many", "How large is the share of packets that is lost?"
     ),
-    ("cpu_s", "value"): Quantity("CPU time", "less", "more", "as much", "How much CPU time do the daemons need?"),
-    ("rss_bytes", "value"): Quantity("memory", "less", "more", "as much", "How much memory do the daemons hold?"),
+    ("cpu_s", "value"): Quantity(
+        "CPU time", "less", "more", "as much", "How much CPU time do the daemons need?"
+    ),
+    ("rss_bytes", "value"): Quantity(
+        "memory", "less", "more", "as much", "How much memory do the daemons hold?"
+    ),
     ("converged_s", "value"): Quantity(
-        "time until every route is held", "shorter", "longer", "as long", "How long until every node holds every route?"
+        "time until every route is held",
+        "shorter",
+        "longer",
+        "as long",
+        "How long until every node holds every route?",
     ),
 }
 

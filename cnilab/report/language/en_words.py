@@ -7,8 +7,10 @@ grammar is in :mod:`.en_results`; what facts, flags and checks say is in the cat
 from __future__ import annotations
 
 from cnilab.report.language.en_choose import CHOOSE
+from cnilab.report.language import en_growth
 
 WORDS: dict[str, str] = {
+    **en_growth.WORDS,
     # ---- top
     "title": "What each CNI mode costs",
     "notice.recorded": "These are recorded numbers, not this machine's.",
@@ -362,6 +364,7 @@ WORDS: dict[str, str] = {
 
 #: What is counted: one, several.
 COUNTED: dict[str, tuple[str, str]] = {
+    **en_growth.COUNTED,
     "block": ("block", "blocks"),
     "randomised_block": ("randomised block", "randomised blocks"),
     "mode": ("mode", "modes"),

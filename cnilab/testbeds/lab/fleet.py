@@ -136,7 +136,16 @@ class Fleet:
 
     def _speak(self, router: Router) -> None:
         folder = f"{HOME}/{router.name}"
-        argv = ["bird", "-f", "-c", f"{folder}/bird.conf", "-s", f"{folder}/bird.ctl", "-P", f"{folder}/bird.pid"]
+        argv = [
+            "bird",
+            "-f",
+            "-c",
+            f"{folder}/bird.conf",
+            "-s",
+            f"{folder}/bird.ctl",
+            "-P",
+            f"{folder}/bird.pid",
+        ]
         with open(f"{folder}/log", "wb") as log:
             self.up[router.name] = self.inside(router.name, self.start, argv, log, log)
 
@@ -330,7 +339,9 @@ def _all_sessions(fleet: Fleet, log: IO[str], began: float, limit_s: float) -> N
     wanted = 2 * fleet.shape.sessions()
     while (ends := fleet.established()) != wanted:
         if time.monotonic() - began > limit_s:
-            log.write(json.dumps({"event": "stopped", "why": "time", "ends": ends, "wanted_ends": wanted}) + "\n")
+            log.write(
+                json.dumps({"event": "stopped", "why": "time", "ends": ends, "wanted_ends": wanted}) + "\n"
+            )
             raise Ended("time")
         time.sleep(0.1)
     log.write(json.dumps({"event": "sessions", "t": time.monotonic() - began, "ends": ends}) + "\n")

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, NoReturn
 
-from cnilab.bench import Argv, Bench, End, Ended, Served
+from cnilab.bench import Argv, Bench
 from cnilab.errors import LabError
 from cnilab.facts import Fact
 from cnilab.setup.programs import find
@@ -90,7 +90,9 @@ class RoutersDeployment:
     def prove(self, placements: list[str], path: str) -> tuple[list[Row], dict]:
         """Judge the link: everybody is on it, and knows whom it will speak with."""
         shape = self.shape
-        commands = [(r.name, ["ip", "-o", "neigh", "show", "nud", "permanent", "dev", "eth0"]) for r in shape.routers]
+        commands = [
+            (r.name, ["ip", "-o", "neigh", "show", "nud", "permanent", "dev", "eth0"]) for r in shape.routers
+        ]
         seen = self.agent.call("read_many", commands=commands)["stdout"]
         neighbours = sum(len(text.splitlines()) for text in seen if text)
         wanted = 2 * shape.sessions(shape.nodes + 1)
@@ -137,19 +139,10 @@ class RoutersBench:
             file.write(printed)
         return str(printed)
 
-    def client(self) -> NoReturn:
-        raise LabError("routers have no client", Fact("bench_failed.no_ends"))
+    def _no_ends(self, *_: Any, **__: Any) -> NoReturn:
+        raise LabError("routers have no two ends for a program", Fact("bench_failed.no_ends"))
 
-    def servers(self) -> NoReturn:
-        raise LabError("routers have no servers", Fact("bench_failed.no_ends"))
-
-    def serve(
-        self, end: End, argv: Argv, *, port: int, out: Path, err: Path
-    ) -> AbstractContextManager[Served]:
-        raise LabError(f"routers serve nothing at {end.where}", Fact("bench_failed.no_ends"))
-
-    def run(self, end: End, argv: Argv, *, out: Path, err: Path, limit_s: float) -> Ended:
-        raise LabError(f"routers run nothing at {end.where}", Fact("bench_failed.no_ends"))
+    client = servers = serve = run = _no_ends
 
 
 class RoutersTestbed:
@@ -175,7 +168,11 @@ class RoutersTestbed:
         return kernel.kernel_path(treatment.mode)
 
     def lacks(self, program: str) -> Fact | None:
-        return None if find(program) else Fact("program_missing", {"program": program, "remedy": "cnilab doctor"})
+        return (
+            None
+            if find(program)
+            else Fact("program_missing", {"program": program, "remedy": "cnilab doctor"})
+        )
 
     def deploy(self, treatment: Treatment) -> RoutersDeployment:
         return RoutersDeployment(treatment)
