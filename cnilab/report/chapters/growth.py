@@ -13,11 +13,11 @@ from typing import Any
 from cnilab import digits
 from cnilab.facts import Fact
 from cnilab.report import growing
-from cnilab.report.blocks import Block, Bullets, Facts, Heading, Paragraph, Table, table
+from cnilab.report.blocks import Block, Facts, Heading, Paragraph, Table, table
 from cnilab.report.figures import growth as figure
 from cnilab.report.growing import Law
 from cnilab.report.language import Language
-from cnilab.report.language.text import Said, joined
+from cnilab.report.language.text import Said, joined, text
 from cnilab.report.record import Record
 from cnilab.stats.growth import Prediction
 from cnilab.units import scale_for, unit_of
@@ -49,17 +49,14 @@ def content(run: Record, language: Language) -> list[Block]:
         data = _points(found, language)
         blocks += [
             Heading(language.word("growth.laws"), level=3),
-            Bullets(tuple(sentence(law, language) for law in found if law.quantity in figure.DRAWN)),
+            Facts(tuple(_said(found, language)), "said"),
             figure.picture(found, language, data=data),
             laws,
         ]
     blocks += [Heading(language.word("growth.sizes"), level=3), sizes]
     if stopped := growing.stopped(run.run):
-        told = [
-            language.say("growth.stopped", topology=_name(t, language), n=n, why=language.tell(w))
-            for t, n, w in stopped
-        ]
-        blocks.append(Bullets(tuple(told)))
+        told = tuple((_name(name, language), (language.tell(why) + ".",)) for name, _, why in stopped)
+        blocks.append(Facts(told, "said"))
     limit = run.manifest["provenance"].get("gc_thresh3")
     known = language.word("growth.neighbours.here", limit=f"{limit:,}") if limit else ""
     notes = [language.say("growth.neighbours", here=known), language.say("growth.departures")]
@@ -99,7 +96,7 @@ def claimed(rows: Sequence[Mapping[str, Any]], language: Language) -> list[tuple
 def sentence(law: Law, language: Language) -> Said:
     """Say how one quantity grows, whether its law holds, and what it makes of the largest size asked for."""
     said = law.growth
-    holes = {"topology": _name(law.topology, language), "quantity": language.word(f"growth.{law.quantity}")}
+    holes = {"quantity": text(language.word(f"growth.{law.quantity}")).capitalised}
     grown = (
         language.word("growth.no_exponent", **holes)
         if said.exponent is None
@@ -120,6 +117,16 @@ def sentence(law: Law, language: Language) -> Said:
         "growth.beyond", n=f"{beyond.size:,.0f}", value=_predicted(law.quantity, beyond, language)
     )
     return f"{grown}; {verdict}; {tail}."
+
+
+def _said(found: Sequence[Law], language: Language) -> list[tuple[Said, tuple[Said, ...]]]:
+    """Return the sentences on what is drawn, by topology."""
+    drawn = [law for law in found if law.quantity in figure.DRAWN]
+    names = list(dict.fromkeys(law.topology for law in drawn))
+    return [
+        (_name(name, language), tuple(sentence(law, language) for law in drawn if law.topology == name))
+        for name in names
+    ]
 
 
 def amount(quantity: str, value: float | None) -> str:

@@ -47,9 +47,9 @@ WORDS: dict[str, str] = {
     "growth.held_back": "held back, predicted",
     "growth.band": "prediction's interval",
     "growth.exponent": (
-        "{topology}, {quantity}: beyond what every router costs alone it grows with the power {exponent}"
+        "{quantity}: beyond what every router costs alone it grows with the power {exponent}"
     ),
-    "growth.no_exponent": "{topology}, {quantity}: no growth beyond what every router costs alone is to be told yet",
+    "growth.no_exponent": "{quantity}: no growth beyond what every router costs alone is to be told yet",
     "growth.verdict.holds": "the law holds: {sizes} routers lie where it predicted them",
     "growth.verdict.open": "whether one law holds cannot be told yet",
     "growth.verdict.broken": "no one law holds, so it is not carried beyond what was measured",
@@ -95,7 +95,6 @@ WORDS: dict[str, str] = {
         "each with its fitted law and the interval of its prediction."
     ),
     "growth.figure.data": "What was measured, centre of the blocks",
-    "growth.stopped": "{topology}, {n} routers: {why}.",
     "growth.neighbours": (
         "Neighbour entries are permanent here. Learned ones count against net.ipv4.neigh.default.gc_thresh3{here}, a "
         "limit over all namespaces of a machine: many routers on one machine's bridge never converge without it, and a "
