@@ -55,7 +55,9 @@ def content(run: Record, language: Language) -> list[Block]:
         ]
     blocks += [Heading(language.word("growth.sizes"), level=3), sizes]
     if stopped := growing.stopped(run.run):
-        told = tuple((_name(name, language), (language.tell(why) + ".",)) for name, _, why in stopped)
+        told = tuple(
+            (_name(name, language), (language.tell(why) + language.STOP,)) for name, _, why in stopped
+        )
         blocks.append(Facts(told, "said"))
     limit = run.manifest["provenance"].get("gc_thresh3")
     known = language.word("growth.neighbours.here", limit=f"{limit:,}") if limit else ""
@@ -81,14 +83,14 @@ def lead(rows: Sequence[Mapping[str, Any]], language: Language) -> Said:
             time = amount("converged_s", row["converged_s"])
             key = f"growth.lead.{'bgp' if row['sessions'] else 'flannel'}"
             parts.append(language.say(key, how=_how(name, language), time=time, **counts))
-    return joined(" ", parts)
+    return joined(language.SPACE, parts)
 
 
 def claimed(rows: Sequence[Mapping[str, Any]], language: Language) -> list[tuple[Said, tuple[Said, ...]]]:
     """Return each claim of the notes with what the numbers say of it."""
     facts = growing.claims(rows)
     return [
-        (language.word(f"growth.claim.{fact.code.split('_')[1]}"), (language.tell(fact) + ".",))
+        (language.word(f"growth.claim.{fact.code.split('_')[1]}"), (language.tell(fact) + language.STOP,))
         for fact in facts
     ]
 
@@ -100,7 +102,7 @@ def sentence(law: Law, language: Language) -> Said:
     grown = (
         language.word("growth.no_exponent", **holes)
         if said.exponent is None
-        else language.word("growth.exponent", exponent=_exponent(law), **holes)
+        else language.word("growth.exponent", exponent=_exponent(law, language), **holes)
     )
     held = [p for p in said.predictions if p.measured is not None]
     which = "holds" if said.law_holds else "open" if said.law_holds is None else "broken"
@@ -112,11 +114,11 @@ def sentence(law: Law, language: Language) -> Said:
     )
     beyond = next((p for p in reversed(said.predictions) if p.measured is None), None)
     if beyond is None or said.law_holds is False or not beyond.useful:
-        return f"{grown}; {verdict}."
+        return language.say("growth.sentence", grown=grown, verdict=verdict)
     tail = language.word(
         "growth.beyond", n=f"{beyond.size:,.0f}", value=_predicted(law.quantity, beyond, language)
     )
-    return f"{grown}; {verdict}; {tail}."
+    return language.say("growth.sentence.beyond", grown=grown, verdict=verdict, beyond=tail)
 
 
 def _said(found: Sequence[Law], language: Language) -> list[tuple[Said, tuple[Said, ...]]]:
@@ -156,12 +158,13 @@ def _how(topology: str, language: Language) -> str:
     )
 
 
-def _exponent(law: Law) -> str:
+def _exponent(law: Law, language: Language) -> str:
     exponent = law.growth.exponent
     if exponent is None:
         return digits.MISSING
-    low, high = (None if isinf(end) else end for end in (exponent.low, exponent.high))
-    return digits.centre(exponent.estimate, low, high)
+    if isinf(exponent.high):
+        return language.word("growth.no_interval", value=digits.rounded(exponent.estimate, None))
+    return digits.centre(exponent.estimate, exponent.low, exponent.high)
 
 
 def _predicted(quantity: str, p: Prediction, language: Language) -> str:
@@ -208,7 +211,7 @@ def _laws(found: Sequence[Law], language: Language) -> Table:
             if beyond is None or law.growth.law_holds is False
             else _predicted(law.quantity, beyond, language)
         )
-        looked = "; ".join(
+        looked = language.SEMICOLON.join(
             language.word(
                 "growth.looked",
                 n=f"{p.size:.0f}",
@@ -221,7 +224,7 @@ def _laws(found: Sequence[Law], language: Language) -> Table:
         rows.append(
             (
                 name,
-                _exponent(law),
+                _exponent(law, language),
                 looked or digits.MISSING,
                 language.word(f"growth.law.{which}"),
                 far,

@@ -38,7 +38,7 @@ def picture(found: Sequence[Law], language: Language, *, data: Table) -> Picture
         language.word("growth.figure"),
         data,
         language.word("figure.data"),
-        language.FONTS,
+        language,
     )
 
 

@@ -104,34 +104,6 @@ _WHY_NO_PATH: dict[str, str] = {
     "host_to_host": "a published port leads into the container, not to the host",
 }
 
-_ACTS = {
-    "cold": "the start from cold",
-    "joined": "one more router's joining",
-    "withdrawal": "a block's withdrawal",
-    "reflector_lost": "a reflector's death",
-}
-_STOPS = {
-    "time": "the limit of {limit_s:g} s (option limit_s)",
-    "memory": "the machine's memory, of which less than 5 % was left",
-    "daemon": "a daemon's end",
-    "cut": "an end from outside",
-}
-
-
-def _act_stopped(
-    act: str,
-    why: str,
-    limit_s: float,
-    routers: int,
-    seconds: float | None = None,
-    held: int | None = None,
-    wanted: int | None = None,
-) -> str:
-    state = "" if held is None or wanted is None else f", {held:,} of {wanted:,} routes held"
-    after = "" if seconds is None else f" after {seconds:.0f} s"
-    return f"{_ACTS[act]} with {routers} routers was stopped{after} by {_STOPS[why].format(limit_s=limit_s)}{state}"
-
-
 CATALOGUE: dict[str, Words] = {
     # why a trial has no value
     "timeout": "{tool} was still running after {limit_s:g} s",
@@ -151,9 +123,6 @@ CATALOGUE: dict[str, Words] = {
     "no_routes_from_bgp": "no routes from BGP after {seconds:g} s; sessions",
     "pod_not_ready": "pod {pod} does not run after {seconds:g} s",
     "not_switched": "the cluster could not be switched to {mode}",
-    # why an act of routers gave no time, or their state no count
-    "act_stopped": _act_stopped,
-    "counts_not_exact": "{what}: {found:,} counted, {expected:,} expected",
     # the bench's own failures
     "bench_failed.api": "the cluster's API failed ({verb} {path}, status {status})",
     "bench_failed.daemon_ended": lambda daemon, quoted: (
@@ -166,8 +135,6 @@ CATALOGUE: dict[str, Words] = {
     "disturbed.foreign_cpu": _foreign_cpu,
     "disturbed.steal": "the hypervisor took {cpus:.2f} CPUs' worth of time",
     "disturbed.state_changed": _state_changed,
-    "bench_failed.no_acts": "nobody here can act; convergence is measured with testbed: routers",
-    "bench_failed.no_ends": "testbed: routers has no two ends for a program; it is for tool: convergence",
     "bench_failed.not_built": "could not be built",
     "bench_failed.order_refused": "the lab could not do what it was told",
     "bench_failed.pod_ended": "pod {pod}",
@@ -179,10 +146,6 @@ CATALOGUE: dict[str, Words] = {
     "bench_failed.defect": "a defect of the testbed ({error})",
     "factor_not_built": _not_built,
     "replicas_need_pods": "several replicas on one node need pods with addresses of their own, and {mode} has none",
-    "more_reflectors_than_routers": "{reflectors} reflectors among {routers} routers",
-    "no_routing_to_watch": lambda mode, known: (
-        f"{mode} brings its routes like another of {', '.join(known)}; name that one"
-    ),
     "bench_failed.not_recorded": "the recording has no {test} of {mode} in {placement}",
     "bench_failed.recording_ends": (
         "the recording holds {deployments} deployments of {mode}; the study asks for more"

@@ -16,6 +16,7 @@ WORDS: dict[str, str] = {
     "growth.how.reflectors": "with {reflectors}",
     "growth.how.flannel-vxlan": "under flannel's VXLAN",
     "growth.useless": "anything",
+    "growth.no_interval": "{value} (no interval yet)",
     "growth.intro": (
         "Real BIRD daemons in network namespaces on one bridge, one block a node; of flannel, what it programs into "
         "every kernel. All routers share this machine's processors, so CPU time and times are those of the sum of "
@@ -54,6 +55,8 @@ WORDS: dict[str, str] = {
     "growth.verdict.open": "whether one law holds cannot be told yet",
     "growth.verdict.broken": "no one law holds, so it is not carried beyond what was measured",
     "growth.verdict.none": "no size was held back to test it",
+    "growth.sentence": "{grown}; {verdict}.",
+    "growth.sentence.beyond": "{grown}; {verdict}; {beyond}.",
     "growth.beyond": "at {n} routers it gives {value}",
     "growth.looked": "{n}: predicted {predicted}, measured {measured}",
     "growth.law.holds": "holds",
@@ -138,7 +141,43 @@ def _exponential(sizes: int, low: int, high: int, per_node: Sequence[int], in_al
     )
 
 
+_ACTS = {
+    "cold": "the start from cold",
+    "joined": "one more router's joining",
+    "withdrawal": "a block's withdrawal",
+    "reflector_lost": "a reflector's death",
+}
+_STOPS = {
+    "time": "the limit of {limit_s:g} s (option limit_s)",
+    "memory": "the machine's memory, of which less than 5 % was left",
+    "daemon": "a daemon's end",
+    "cut": "an end from outside",
+}
+
+
+def _act_stopped(
+    act: str,
+    why: str,
+    limit_s: float,
+    routers: int,
+    seconds: float | None = None,
+    held: int | None = None,
+    wanted: int | None = None,
+) -> str:
+    state = "" if held is None or wanted is None else f", {held:,} of {wanted:,} routes held"
+    after = "" if seconds is None else f" after {seconds:.0f} s"
+    return f"{_ACTS[act]} with {routers} routers was stopped{after} by {_STOPS[why].format(limit_s=limit_s)}{state}"
+
+
 FACTS: dict[str, str | Callable[..., str]] = {
+    "act_stopped": _act_stopped,
+    "counts_not_exact": "{what}: {found:,} counted, {expected:,} expected",
+    "bench_failed.no_acts": "nobody here can act; convergence is measured with testbed: routers",
+    "bench_failed.no_ends": "testbed: routers has no two ends for a program; it is for tool: convergence",
+    "more_reflectors_than_routers": "{reflectors} reflectors among {routers} routers",
+    "no_routing_to_watch": lambda mode, known: (
+        f"{mode} brings its routes like another of {', '.join(known)}; name that one"
+    ),
     "claim_mesh": _mesh,
     "claim_ipip": _ipip,
     "claim_exponential": _exponential,

@@ -6,8 +6,8 @@ grammar is in :mod:`.en_results`; what facts, flags and checks say is in the cat
 
 from __future__ import annotations
 
-from cnilab.report.language.en_choose import CHOOSE
 from cnilab.report.language import en_growth
+from cnilab.report.language.en_choose import CHOOSE
 
 WORDS: dict[str, str] = {
     **en_growth.WORDS,

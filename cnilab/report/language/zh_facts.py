@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from cnilab.report.language import zh_growth
 from cnilab.report.language.base import Words
 from cnilab.report.language.zh_findings import FINDINGS
 from cnilab.report.language.zh_proof import expectation, value
@@ -204,5 +205,6 @@ CATALOGUE: dict[str, Words] = {
     "aa_differs": FLAGS["aa_differs"],
     "margin_below_noise": FLAGS["margin_below_noise"],
     **FINDINGS,
+    **zh_growth.FACTS,
     "factor_varies": _factor_varies,
 }

@@ -30,6 +30,8 @@ _WAYS = {"there": "去往服务端的", "back": "返回客户端的"}
 
 #: Check of a proof -> its expectation in words.
 CHECKS: dict[str, Callable[[Args], str]] = {
+    "neighbours_permanent": lambda a: "链路上的永久邻居表项",
+    "routers_on_the_link": lambda a: "链路上的路由器，含将要加入的一台",
     "bgp_established": lambda a: f"{a['node']}：未建立的 BGP 会话",
     "bgp_readable": lambda a: f"{a['node']}：birdc 有应答",
     "bgp_sessions": lambda a: f"{a['node']}：BGP 会话数",

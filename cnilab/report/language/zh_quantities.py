@@ -28,4 +28,7 @@ QUANTITIES: dict[tuple[str, str], Quantity] = {
     ),
     ("retransmitted_segments", "value"): Quantity("重传报文段数", "少", "多", "倍", "有多少报文段要重传？"),
     ("loss_ratio", "value"): Quantity("丢包率", "低", "高", "倍", "丢失的数据包占多大比例？"),
+    ("cpu_s", "value"): Quantity("CPU 时间", "少", "多", "倍", "守护进程需要多少 CPU 时间？"),
+    ("rss_bytes", "value"): Quantity("内存", "少", "多", "倍", "守护进程占用多少内存？"),
+    ("converged_s", "value"): Quantity("持有全部路由所需时间", "短", "长", "倍", "多久之后每个节点持有全部路由？"),
 }

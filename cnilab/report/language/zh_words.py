@@ -6,9 +6,11 @@ The same keys with the same holes as :mod:`.en_words`; a test holds them against
 
 from __future__ import annotations
 
+from cnilab.report.language import zh_growth
 from cnilab.report.language.zh_choose import CHOOSE
 
 WORDS: dict[str, str] = {
+    **zh_growth.WORDS,
     # ---- top
     "title": "每种 CNI 模式的代价",
     "notice.recorded": "这些是记录下来的数字，不是这台机器测得的。",
@@ -327,6 +329,7 @@ WORDS: dict[str, str] = {
 
 #: What is counted: its measure word and noun.
 COUNTED: dict[str, tuple[str]] = {
+    **zh_growth.COUNTED,
     "block": ("个区组",),
     "randomised_block": ("个随机区组",),
     "mode": ("种模式",),
