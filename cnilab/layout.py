@@ -1,11 +1,12 @@
-"""Rows of text as columns for a terminal and as a table for a notebook: every result's ``repr`` and HTML use these two.
+"""How text is laid out: rows as columns for a terminal and as a table for a notebook, names in a person's order.
 
-Nothing is rounded, chosen or worded here; the report's own tables, with captions and scopes of their own, are
-:mod:`cnilab.report.blocks`.
+Every result's ``repr`` and HTML use these. Nothing is rounded, chosen or worded here; the report's own tables, with
+captions and scopes of their own, are :mod:`cnilab.report.blocks`.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from html import escape
 
@@ -40,3 +41,11 @@ def html_table(rows: Rows, caption: str = "") -> str:
     )
     about = f"<caption>{escape(caption)}</caption>" if caption else ""
     return f"<table>{about}<thead><tr>{top}</tr></thead><tbody>{lines}</tbody></table>"
+
+
+def natural(text: str) -> list[tuple[int, int, str]]:
+    """Sort key that puts ``run2`` before ``run10``."""
+    return [
+        (0, int(part[:18]), part) if part[0] in "0123456789" else (1, 0, part)
+        for part in re.findall(r"[0-9]+|[^0-9]+", text)
+    ]

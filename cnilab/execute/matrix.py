@@ -197,16 +197,14 @@ class Matrix:
         from cnilab.stats import precision_of
 
         run = self.archive.rebuild()
-        primary = self.study.primary.model_dump()
         found = precision_of(
             run.samples,
             run.control,
-            primary=primary,
+            declared=run.declared,
             half_width=rule.half_width,
             n_first=rule.first_look,
             n_max=self.study.blocks,
             alpha=self.study.alpha,
-            planned_modes=run.planned,
             view=run.view,
         )
         if found.stop:

@@ -17,11 +17,10 @@ from cnilab.errors import DataError
 from cnilab.loading import Loaded, load
 from cnilab.loading.places import FIELDS, read_mapping
 from cnilab.loading.table import DEFAULTS
-from cnilab.runs import samples as tables
+from cnilab.loading.tabular import BARE, table
 from cnilab.runs.run import Run
-from cnilab.stats import Comparisons, compare
-
-BARE = ("block", "mode", "value")
+from cnilab.stats import Comparisons, Declared, compare
+from cnilab.stats.metrics import describe
 
 
 def compare_source(
@@ -29,6 +28,9 @@ def compare_source(
     *,
     baseline: str | None = None,
     margin: float | None = None,
+    alpha: float | None = None,
+    primary: str | None = None,
+    better: str | None = None,
     pattern: str | None = None,
     mapping: str | Path | Mapping | None = None,
     tell: Callable[[str], object] = lambda remark: None,
@@ -44,6 +46,10 @@ def compare_source(
         output: files, folders, globs and archives, one or several.
     baseline, margin
         Override what the study declared; a margin chosen now is marked as such.
+    alpha, primary, better
+        What a table has nobody to declare for it: the family-wise error rate; the one family that is protected, as
+        ``TEST/METRIC`` (or ``METRIC``, and ``/STAT`` behind it); which side, ``higher`` or ``lower``, of a metric is
+        better that cnilab does not know. A run has all of these from its study.
     pattern, mapping
         Which mode and block a file of raw output belongs to, as :func:`cnilab.loading.load` takes them.
     tell
@@ -64,14 +70,28 @@ def compare_source(
     path = Path(sources[0])
     raw = pattern is not None or mapping is not None or len(sources) > 1
     if not raw and path.is_dir() and (path / "study.yaml").exists():
+        if told := [name for name, value in {"--alpha": alpha, "--primary": primary}.items() if value is not None]:
+            raise DataError(f"{told[0]}: {path} is a run, and its study declared this before the first trial")
         return _of_run(Run.open(path, verify=verify), tell).compare(baseline=baseline, margin=margin, **view)
-    data = None if raw else _table(path)
+    data = None if raw else table(path)
     if data is None:
         data = _loaded(sources, pattern, mapping, tell)
-    also = [metric] if (metric := view.get("metric")) else []
-    return compare(
-        data, _baseline(data, baseline), margin=0.05 if margin is None else margin, also=also
-    ).only(**view)
+    declared = Declared(primary=_primary(primary), better=_better(data, better, view.get("metric")))
+    also = sorted({metric for metric in (view.get("metric"), (declared.primary or {}).get("metric")) if metric})
+    found = compare(
+        data,
+        _baseline(data, baseline),
+        margin=0.05 if margin is None else margin,
+        alpha=0.05 if alpha is None else alpha,
+        declared=declared,
+        also=also,
+    )
+    if not found.rows:
+        kept = ", ".join(found.header["not_compared"]) or "none"
+        raise DataError(
+            f"nothing in {', '.join(sources)} is of a kind that is compared unasked: {kept}; name one with --metric"
+        )
+    return found.only(**view)
 
 
 def _of_run(run: Run, tell: Callable[[str], object]) -> Run:
@@ -91,21 +111,6 @@ def _of_run(run: Run, tell: Callable[[str], object]) -> Run:
     return run
 
 
-def _table(path: Path) -> pd.DataFrame | None:
-    """Return the samples or the bare table in a file, or None where it is something else."""
-    if not path.is_file() or path.suffix not in (".csv", ".parquet"):
-        return None
-    try:
-        frame = pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
-    except ValueError as problem:  # CSV of a tool: rows of different lengths, or bytes that are no text
-        if path.suffix == ".csv":
-            return None
-        raise DataError(f"{path} is no parquet file: {problem}") from problem
-    if tables.is_samples(frame):
-        return tables.read(path)
-    return frame if set(BARE) <= set(frame.columns) else None
-
-
 def _loaded(
     sources: list[str], pattern: str | None, mapping: Any, tell: Callable[[str], object]
 ) -> pd.DataFrame:
@@ -113,13 +118,13 @@ def _loaded(
     if len(sources) == 1 and not any(c in sources[0] for c in "*?[") and not Path(sources[0]).exists():
         raise DataError(f"nothing at {sources[0]}; give a run directory, a .parquet, a .csv or raw output")
     found = load([*sources], pattern=pattern, mapping=mapping)
-    table = found.samples
-    if not (table["status"] == "ok").any():
+    rows = found.samples
+    if not (rows["status"] == "ok").any():
         raise DataError(
             f"no value to compare in {', '.join(sources)}{_why(found)}. "
-            f"A CSV of your own needs the columns {', '.join(BARE)}"
+            f"A CSV of your own needs the columns {', '.join(BARE)} in its first line"
         )
-    if set(table["mode"]) == {DEFAULTS["mode"]}:
+    if set(rows["mode"]) == {DEFAULTS["mode"]}:
         example = str(found.files.loc[found.files["samples"] > 0, "path"].iloc[0])
         raise DataError(
             f"this output does not say which mode it is of (for example {example}); add --pattern "
@@ -128,7 +133,7 @@ def _loaded(
     tell(repr(found))
     if not _says_block(pattern, mapping):
         tell("  note     no {block} is given: the k-th file of each mode and test is taken for block k")
-    return table
+    return rows
 
 
 def _says_block(pattern: str | None, mapping: Any) -> bool:
@@ -140,6 +145,28 @@ def _says_block(pattern: str | None, mapping: Any) -> bool:
 def _why(found: Loaded) -> str:
     reasons = found.files["reason"].dropna()
     return f": {reasons.value_counts().index[0]}; see `cnilab load`" if len(reasons) else ""
+
+
+def _primary(asked: str | None) -> dict[str, str] | None:
+    """Read ``TEST/METRIC/STAT``, of which the metric alone must be there."""
+    if asked is None:
+        return None
+    parts = asked.split("/")
+    if len(parts) > 3 or not all(parts):
+        raise DataError(f"primary {asked!r}; METRIC, TEST/METRIC or TEST/METRIC/STAT, e.g. tcp_stream/goodput_bps")
+    names = ("metric",) if len(parts) == 1 else ("test", "metric", "stat")
+    return dict(zip(names, parts))
+
+
+def _better(data: pd.DataFrame, side: str | None, metric: str | None) -> dict[str, str]:
+    """Return which side is better of the metrics asked for, or of all of which nobody knows it."""
+    if side is None:
+        return {}
+    there = ["value"] if "metric" not in data else sorted(map(str, data["metric"].dropna().unique()))
+    asked = [metric] if metric else [name for name in there if describe(name).direction is None]
+    if not asked:
+        raise DataError(f"--{side}-is-better: of {', '.join(there)} it is known which side is better")
+    return dict.fromkeys(asked, side)
 
 
 def _baseline(data: pd.DataFrame, asked: str | None) -> str:

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import IO
 
 from cnilab.errors import DataError
+from cnilab.layout import natural
 
 #: Largest file, and largest member of an archive, that is read. Parsed JSON takes ten times its bytes.
 MAX_BYTES = 128 * 2**20
@@ -49,7 +50,6 @@ _DAMAGED = (
     NotImplementedError,
     EOFError,
 )
-_PARTS = re.compile(r"[0-9]+|[^0-9]+")
 
 
 @dataclass(frozen=True)
@@ -90,14 +90,6 @@ def find(given: str | os.PathLike | list) -> list[tuple[str, str]]:
         for hit in hits:
             found.setdefault(os.path.abspath(hit), hit)
     return [(path, shown.replace(os.sep, "/")) for path, shown in found.items()]
-
-
-def natural(text: str) -> list[tuple[int, int, str]]:
-    """Sort key that puts ``run2`` before ``run10``."""
-    return [
-        (0, int(part[:18]), part) if part[0] in "0123456789" else (1, 0, part)
-        for part in _PARTS.findall(text)
-    ]
 
 
 def _walk(folder: str) -> Iterator[str]:

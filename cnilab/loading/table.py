@@ -12,9 +12,9 @@ from dataclasses import replace
 
 import pandas as pd
 
+from cnilab.layout import natural
 from cnilab.loading.distinct import crowded, distinct
 from cnilab.loading.places import Places
-from cnilab.loading.sources import natural
 from cnilab.loading.work import EMPTY, Answer
 from cnilab.measurements import knb
 from cnilab.measurements.base import Reading

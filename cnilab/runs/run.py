@@ -300,7 +300,25 @@ class Run:
 
         study = self.study
         return Declared(
-            study.primary.model_dump(), self.planned, study.placements, sequential=study.stop is not None
+            study.primary.model_dump(),
+            self.planned,
+            study.placements,
+            sequential=study.stop is not None,
+            design=study.design,
+            impossible=self._impossible,
+        )
+
+    @property
+    def _impossible(self) -> frozenset[tuple[str, str, str]]:
+        """What the catalogue of modes rules out, by the labels of treatments."""
+        from cnilab.stats.projection import label_of
+
+        return frozenset(
+            (label_of({name: t.levels[name] for name in self.view.by}), placement, self.study.path)
+            for t in self.study.treatments
+            if not t.twin
+            for placement in self.study.placements
+            if not self.study.possible(t, placement)
         )
 
     @cached_property

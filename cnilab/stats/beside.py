@@ -89,3 +89,30 @@ def requests(
     count = values * seconds
     rated &= np.isfinite(count)
     return {int(c): float(count[rated & (scenario == c)].min()) for c in np.unique(scenario[rated])}
+
+
+def started(
+    frame: pd.DataFrame, scenario: np.ndarray, place: np.ndarray, shape: tuple[int, int, int]
+) -> np.ndarray | None:
+    """Return when each cell's trials began on average, in seconds, in ``shape``; None if nobody knows of any.
+
+    ``place`` is each row's in the (modes, blocks) grid of its ``scenario``.
+    """
+    if "started_at" not in frame or not frame["started_at"].notna().any():
+        return None
+    column = frame["started_at"]
+    if pd.api.types.is_numeric_dtype(column):
+        seconds = column.to_numpy(dtype=float, na_value=np.nan)
+    else:
+        coded = code(column, sort=False)
+        text = pd.Series(coded.names, dtype="string")
+        moments = pd.to_datetime(text, format="ISO8601", utc=True, errors="coerce")
+        known = (moments - pd.Timestamp(0, tz="UTC")).dt.total_seconds().to_numpy(dtype=float)
+        seconds = np.append(known, np.nan)[coded.codes]
+    there = np.isfinite(seconds)
+    if not there.any():
+        return None
+    flat = (scenario * (shape[1] * shape[2]) + place)[there]
+    n = np.bincount(flat, minlength=int(np.prod(shape)))
+    total = np.bincount(flat, weights=seconds[there] - seconds[there].min(), minlength=len(n))
+    return (total / np.where(n, n, np.nan)).reshape(shape)

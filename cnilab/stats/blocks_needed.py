@@ -18,6 +18,8 @@ from cnilab.stats.ratio import check_alpha
 
 #: Loss of the signed-rank procedure against the t procedure under normal noise: efficiency 3/π.
 EFFICIENCY = math.pi / 3
+#: Width of the middle half of averages of two values of standard deviation one.
+_MIDDLE_HALF = math.sqrt(2) * 0.6744897501960817
 #: Most blocks a plan ever asks for.
 CEILING = 5000
 
@@ -64,6 +66,47 @@ def upper_sd(sd: float, n: int, confidence: float = 0.8) -> float:
     if n < 2:
         raise DataError(f"a standard deviation from {n} block(s); it needs at least 2")
     return sd * math.sqrt((n - 1) / chi2.ppf(1 - confidence, n - 1))
+
+
+def robust_sd(d: np.ndarray) -> np.ndarray:
+    """Return what rows of differences, (R, n) with n >= 2, vary by, whatever one outlying block among ten does.
+
+    The spread of the middle half of all averages of two different blocks, scaled so that it is the standard deviation
+    of normal noise. One outlier is in 2/n of the averages and so outside their middle half from 9 blocks on. Where
+    half of the blocks agree it is zero: then the standard deviation itself is returned.
+    """
+    rows = np.atleast_2d(np.asarray(d, dtype=float))
+    plain = rows.std(axis=1, ddof=1)
+    if rows.shape[1] < 4:
+        return plain
+    i, j = np.triu_indices(rows.shape[1], k=1)
+    low, high = np.quantile((rows[:, i] + rows[:, j]) / 2, [0.25, 0.75], axis=1)
+    robust = (high - low) / _MIDDLE_HALF
+    return np.where(robust > 0, robust, plain)
+
+
+def blocks_for_sameness(
+    sd: float, lam: float, *, m: int = 1, alpha: float = 0.05, power: float = 0.8
+) -> int | None:
+    """Return the fewest blocks that show two equal modes to be the same within ``lam``, as surely as ``power``.
+
+    Parameters
+    ----------
+    sd, lam
+        Standard deviation of the within-block differences and the margin, on the scale compared.
+    m
+        Comparisons in the family; the worst case of Holm, level ``alpha / m``, is planned for.
+
+    Returns
+    -------
+    int or None
+        None where more than 5000 would be needed.
+    """
+    level, ratio = check_alpha(alpha) / m, _positive(lam, "margin") / _positive(sd, "sd")
+    each = 1 - (1 - power) / 2  # both one-sided tests must reject
+    n = np.arange(2, CEILING + 1)
+    fits = np.flatnonzero(ratio * np.sqrt(n / EFFICIENCY) >= t.ppf(1 - level, n - 1) + t.ppf(each, n - 1))
+    return max(n_min(m, alpha, sides=1), int(fits[0]) + 2) if len(fits) else None
 
 
 def _t_power(n: int, effect: float, alpha: float) -> float:

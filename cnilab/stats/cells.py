@@ -35,8 +35,9 @@ class Table:
 
     ``values`` has shape (k modes, n blocks) on the scale compared (log or linear); NaN, never zero, where a
     cell has no value. ``runs``, ``failed``, ``skipped``, ``disturbed`` count the rows behind each cell, same
-    shape. ``by_state`` holds means and numbers of runs by state of the machine, (states, k, n), where it was in several
-    of ``states``.
+    shape. ``started`` is when a cell's trials began on average, in seconds, NaN where nobody recorded it, None where
+    nobody asked. ``nonpositive`` holds, of the modes that have one, a value that has no ratio. ``by_state`` holds
+    means and numbers of runs by state of the machine, (states, k, n), where it was in several of ``states``.
     """
 
     metric: str
@@ -55,7 +56,9 @@ class Table:
     reasons: dict[str, Counter[Fact]] = field(default_factory=dict)
     kernel_paths: dict[str, tuple[str, ...]] = field(default_factory=dict)
     versions: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    nonpositive: float | None = None
+    nonpositive: Mapping[str, float] = field(default_factory=dict)
+    better: str | None = None
+    started: np.ndarray | None = None
     requests: float | None = None
     treatments: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     twins: Mapping[str, str] = field(default_factory=dict)
@@ -89,6 +92,11 @@ class Table:
     def scale(self) -> str:
         """``"log"`` or ``"linear"``."""
         return describe(self.metric).scale
+
+    @property
+    def direction(self) -> str | None:
+        """Which side is better: ``"higher"``, ``"lower"``, or None where nobody has said."""
+        return describe(self.metric).direction or self.better
 
     def row(self, mode: str) -> int:
         """Index of ``mode`` in the arrays."""
@@ -159,6 +167,8 @@ def collect(
     also: Sequence[str] = (),
     primary: Mapping[str, Any] | None = None,
     view: View | None = None,
+    better: Mapping[str, str] | None = None,
+    times: bool = False,
 ) -> Cells:
     """Reduce a samples table to cells.
 
@@ -172,10 +182,14 @@ def collect(
         Metrics to take although :data:`~cnilab.stats.metrics.METRICS` does not list them.
     primary
         The declared family (:class:`~cnilab.stats.declared.Declared`). Its table exists even if every trial
-        failed, and a value <= 0 in it raises; elsewhere such a value bars its own table alone. None: it raises
-        everywhere.
+        failed, and a value <= 0 in it raises; elsewhere such a value bars the comparisons of its own mode alone.
+        None: it raises everywhere.
     view
         Which factors name a treatment and which a table; None: every factor in the place of its kind.
+    better
+        Metric -> ``higher`` or ``lower``, for metrics of which :data:`~cnilab.stats.metrics.METRICS` does not know it.
+    times
+        Whether to read when each cell was measured.
 
     Returns
     -------
@@ -185,12 +199,16 @@ def collect(
     Raises
     ------
     DataError
-        On a repeated key, a value that is not finite in an ok row, a value in a row that is not ok, two units
-        of one metric, a mode that was not planned, or a value <= 0 (see ``primary``).
+        On a direction that contradicts the table of metrics, a repeated key, a value that is not finite in an ok
+        row, a value in a row that is not ok, two units of one metric, a mode that was not planned, or a value <= 0
+        (see ``primary``).
     UnknownKey
         If the primary family is not in the table although its test has values.
     """
     projected = project(samples, view)
+    for metric, side in (better or {}).items():
+        if describe(metric).direction not in (None, side):
+            raise DataError(f"{metric}: {side} cannot be better; {describe(metric).direction} is")
     aside = strata.set_aside(projected.frame)
     projected = replace(projected, frame=projected.frame[~aside].reset_index(drop=True))
     frame = projected.frame
@@ -203,7 +221,7 @@ def collect(
     axes = _axes(projected, modes)
     bare = not {"trial_id", "test", "metric", "status"} <= set(samples.columns)
     known = None if bare else {*METRICS, *also, *([declared.metric] if declared else ())}
-    series = _series(frame, ok, known, declared)
+    series = _series(frame, ok, known, declared, every_stat=bare)
     fit = _on_scale(frame, values, axes, series, declared)
     runs, means = _averaged(axes, series, fit, frame)
     states, of_row = strata.of_rows(frame)
@@ -211,6 +229,7 @@ def collect(
     if len(states) > 1:
         each = [_averaged(axes, series, fit, frame, of_row == s) for s in range(len(states))]
         split = np.stack([m for _, m in each]), np.stack([r for r, _ in each])
+    started = beside.started(frame, axes.scenario, axes.place, axes.shape) if times else None
     tables = [
         replace(
             table,
@@ -218,9 +237,12 @@ def collect(
             twins=projected.twins,
             levels=projected.tests.get(table.test or "", {}),
             residue=projected.residue.get(table.test or "", ()),
+            better=(better or {}).get(table.metric),
         )
-        for table in _tables(frame, values, ok, status, axes, series, declared, runs, means, states, split)
-    ]
+        for table in _tables(
+            frame, values, ok, status, axes, series, declared, runs, means, states, split, started
+        )
+    ]  # fmt: skip
     counts = {"compared": len(series.rows), "not_compared": int(ok.sum()) - len(series.rows)}
     counts |= {name: int((status == name).sum()) for name in ("failed", "skipped", "timeout")}
     counts["set_aside"] = int(aside.sum())
@@ -264,11 +286,13 @@ def _axes(projected: Projected, modes: Sequence[str] | None) -> _Axes:
     )
 
 
-def _series(frame: pd.DataFrame, ok: np.ndarray, known: set[str] | None, declared: Primary | None) -> _Series:
-    """Choose the rows of known metrics (None: of all) and compared stats, and say what is left."""
+def _series(
+    frame: pd.DataFrame, ok: np.ndarray, known: set[str] | None, declared: Primary | None, *, every_stat: bool
+) -> _Series:
+    """Choose the rows of known metrics (None: of all) and compared stats (or of every one), and say what is left."""
     metric, stat = code(frame["metric"].where(ok)), code(frame["stat"].fillna("value"))
     taken = np.array([known is None or m in known for m in metric.names] + [False])[metric.codes]
-    taken &= np.array([s in COMPARED_STATS for s in stat.names])[stat.codes] & ok
+    taken &= np.array([every_stat or s in COMPARED_STATS for s in stat.names])[stat.codes] & ok
     left = {f"{frame['metric'][i]} ({frame['stat'][i]})" for i in _first_of_each(metric, stat, ok & ~taken)}
     rows = np.flatnonzero(taken)
     codes, kinds = joint([metric.codes[rows], stat.codes[rows]], [len(metric.names), len(stat.names)])
@@ -294,7 +318,7 @@ def _on_scale(
                 "compared as a ratio, which needs values above 0; a trial that delivered nothing has status failed "
                 "and a reason"
             )
-    return np.where(logs, np.log(np.where(low, 1.0, np.where(logs, x, 1.0))), x)
+    return np.where(low, np.nan, np.where(logs, np.log(np.where(logs & ~low, x, 1.0)), x))
 
 
 def _averaged(
@@ -331,6 +355,7 @@ def _tables(
     means: np.ndarray,
     states: np.ndarray,
     split: tuple[np.ndarray, np.ndarray] | None,
+    started: np.ndarray | None,
 ) -> list[Table]:
     """Cut the averages into tables, each with what failed, what varied and why a mode is absent."""
     n_scenarios = len(axes.scenarios)
@@ -355,7 +380,7 @@ def _tables(
                 continue
             keep = np.flatnonzero(axes.present[c])
             at = s * n_scenarios + c
-            wrong = x[unfit & (where == c)] if unfit.any() else x[:0]
+            wrong = np.flatnonzero(unfit & (where == c)) if unfit.any() else ()
             tables.append(
                 Table(
                     metric=metric, stat=stat, test=test, placement=placement, path=path, unit=units[s],
@@ -363,7 +388,10 @@ def _tables(
                     values=means[at][:, keep], runs=runs[at][:, keep],
                     failed=failed[c][:, keep], skipped=skipped[c][:, keep], disturbed=disturbed[c][:, keep],
                     reasons=reasons[c], kernel_paths=carried[c], versions=versions[c],
-                    nonpositive=float(wrong[0]) if len(wrong) else None, requests=requests.get(c),
+                    nonpositive={
+                        axes.modes[axes.mode.codes[series.rows[i]]]: float(x[i]) for i in reversed(wrong)
+                    },
+                    requests=requests.get(c), started=None if started is None else started[c][:, keep],
                     states=tuple(int(s) for s in states) if split else (),
                     by_state=(split[0][:, at][:, :, keep], split[1][:, at][:, :, keep]) if split else None,
                 )

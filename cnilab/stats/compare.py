@@ -6,7 +6,8 @@ How the families are formed, so that no failure and no view of the data can chan
   placement (and path) in which that test was planned. Holm and the simultaneous intervals run over all of it.
 * *exploratory*: every other table. Holm and simultaneous intervals within its own test, metric and stat,
   formed alike, and Benjamini–Hochberg over all of them together. A difference must hold in both.
-* *aa*: the baseline against itself under a blind label; a family of its own, one a table.
+* *aa*: the baseline against itself under a blind label: one family over the tables of the primary family, one over
+  all others, so that among many tables a false alarm is as rare as in one.
 
 If nothing is declared and the data hold one single test, metric and stat, that is the primary one: there was
 nothing to choose from. Otherwise all is exploratory and says so. A restriction to a metric, test, placement
@@ -26,7 +27,7 @@ from cnilab.stats.cells import Cells, Table, collect
 from cnilab.stats.comparisons import Comparisons
 from cnilab.stats.declared import Declared, Primary
 from cnilab.stats.equivalence import log_margin
-from cnilab.stats.family import compared_modes, controls, scenarios_planned
+from cnilab.stats.family import compared_modes, controls, possible
 from cnilab.stats.frame import SCENARIO
 from cnilab.stats.metrics import describe
 from cnilab.stats.pairs import Family, Outcome, analyse
@@ -35,9 +36,9 @@ from cnilab.stats.ratio import check_alpha
 from cnilab.stats.rows import centres, headline, report_rows
 from cnilab.stats.sensitivity import reliability, under_failures, without_outliers
 from cnilab.stats.steady import unsteady_share
-from cnilab.stats.stopping import SEQUENTIAL
-from cnilab.stats.subjects import Subject, subject
+from cnilab.stats.subjects import Moving, Subject, subject
 from cnilab.stats.verdict import is_difference
+from cnilab.study.parts import SEQUENTIAL
 from cnilab.verdicts import FLAGS
 
 NOTHING = Declared()
@@ -108,7 +109,10 @@ def compare(
     """
     log_margin(margin), check_alpha(alpha)  # a wrong one is told before a large table is read
     view = View(tuple(by), tuple(within))
-    cells = collect(samples, modes=declared.modes, also=also, primary=declared.primary, view=view)
+    cells = collect(
+        samples, modes=declared.modes, also=also, primary=declared.primary, view=view,
+        better=declared.better, times=declared.design is None,
+    )  # fmt: skip
     label = baseline if isinstance(baseline, str) else label_of({name: baseline[name] for name in by})
     return compare_cells(
         cells, label, margin=margin, alpha=alpha, declared=declared, kernel_paths=kernel_paths,
@@ -124,7 +128,7 @@ def compare_cells(
     alpha: float = 0.05,
     declared: Declared = NOTHING,
     kernel_paths: Mapping[str, str] | None = None,
-    unsteady: Mapping[tuple, float] | None = None,
+    unsteady: Mapping[tuple, Moving] | None = None,
     provenance: Mapping[str, Any] | None = None,
 ) -> Comparisons:
     """Compare as :func:`compare` does, from cells that were collected already.
@@ -137,7 +141,7 @@ def compare_cells(
     primary = cells.primary or _only_one(cells)
     subjects = _subjects(cells, baseline, compared, primary, margin, declared, kernel_paths, unsteady)
     outcomes = [
-        replace(o, verdict="not_comparable") if s.absent and FLAGS[s.absent].settled else o
+        replace(o, verdict="not_comparable") if _settled(s) else o
         for s, o in zip(subjects, analyse([s.pair for s in subjects], level))
     ]
     subjects, outcomes = under_failures(subjects, outcomes, level)
@@ -151,6 +155,11 @@ def compare_cells(
         declared=declared, compared=compared, unreliable=unreliable, provenance=provenance,
     )  # fmt: skip
     return Comparisons(tuple(rows), header)
+
+
+def _settled(s: Subject) -> bool:
+    """Whether more blocks would not make a comparison of it."""
+    return "nonpositive_value" in s.flags or (s.absent is not None and FLAGS[s.absent].settled)
 
 
 def _only_one(cells: Cells) -> Primary | None:
@@ -167,27 +176,33 @@ def _subjects(
     margin: float,
     declared: Declared,
     kernel_paths: Mapping[str, str] | None,
-    unsteady: Mapping[tuple, float] | None,
+    unsteady: Mapping[tuple, Moving] | None,
 ) -> list[Subject]:
     """Pair every mode with the baseline, and every control with its own mode, each in its family."""
-    sizes = scenarios_planned(cells, declared.placements)
+    sizes = possible(cells, baseline, compared, declared.placements, declared.impossible)
+    beside = sum(not _first(primary, table) for table in cells.tables)
     subjects: list[Subject] = []
     for table in cells.tables:
         name = (table.test, table.metric, table.stat)
-        first = primary is not None and primary.covers(table)
-        planned = [
-            where for where in sizes[table.test] if not first or not primary or primary.allows(dict(where))
-        ]
+        first = _first(primary, table)
+        m = sum(
+            n for where, n in sizes[table.test].items()
+            if not first or primary is None or primary.allows(dict(where))
+        )  # fmt: skip
         kind = "primary" if first else "exploratory"
-        family = Family((kind, *name), max(len(compared) * len(planned), 1), explored=not first)
+        family = Family((kind, *name), max(m, 1), explored=not first)
         about = describe(table.metric)
         bound = log_margin(margin) if about.scale == "log" else about.margin
         for mode in compared:
             subjects.append(subject(table, mode, baseline, family, bound, kernel_paths, unsteady))
         for label in controls(cells):
-            own = Family(("aa", *name, table.placement, table.path, label), 1)
+            own = Family(("aa", kind, label), len(cells.tables) - beside if first else beside)
             subjects.append(subject(table, label, cells.twins[label], own, bound, kernel_paths, unsteady))
     return subjects
+
+
+def _first(primary: Primary | None, table: Table) -> bool:
+    return primary is not None and primary.covers(table)
 
 
 def _marked_by_controls(subjects: list[Subject], outcomes: list[Outcome]) -> list[Subject]:
@@ -208,13 +223,13 @@ def _marked_by_controls(subjects: list[Subject], outcomes: list[Outcome]) -> lis
 
 def unsteady_runs(
     samples: pd.DataFrame, intervals: pd.DataFrame | None, view: View | None = None
-) -> dict[tuple, float]:
-    """Return the share of runs that changed level, by (test, placement, path, mode, metric), where it is known."""
+) -> dict[tuple, Moving]:
+    """Return how many runs changed level, by (test, placement, path, mode, metric), where it is known."""
     if intervals is None or intervals.empty:
         return {}
     share = unsteady_share(project(samples, view).frame, intervals)
     return {
-        (r.test or None, r.placement or None, r.path or None, r.mode, r.metric): r.share
+        (r.test or None, r.placement or None, r.path or None, r.mode, r.metric): Moving(r.share, r.seconds)
         for r in share.itertuples()
         if r.share is not None and np.isfinite(r.share)
     }

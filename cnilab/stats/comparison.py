@@ -31,11 +31,16 @@ class Comparison(Mapping[str, Any]):
     """A mode against the baseline in one table, with its verdict and all that qualifies it.
 
     Ratios stand for metrics compared as such, differences (in the metric's unit) for the others; ``ci`` is the
-    interval of this comparison alone, ``sim_ci`` the one that holds for its whole family at once. ``centre`` is a
-    mode by itself, a description and never a comparison. ``mode`` and ``test`` are labels; ``levels`` are those of the
-    factors behind them, and ``twin`` marks the baseline against its own blind copy. ``states`` has an entry per state
-    of the machine, where there were several: ``state`` (0 the fastest), ``n`` blocks, and ``estimate``, ``ci_low``,
-    ``ci_high`` as ratio or difference. Equal to a dict of the same keys and values.
+    interval of this comparison alone, ``sim_ci`` the one that holds for its whole family at once, ``shown`` the one
+    that goes with the verdict (:mod:`cnilab.stats.shown`; a ratio or a difference, as the scale is). ``same_within``
+    is the smallest margin with which this comparison alone would be called the same, chosen after the data. ``wins``
+    counts blocks in which the mode was better, None where nobody has said what is; ``higher`` those in which it was
+    higher. ``blocks_to_differ`` would call a difference as large as the estimate, ``blocks_to_be_same`` would show
+    sameness if there is none. ``centre`` is a mode by itself, a description and never a comparison. ``mode`` and
+    ``test`` are labels; ``levels`` are those of the factors behind them, and ``twin`` marks the baseline against its
+    own blind copy. ``states`` has an entry per state of the machine, where there were several: ``state`` (0 the
+    fastest), ``n`` blocks, and ``estimate``, ``ci_low``, ``ci_high`` as ratio or difference. Equal to a dict of the
+    same keys and values.
     """
 
     metric: str
@@ -67,9 +72,14 @@ class Comparison(Mapping[str, Any]):
     rank_biserial: float | None = None
     ties: int | None = None
     largest_not_excluded: float | None = None
-    blocks_needed: int | None = None
     n_min: int
     sd: float | None = None
+    noise: float | None = None
+    blocks_to_differ: int | None = None
+    blocks_to_be_same: int | None = None
+    same_within: float | None = None
+    higher: int | None = None
+    shown: Interval = field(default=NOWHERE, metadata={"keys": ("shown_low", "shown_high")})
     difference: float | None = None
     difference_ci: Interval = field(
         default=NOWHERE, metadata={"keys": ("difference_ci_low", "difference_ci_high")}
@@ -91,6 +101,8 @@ class Comparison(Mapping[str, Any]):
     n_failed: int
     n_failed_baseline: int
     n_runs: int
+    failed_reason: Mapping[str, Any] | None = None
+    failed_reason_baseline: Mapping[str, Any] | None = None
     outlier_blocks: tuple[str, ...] = ()
     reason: Mapping[str, Any] | None = None
     states: tuple[Mapping[str, Any], ...] = ()

@@ -24,8 +24,13 @@ from cnilab.stats.comparison import Comparison, from_table, to_table
 
 #: Of what a program reads (:meth:`Comparisons.to_dict`).
 SCHEMA_VERSION = 1
-#: Of the file; 1 had no header, 2 no levels, 3 no states: they are made anew.
-FILE_SCHEMA_VERSION = 4
+#: Of the file; 1 had no header, 2 no levels, 3 no states, 4 no interval shown: they are made anew.
+FILE_SCHEMA_VERSION = 5
+_DESIGNS = {
+    "randomised": "in randomised order",
+    "williams": "in the orders of a Williams square",
+    "not_recorded": "how their order was drawn is not recorded",
+}
 _TABLE = ("family", "test", "metric", "stat", "placement", "path", "baseline")
 
 
@@ -169,7 +174,8 @@ class Comparisons:
         )
         family, aa, rows = h["family"], h["aa"], h["rows"]
         lines = [
-            f"baseline {h['baseline']}; {_count(h['n_blocks'], 'block')}; margin {h['margin']:.3g}"
+            f"baseline {h['baseline']}; {_count(h['n_blocks'], 'block')}, "
+            f"{_DESIGNS[h['design']]}; margin {h['margin']:.3g}"
             f"{'' if h['margin_declared'] else ' (chosen after the data)'}; alpha {level}",
         ]
         if family["primary"] and family["size"]:
@@ -179,7 +185,8 @@ class Comparisons:
             lines.append("no primary family was declared: every row is exploratory")
         if family["exploratory_rows"]:
             lines.append(
-                f"exploratory: {_count(family['exploratory_rows'], 'row')}, Benjamini–Hochberg over them"
+                f"exploratory: {_count(family['exploratory_rows'], 'row')}; differences hold among all of them "
+                "(Benjamini–Hochberg), 'the same' in its own table only"
             )
         if aa["tables"]:
             lines.append(
@@ -236,23 +243,29 @@ def _body(rows: Sequence[Comparison], notes: list[str]) -> list[list[str]]:
     against = f"{'ratio to' if log else 'difference from'} {first['baseline']}"
     centre = f"centre {scale.label}".strip()
     head = ["mode", f"{centre} (alone)", f"{against} (simultaneous)",
-            "wins", "p Holm", "p same", "verdict", "n"]  # fmt: skip
+            "wins" if first["direction"] else "higher", "p Holm", "p same", "verdict", "n"]  # fmt: skip
     body = [head]
     for r in rows:
         alone = digits.centre(r["centre"], r["centre_low"], r["centre_high"], scale)
         compared = (
-            digits.ratio(r["ratio"], r["sim_ci_low"], r["sim_ci_high"])
+            digits.ratio(r["ratio"], r["shown_low"], r["shown_high"])
             if log
-            else digits.difference(r["difference"], r["difference_sim_ci_low"], r["difference_sim_ci_high"])
+            else digits.difference(r["difference"], r["shown_low"], r["shown_high"])
         )
         marks = "".join(f"[{n}]" for n in sorted({_number(text, notes) for text in _remarks(r)}))
         body.append([
             r["mode"], alone, compared,
-            digits.MISSING if r["wins"] is None else f"{r['wins']}/{r['n_used']}", digits.p_value(r["p_holm"]),
+            _counted(r), digits.p_value(r["p_holm"]),
             digits.p_value(r["p_equivalence_holm"]), f"{r['verdict']} {marks}".strip(),
             f"{r['n_used']}/{r['n_blocks']}",
         ])  # fmt: skip
     return body
+
+
+def _counted(row: Comparison) -> str:
+    """Return in how many blocks the mode was better, or higher where nobody has said what is better."""
+    n = row["higher"] if row["direction"] is None else row["wins"]
+    return digits.MISSING if n is None else f"{n}/{row['n_used']}"
 
 
 def _remarks(row: Comparison) -> Iterable[str]:
@@ -265,8 +278,13 @@ def _remarks(row: Comparison) -> Iterable[str]:
             yield en_stats.FLAGS[flag]
     if row["reason"]:
         yield tell(Fact.from_dict(row["reason"]))
-    if row["blocks_needed"]:
-        yield f"{en_stats.VERDICTS['inconclusive']}: about {row['blocks_needed']} blocks would settle it"
+    if n := row["blocks_to_differ"]:
+        yield f"{row['mode']}: a difference as large as estimated would take about {n} blocks"
+    if (n := row["blocks_to_be_same"]) and row["verdict"] == "inconclusive":
+        yield f"{row['mode']}: to show sameness within the margin would take about {n} blocks"
+    if row["n_failed"] and row["failed_reason"] and row["n_used"]:
+        reason = tell(Fact.from_dict(row["failed_reason"]))
+        yield f"{row['mode']} failed in {row['n_failed']} of {row['n_blocks']} blocks: {reason}"
 
 
 def _number(text: str, notes: list[str]) -> int:

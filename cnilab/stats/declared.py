@@ -6,7 +6,7 @@ looks at. Nothing is compared here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -36,6 +36,14 @@ class Declared:
     sequential
         True if the number of blocks was decided by looking at the precision reached: then 0.7 alpha is used
         throughout, which keeps the promised coverage.
+    design
+        How the order within blocks was drawn: ``randomised`` or ``williams``. None: nobody has recorded it, and when
+        things were measured is looked at instead.
+    impossible
+        ``(mode, placement, path)`` that cannot have a value by what the modes are, known before the first trial: such a
+        comparison counts in no family.
+    better
+        Metric -> ``higher`` or ``lower``, for metrics of which the table of metrics does not know it.
     """
 
     primary: Mapping[str, Any] | None = None
@@ -43,6 +51,9 @@ class Declared:
     placements: Sequence[str] | None = None
     margin: bool = True
     sequential: bool = False
+    design: str | None = None
+    impossible: Collection[tuple[str, str, str]] = ()
+    better: Mapping[str, str] = field(default_factory=dict)
 
 
 class _Named(Protocol):

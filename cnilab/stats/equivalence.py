@@ -20,10 +20,10 @@ def log_margin(margin: float) -> float:
     Raises
     ------
     DataError
-        If the margin is not a finite number above 0.
+        If the margin is not a number above 0 and below 1: 5 would be 500 %.
     """
-    if not (isinstance(margin, (int, float)) and math.isfinite(margin) and margin > 0):
-        raise DataError(f"margin {margin!r}; it must be above 0, e.g. 0.05 for 5 %")
+    if not (isinstance(margin, (int, float)) and 0 < margin < 1):
+        raise DataError(f"margin {margin!r}; a share of 1, above 0 and below 1: 5 % is 0.05")
     return math.log1p(margin)
 
 

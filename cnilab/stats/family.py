@@ -5,7 +5,7 @@ What was declared is :mod:`cnilab.stats.declared`; adjusting p-values is :mod:`c
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from cnilab.errors import DataError, UnknownKey
 from cnilab.stats.cells import Cells
@@ -27,6 +27,35 @@ def compared_modes(cells: Cells, baseline: str) -> list[str]:
 def controls(cells: Cells) -> list[str]:
     """Return the blind twins of modes that were measured."""
     return [m for m in cells.modes if cells.twins.get(m) in cells.modes]
+
+
+def possible(
+    cells: Cells, baseline: str, compared: Sequence[str], placements: Sequence[str] | None,
+    impossible: Collection[tuple[str, str, str]],
+) -> dict[str | None, dict[tuple, int]]:
+    """For each test and each (placement, path) in which it was planned, return how many comparisons it can have.
+
+    What cannot have a value is told by what the modes are and not by what became of the trials, so the number is known
+    before the first one. A comparison that has values all the same counts.
+    """
+    measured = {
+        (t.test, t.placement, t.path, m) for t in cells.tables for m in t.modes if t.runs[t.row(m)].any()
+    }
+    ruled_out = set(impossible)
+    return {
+        test: {
+            where: sum(
+                all(
+                    (m, dict(where)["placement"], dict(where)["path"]) not in ruled_out
+                    or (test, dict(where)["placement"], dict(where)["path"], m) in measured
+                    for m in (mode, baseline)
+                )
+                for mode in compared
+            )
+            for where in planned
+        }
+        for test, planned in scenarios_planned(cells, placements).items()
+    }
 
 
 def scenarios_planned(cells: Cells, placements: Sequence[str] | None) -> dict[str | None, set[tuple]]:

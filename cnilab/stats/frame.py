@@ -7,12 +7,15 @@ what is a cell, is :mod:`cnilab.stats.cells`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from cnilab.errors import DataError
+from cnilab.layout import natural
 from cnilab.runs.samples import with_codes
 from cnilab.runs.schema1 import with_levels
 
@@ -29,13 +32,15 @@ class Coded:
     names: list
 
 
-def code(column: pd.Series, *, sort: bool = True) -> Coded:
+def code(
+    column: pd.Series, *, sort: bool = True, key: Callable[[Any], Any] = lambda name: name
+) -> Coded:
     """Code a column, by sorted value unless told otherwise."""
     codes, names = pd.factorize(column, sort=False)
     names = list(names)
     if sort:  # by value, so that the order of rows never shows in a result
         try:
-            order = sorted(range(len(names)), key=lambda i: names[i])
+            order = sorted(range(len(names)), key=lambda i: key(names[i]))
         except TypeError:
             order = sorted(range(len(names)), key=lambda i: str(names[i]))
         place = np.empty(len(names) + 1, dtype=np.int64)
@@ -56,6 +61,11 @@ def tidy(samples: pd.DataFrame) -> pd.DataFrame:
     DataError
         If there are no rows, a needed column is absent, or block or mode is missing in a row.
     """
+    if not isinstance(samples, pd.DataFrame):
+        raise DataError(
+            f"a {type(samples).__name__} in place of a table; cnilab.load(PATH).samples is one, and so is any "
+            "DataFrame with the columns block, mode, value"
+        )
     need = [c for c in ("block", "mode", "value") if c not in samples]
     if need:
         raise DataError(
@@ -81,6 +91,7 @@ def tidy(samples: pd.DataFrame) -> pd.DataFrame:
     if "trial_id" not in frame:
         extra["trial_id"] = frame.get("run", "")
     frame = frame.assign(**extra)
+    frame = frame.assign(block=as_labels(frame["block"]), mode=as_labels(frame["mode"]))
     for column in ("block", "mode", "trial_id"):
         if (gone := frame[column].isna()).any():
             raise DataError(f"{column} is missing in row {int(np.flatnonzero(gone)[0])}; every row needs one")
@@ -88,6 +99,23 @@ def tidy(samples: pd.DataFrame) -> pd.DataFrame:
     if (unnamed := ok & frame["metric"].isna().to_numpy()).any():
         raise DataError(f"metric is missing in row {int(np.flatnonzero(unnamed)[0])}, whose status is ok")
     return frame
+
+
+def as_labels(column: pd.Series) -> pd.Series:
+    """Return a column of names as text where its values are of mixed types: ``1``, ``1.0`` and ``"1"`` are one name."""
+    if isinstance(column.dtype, pd.StringDtype) or pd.api.types.is_integer_dtype(column.dtype):
+        return column
+    codes, names = pd.factorize(column, sort=False)
+    labels = [_label(name) for name in names]
+    if all(label is name for label, name in zip(labels, names)):
+        return column
+    return pd.Series(pd.array([*labels, None], dtype="string").take(codes), index=column.index)
+
+
+def _label(name: object) -> str:
+    if isinstance(name, (float, np.floating)) and float(name).is_integer():
+        name = int(name)
+    return name if isinstance(name, str) else str(name)
 
 
 def read_values(frame: pd.DataFrame, ok: np.ndarray) -> np.ndarray:
@@ -112,7 +140,7 @@ def read_values(frame: pd.DataFrame, ok: np.ndarray) -> np.ndarray:
 
 def block_codes(frame: pd.DataFrame) -> Coded:
     """Code blocks in time order. Equal numbers in two runs of a study are two blocks."""
-    block = code(frame["block"])
+    block = code(frame["block"], key=lambda name: natural(str(name)))
     if not frame["run_id"].notna().any():
         return Coded(block.codes, [str(name) for name in block.names])
     run = code(frame["run_id"].fillna(""))

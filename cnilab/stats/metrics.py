@@ -26,15 +26,19 @@ class Metric:
         On the linear scale the largest difference, in the metric's own unit, that is practically none. None:
         no such margin was ever declared, so equivalence cannot be claimed. Unused on the log scale, where the
         study's relative margin holds.
+    series
+        Metrics of a trial's seconds that tell how steady this one was, where it has no seconds of its own: what was
+        sent stands for what arrived.
     """
 
     direction: str | None
     scale: str = "log"
     margin: float | None = None
+    series: tuple[str, ...] = ()
 
 
 METRICS: dict[str, Metric] = {
-    "goodput_bps": Metric("higher"),
+    "goodput_bps": Metric("higher", series=("sent_bps",)),
     "throughput_bps": Metric("higher"),
     "transaction_rate_per_s": Metric("higher"),
     "connection_rate_per_s": Metric("higher"),

@@ -25,9 +25,9 @@ def _checked(p: Sequence[float | None], m: int | None) -> tuple[np.ndarray, np.n
             "be None where there is no test"
         )
     m = len(p) if m is None else int(m)
-    if m < len(p):
+    if m < len(values):
         raise DataError(
-            f"family of m={m} with {len(p)} comparisons; m is the number planned, at least as many"
+            f"family of m={m} with {len(values)} comparisons; m is the number planned, at least as many"
         )
     return present, values, m
 

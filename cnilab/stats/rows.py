@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from cnilab.facts import Fact
-from cnilab.stats.blocks_needed import blocks_for_half_width, upper_sd
+from cnilab.stats.blocks_needed import blocks_for_power, blocks_for_sameness, upper_sd
 from cnilab.stats.cells import Cells, Table
 from cnilab.stats.comparison import Comparison, Interval
 from cnilab.stats.declared import Declared, Primary
@@ -21,7 +21,7 @@ from cnilab.stats.metrics import TAIL, describe
 from cnilab.stats.pairs import Outcome
 from cnilab.stats.ratio import hl_intervals, median_ranks
 from cnilab.stats.sensitivity import Reliability
-from cnilab.stats.subjects import Subject
+from cnilab.stats.subjects import Subject, commonest
 from cnilab.stats.verdict import is_difference
 from cnilab.verdicts import FLAGS, VERDICTS
 
@@ -47,7 +47,7 @@ def centres(tables: Sequence[Table], alpha: float) -> dict[tuple[int, str], tupl
     for t, table in enumerate(tables):
         for i, mode in enumerate(table.modes):
             cell = table.values[i][~np.isnan(table.values[i])]
-            if len(cell):
+            if len(cell) and mode not in table.nonpositive:
                 vectors.setdefault(len(cell), []).append(((id(tables[t]), mode), cell, table.scale == "log"))
     out: dict[tuple[int, str], tuple[float, float, float]] = {}
     for n, group in vectors.items():
@@ -86,11 +86,8 @@ def _row(
     convert = _exp if log else number
     # Ends equally far apart but for the last bits: always the upper one, or a change of unit would show.
     far = o.sim_high if abs(o.sim_high) >= abs(o.sim_low) - 1e-12 else o.sim_low
-    needed = None
-    if o.verdict == "inconclusive" and o.sd and s.pair.lam:
-        half = math.log1p(margin / 2) if log else s.pair.lam / 2
-        needed = blocks_for_half_width(upper_sd(o.sd, o.n), half, alpha / s.pair.family.m)
-    better = o.negative if about.direction == "lower" else o.positive
+    to_differ, to_be_same = _blocks(s, o, alpha)
+    wins = {"higher": o.positive, "lower": o.negative}.get(table.direction or "")
     centre, base = (middle.get((id(table), mode)) for mode in (s.mode, s.baseline))
     ordered = tuple(dict.fromkeys(f for f in FLAGS if f in flags))
     shown = Interval(convert(o.low), convert(o.high)), Interval(convert(o.sim_low), convert(o.sim_high))
@@ -103,20 +100,25 @@ def _row(
         n_blocks=len(table.blocks), n_used=o.n,
         ratio=_exp(o.estimate) if log else None, ci=ci, sim_ci=sim_ci,
         p=o.p, p_holm=o.p_holm, p_equivalence=o.p_equivalence, margin=margin if log else about.margin,
-        wins=better if o.n else None, verdict=o.verdict, flags=ordered, warnings=_warnings(s, o),
+        wins=wins if o.n else None, higher=o.positive if o.n else None,
+        verdict=o.verdict, flags=ordered, warnings=_warnings(s, o),
         stat=table.stat, family=s.pair.family.name[0], family_size=s.pair.family.m, q_bh=o.q_bh,
         p_equivalence_holm=o.p_equivalence_holm, ci_level=o.level, sim_ci_level=o.sim_level,
         rank_biserial=number(o.rank_biserial), ties=o.n - o.positive - o.negative if o.n else None,
-        largest_not_excluded=convert(far) if o.verdict == "inconclusive" else None, blocks_needed=needed,
-        n_min=o.n_min, sd=o.sd,
+        largest_not_excluded=convert(far) if o.verdict == "inconclusive" else None,
+        blocks_to_differ=to_differ, blocks_to_be_same=to_be_same,
+        same_within=number(math.expm1(min(o.same_within, 700)) if log else o.same_within)
+        if o.same_within is not None and math.isfinite(o.same_within) else None,
+        n_min=o.n_min, sd=o.sd, noise=o.noise, shown=Interval(convert(o.shown_low), convert(o.shown_high)),
         difference=None if log else number(o.estimate), difference_ci=plain, difference_sim_ci=plain_sim,
         centre=number(centre[0]) if centre else None, centre_ci=_ends(centre),
         baseline_centre=number(base[0]) if base else None, baseline_centre_ci=_ends(base),
-        unit=table.unit, direction=about.direction, scale=about.scale,
+        unit=table.unit, direction=table.direction, scale=about.scale,
         kernel_path="+".join(s.kernel_paths[0]) or None,
         baseline_kernel_path="+".join(s.kernel_paths[1]) or None,
         n_failed=int(failed[table.row(s.mode)].sum()),
         n_failed_baseline=int(failed[table.row(s.baseline)].sum()),
+        failed_reason=_failed(table, s.mode, failed), failed_reason_baseline=_failed(table, s.baseline, failed),
         n_runs=int(table.runs[table.row(s.mode)].sum()), outlier_blocks=s.outliers,
         reason=reason.to_dict() if (reason := s.reason or _why(o)) else None,
         states=_by_state(s, alpha),
@@ -136,6 +138,22 @@ def _by_state(s: Subject, alpha: float) -> tuple[dict[str, Any], ...]:
     return tuple(told)
 
 
+def _blocks(s: Subject, o: Outcome, alpha: float) -> tuple[int | None, int | None]:
+    """Return how many blocks would call the difference estimated, and how many would show that there is none."""
+    if o.verdict not in ("inconclusive", "different_size_unclear") or not o.noise or not o.estimate:
+        return None, None
+    m, noise = s.pair.family.m, upper_sd(o.noise, o.n)
+    effect = math.expm1(min(abs(o.estimate), 700))
+    differ = blocks_for_power(noise, effect, m=m, alpha=alpha) if o.verdict == "inconclusive" else None
+    return differ, blocks_for_sameness(noise, s.pair.lam, m=m, alpha=alpha) if s.pair.lam else None
+
+
+def _failed(table: Table, mode: str, failed: np.ndarray) -> dict[str, Any] | None:
+    """Return why blocks of a mode have no value, in the words given most often."""
+    why = table.reasons.get(mode)
+    return commonest(why).to_dict() if why and failed[table.row(mode)].any() else None
+
+
 def _ends(centre: tuple[float, float, float] | None) -> Interval:
     return Interval(number(centre[1]), number(centre[2])) if centre else Interval()
 
@@ -153,6 +171,8 @@ def _exp(value: float | None) -> float | None:
 def _why(o: Outcome) -> Fact | None:
     if o.verdict == "insufficient_n":
         return Fact("few_blocks", {"blocks": o.n, "needed": o.n_min})
+    if "none_in_either" in o.flags:
+        return Fact("none_in_either", {"blocks": o.n})
     return Fact("identical_values") if "identical_values" in o.flags else None
 
 
@@ -221,7 +241,7 @@ def headline(
     blocks = sorted({len(t.blocks) for t in cells.tables})
     return {
         "baseline": baseline, "modes": list(compared),
-        "design": "complete_blocks",
+        "design": declared.design or "not_recorded",
         "n_blocks": blocks[0] if len(blocks) == 1 else blocks,
         "margin": margin, "margin_declared": declared.margin,
         "alpha": alpha, "alpha_used": level, "sequential": declared.sequential,

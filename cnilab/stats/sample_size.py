@@ -147,13 +147,14 @@ def plan_size(
         source, m = "given", 1 if m is None else m
         if not (math.isfinite(sd) and sd > 0):
             raise DataError(f"sd {pilot!r}; the noise of a within-block log ratio must be above 0, e.g. 0.03")
+    least = n_min(m, alpha)  # refuses a family of none, before anything is divided by it
     for_power = blocks_for_power(used, effect, m=m, alpha=alpha, power=power)
     for_width = None if half_width is None else blocks_for_half_width(used, math.log1p(half_width), alpha)
     wanted = [for_power] if half_width is None else [for_power, for_width]
     blocks = None if None in wanted else max(n for n in wanted if n is not None)
     sizes = sorted({*grid, *([blocks] if blocks else [])})
     return PlanSize(
-        blocks, sd, used, source, m, alpha, power, effect, half_width, for_power, for_width, n_min(m, alpha),
+        blocks, sd, used, source, m, alpha, power, effect, half_width, for_power, for_width, least,
         tuple((n, _width(used, n, alpha), detectable(used, n, m=m, alpha=alpha, power=power)) for n in sizes),
         None if block_seconds is None or blocks is None else blocks * block_seconds,
     )  # fmt: skip

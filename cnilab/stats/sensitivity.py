@@ -15,8 +15,7 @@ from scipy.stats import binomtest
 
 from cnilab.facts import Fact
 from cnilab.stats.cells import Table
-from cnilab.stats.metrics import describe
-from cnilab.stats.pairs import Outcome, Pair, analyse
+from cnilab.stats.pairs import Outcome, analyse
 from cnilab.stats.signed_rank import DECIMALS
 from cnilab.stats.subjects import Subject, commonest
 
@@ -38,9 +37,9 @@ def worst_rank_differences(table: Table, a: int, b: int) -> np.ndarray | None:
     said which side of the metric is the worse.
     """
     failed = failed_cells(table)
-    if not (failed[a].any() or failed[b].any()) or describe(table.metric).direction is None:
+    if not (failed[a].any() or failed[b].any()) or table.direction is None:
         return None
-    worst = -np.inf if describe(table.metric).direction == "higher" else np.inf
+    worst = -np.inf if table.direction == "higher" else np.inf
     d = table.apart(a, b)
     d = np.where(failed[a] & ~failed[b] & ~np.isnan(table.values[b]), worst, d)
     d = np.where(failed[b] & ~failed[a] & ~np.isnan(table.values[a]), -worst, d)
@@ -124,7 +123,7 @@ def under_failures(
             touched.append(i)
         elif s.absent is None and failed_cells(s.table)[[a, b]].any():
             marked[i] = s.flagged("failures_not_assessed")
-        other.append(Pair(s.pair.d if d is None else d, s.pair.family, s.pair.lam, s.pair.barred))
+        other.append(s.pair if d is None else replace(s.pair, d=d, nothing=False))
     if not touched:
         return marked, out
     again = analyse(other, level, infinite=True)
@@ -144,7 +143,8 @@ def without_outliers(subjects: Sequence[Subject], outcomes: Sequence[Outcome], l
     pairs, touched = [], []
     for i, s in enumerate(subjects):
         if id(s.table) not in outlying:
-            outlying[id(s.table)] = outlying_cells(s.table.values)
+            apart = s.table.values[None] if s.table.by_state is None else s.table.by_state[0]
+            outlying[id(s.table)] = np.any([outlying_cells(each) for each in apart], axis=0)
         far = outlying[id(s.table)]
         bad = far[s.table.row(s.mode)] | far[s.table.row(s.baseline)]
         bad = bad[s.used] if len(s.used) else np.zeros(0, dtype=bool)
@@ -156,7 +156,7 @@ def without_outliers(subjects: Sequence[Subject], outcomes: Sequence[Outcome], l
             if not few:
                 keep = s.pair.d[~bad]
                 touched.append(i)
-        pairs.append(Pair(keep, s.pair.family, s.pair.lam, s.pair.barred))
+        pairs.append(replace(s.pair, d=keep))
     again = analyse(pairs, level) if touched else []
     for i in touched:
         if again[i].verdict != outcomes[i].verdict:

@@ -13,12 +13,15 @@ import numpy as np
 import pandas as pd
 
 from cnilab.errors import DataError
+from cnilab.stats.metrics import METRICS
 from cnilab.stats.ratio import hl_intervals
 
 #: Level change from the first to the last third of a run that makes it unsteady.
 STEP = 0.10
 #: Share of unsteady runs beyond which a mode's mean is no property of the mode.
 UNSTEADY_SHARE = 0.20
+#: Seconds of a run from which on a change of level is the run's and not its start's. Shorter ones are doubted only.
+LONG_S = 5.0
 #: Fewest intervals (after omission), and fewest blocks, with which anything is said.
 FEWEST = 6
 #: Seconds at the start of a run that the profile looks at, and the offset that matters.
@@ -99,7 +102,7 @@ def step_in_run(y: np.ndarray) -> np.ndarray:
 
 
 def trial_steps(intervals: pd.DataFrame) -> pd.DataFrame:
-    """Return the step of every (run_id, trial_id, metric): the key, ``step`` (NaN: unknown), ``n``."""
+    """Return the step of every (run_id, trial_id, metric): the key, ``step`` (NaN: unknown), ``n``, ``seconds``."""
     frame = intervals
     if "omitted" in frame:
         frame = frame[~frame["omitted"].to_numpy(dtype=bool)]
@@ -118,7 +121,25 @@ def trial_steps(intervals: pd.DataFrame) -> pd.DataFrame:
         step = np.where(last == 0, np.where(first == 0, 0.0, np.inf), np.abs(first / last - 1))
     sizes = np.bincount(code, minlength=groups)
     out = group.size().reset_index()[keys]
-    return out.assign(step=np.where(sizes < FEWEST, np.nan, step), n=sizes)
+    seconds = sizes.astype(float)
+    if {"t_start_s", "t_end_s"} <= set(frame):
+        spans = (frame["t_end_s"] - frame["t_start_s"]).to_numpy(dtype=float)
+        seconds = np.bincount(code, spans, minlength=groups)
+    return out.assign(step=np.where(sizes < FEWEST, np.nan, step), n=sizes, seconds=seconds)
+
+
+def _belonging(steps: pd.DataFrame, samples: pd.DataFrame, keys: list[str]) -> pd.Series:
+    """Return the metric of its trial that each series tells of: its own, or the one that has no seconds itself."""
+    metric = steps["metric"].astype("str")
+    if "metric" not in samples:
+        return metric
+    for name, about in METRICS.items():
+        for stand_in in about.series:
+            theirs = pd.MultiIndex.from_frame(samples.loc[samples["metric"] == name, keys].astype("str"))
+            own = pd.MultiIndex.from_frame(steps.loc[metric == name, keys].astype("str"))
+            at = pd.MultiIndex.from_frame(steps[keys].astype("str"))
+            metric = metric.mask((metric == stand_in) & at.isin(theirs) & ~at.isin(own), name)
+    return metric
 
 
 def unsteady_share(samples: pd.DataFrame, intervals: pd.DataFrame) -> pd.DataFrame:
@@ -127,8 +148,8 @@ def unsteady_share(samples: pd.DataFrame, intervals: pd.DataFrame) -> pd.DataFra
     Returns
     -------
     DataFrame
-        ``test, placement, path, mode, metric, runs, unsteady, unknown, share``; ``share`` is of the runs that
-        could be judged and missing where none could.
+        ``test, placement, path, mode, metric, runs, unsteady, unknown, seconds, share``; ``seconds`` is how long a
+        run's series is, ``share`` is of the runs that could be judged and missing where none could.
     """
     steps = trial_steps(intervals)
     keys = [c for c in ("run_id", "trial_id") if c in steps and c in samples]
@@ -144,11 +165,13 @@ def unsteady_share(samples: pd.DataFrame, intervals: pd.DataFrame) -> pd.DataFra
     joined = steps.merge(about, on=keys, how="inner")
     if "metric" not in joined:
         joined = joined.assign(metric="value")
+    joined = joined.assign(metric=_belonging(joined, samples, keys))
     joined = joined.assign(
         off=joined["step"] > STEP, unknown=joined["step"].isna(), **{c: joined[c].fillna("") for c in cell}
     )
     out = joined.groupby([*cell, "metric"], observed=True, as_index=False).agg(
-        runs=("step", "size"), unsteady=("off", "sum"), unknown=("unknown", "sum")
+        runs=("step", "size"), unsteady=("off", "sum"), unknown=("unknown", "sum"),
+        seconds=("seconds", "median"),
     )
     judged = out["runs"] - out["unknown"]
     return out.assign(share=np.where(judged > 0, out["unsteady"] / judged.where(judged > 0, 1), np.nan))

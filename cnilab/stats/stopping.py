@@ -7,22 +7,22 @@ the final analysis pays back by using 0.7 alpha throughout (0.035 for 0.05).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from cnilab.errors import DataError
 from cnilab.stats.cells import collect
+from cnilab.stats.declared import Declared
 from cnilab.stats.equivalence import log_margin
+from cnilab.stats.family import compared_modes, possible
 from cnilab.stats.multiplicity import n_min
 from cnilab.stats.projection import View
 from cnilab.stats.ratio import check_alpha, hl_intervals
+from cnilab.study.parts import SEQUENTIAL
 
-#: Factor on alpha for a study whose size was decided by looking at its precision.
-SEQUENTIAL = 0.7
 #: Complete blocks before the first look.
 FIRST_LOOK = 10
 
@@ -65,7 +65,8 @@ def precision_reached(
     alpha
         Level the study will be analysed at; the intervals looked at use 0.7 of it.
     m
-        Comparisons in the family that will be tested (default: those given); ``n_first`` must suffice for it.
+        Comparisons in the family that will be tested (default: those given); ``n_first`` must suffice for it, and
+        the intervals looked at are simultaneous over it: the ones that are shown.
 
     Returns
     -------
@@ -84,7 +85,8 @@ def precision_reached(
     hence the 0.7.
     """
     target, level = log_margin(half_width), check_alpha(alpha) * SEQUENTIAL
-    least = n_min(max(1, len(differences_of) if m is None else m), level)
+    m = max(1, len(differences_of) if m is None else m)
+    least = n_min(m, level)
     if n_first < least:
         raise DataError(
             f"first look after {n_first} blocks; {least} are needed before anything can be significant"
@@ -105,7 +107,7 @@ def precision_reached(
         if n == 0:
             widths[name] = float("inf")
             continue
-        _, [(low, high)] = hl_intervals(d, [level])
+        _, [(low, high)] = hl_intervals(d, [level / m])
         widths[name] = float((high[0] - low[0]) / 2)
         if widths[name] == 0:
             flags.append(f"resolution_limited:{name}")
@@ -120,27 +122,34 @@ def precision_of(
     samples: pd.DataFrame,
     baseline: str,
     *,
-    primary: Mapping[str, Any],
+    declared: Declared,
     half_width: float,
     n_first: int = FIRST_LOOK,
     n_max: int | None = None,
     alpha: float = 0.05,
-    planned_modes: Sequence[str] | None = None,
     view: View | None = None,
 ) -> Precision:
     """Apply :func:`precision_reached` to the primary comparisons of a samples table as it stands.
 
     Only blocks in which every mode of every placement has its cell count; a mode that has no value at all in
-    a placement (it failed, or cannot work there) is left out of the rule, not waited for. A first look that was
-    planned before anything could be significant is put off until then.
+    a placement (it failed, or cannot work there) is left out of the rule, not waited for; the family counts it unless
+    ``declared`` rules it out. A first look that was planned before anything could be significant is put off until
+    then.
 
     Raises
     ------
     DataError, UnknownKey
         As :func:`precision_reached` and :func:`cnilab.stats.compare.compare`.
     """
-    cells = collect(samples, modes=planned_modes, primary=primary, view=view)
-    tables = [t for t in cells.tables if cells.primary is not None and cells.primary.covers(t)]
+    cells = collect(samples, modes=declared.modes, primary=declared.primary, view=view)
+    first = cells.primary
+    tables = [t for t in cells.tables if first is not None and first.covers(t)]
+    counted = possible(
+        cells, baseline, compared_modes(cells, baseline), declared.placements, declared.impossible
+    )
+    m = sum(
+        n for where, n in counted.get(first.test, {}).items() if first.allows(dict(where))
+    ) if first is not None else 0  # fmt: skip
     complete: set[str] | None = None
     live = []
     for table in tables:
@@ -162,7 +171,11 @@ def precision_of(
                 found[label] = d[[int(i) in keep for i in used]]
     if not found:
         return Precision(False, "too_few_blocks", 0, log_margin(half_width), {})
-    least = n_min(len(found), check_alpha(alpha) * SEQUENTIAL)
+    if len({len(d) for d in found.values()}) > 1:  # blocks of which a pair shares no state of the machine
+        shortest = min(len(d) for d in found.values())
+        found = {label: d[:shortest] for label, d in found.items()}
+    m = max(m, len(found))
+    least = n_min(m, check_alpha(alpha) * SEQUENTIAL)
     return precision_reached(
-        found, half_width=half_width, n_first=max(n_first, least), n_max=n_max, alpha=alpha
+        found, half_width=half_width, n_first=max(n_first, least), n_max=n_max, alpha=alpha, m=m
     )

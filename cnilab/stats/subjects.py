@@ -9,20 +9,29 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from cnilab.facts import Fact
 from cnilab.stats import strata
 from cnilab.stats.cells import Table
+from cnilab.stats.interleaving import one_after_the_other
 from cnilab.stats.pairs import Family, Pair
-from cnilab.stats.steady import UNSTEADY_SHARE
+from cnilab.stats.steady import LONG_S, UNSTEADY_SHARE
+from cnilab.verdicts import FLAGS
 
 #: The reason of a trial whose mode has, by design, no way for its packets.
 NOT_CROSSING = "not_crossing"
 #: Share of a side's cells that were disturbed and could not be measured again, above which a row says so.
 DISTURBED_SHARE = 0.2
+
+
+class Moving(NamedTuple):
+    """The share of a mode's runs that changed level while they ran, and how long a run's series is."""
+
+    share: float
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -56,7 +65,7 @@ def subject(
     family: Family,
     lam: float | None,
     kernel_paths: Mapping[str, str] | None = None,
-    unsteady: Mapping[tuple, float] | None = None,
+    unsteady: Mapping[tuple, Moving] | None = None,
 ) -> Subject:
     """Return the comparison of ``mode`` with ``base`` in one table, with all that is known to qualify it.
 
@@ -81,32 +90,41 @@ def subject(
             flags.append("mixed_versions")
         if ((table.runs[row] > 0) & (table.failed[row] > 0)).any():
             flags.append("partial_cells")
-        share = (unsteady or {}).get((table.test, table.placement, table.path, name, table.metric))
-        if share is not None and share > UNSTEADY_SHARE and table.stat in ("value", "mean"):
-            flags.append("unsteady")
-            reason = Fact("level_changes", {"mode": name, "share": share})
+        moving = (unsteady or {}).get((table.test, table.placement, table.path, name, table.metric))
+        if moving and moving.share > UNSTEADY_SHARE and table.stat in ("value", "mean"):
+            if moving.seconds < LONG_S:
+                flags.append("unsteady_short")
+            else:
+                flags.append("unsteady")
+                reason = Fact("level_changes", {"mode": name, "share": moving.share})
     if table.versions.get(mode, ()) != table.versions.get(base, ()) and table.versions.get(mode):
         flags.append("mixed_versions")
-    if table.nonpositive is not None:
+    if table.started is not None and one_after_the_other(table.started[a], table.started[b]):
+        flags.append("not_interleaved")
+        reason = Fact("measured_apart", {"mode": mode, "baseline": base})
+    unfit = next((table.nonpositive[name] for name in (mode, base) if name in table.nonpositive), None)
+    if unfit is not None:  # a ratio of what is left would be of the better half
         flags.append("nonpositive_value")
-        reason = Fact("no_ratio", {"value": table.nonpositive})
-    if table.residue:
-        flags.append("factor_varies")
+        reason = Fact("no_ratio", {"value": unfit})
+        d, used = d[:0], used[:0]
     by_state = strata.within(*table.by_state, a, b)[1] if table.by_state else np.empty((0, 0))
     if (p := strata.states_differ_p(by_state)) is not None and p <= strata.DIFFER:
         flags.append("states_differ")
     if max((table.disturbed[row] > 0).mean() for row in (a, b)) > DISTURBED_SHARE:
         flags.append("disturbed")
-    if len(used) < len(table.blocks):
+    if unfit is None and len(used) < len(table.blocks):
         flags.append("blocks_missing")
+    if table.residue:
+        flags.append("factor_varies")
     absent = None
     for name, row in ((mode, a), (base, b)):
         absent = absent or absence(table, name, row)
     if absent is not None:
         flags.append(absent[0])
         reason = absent[1]
-    barred = "unsteady" in flags or "nonpositive_value" in flags
-    pair = Pair(d, family, lam, barred)
+    barred = any(FLAGS[flag].bars for flag in flags)
+    nothing = table.scale == "linear" and len(used) > 0 and not table.values[[a, b]][:, used].any()
+    pair = Pair(d, family, lam, barred, bool(nothing))
     absent_for = absent[0] if absent else None
     carriers = (carried[0], carried[1])
     return Subject(

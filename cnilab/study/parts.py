@@ -122,8 +122,16 @@ class Primary(Strict):
     stat: str = "value"
 
 
+#: Factor on alpha for a study whose size was decided by looking at its precision.
+SEQUENTIAL = 0.7
+
+
 class Stop(Strict):
-    """Stop once every primary interval is this narrow; p-values are never looked at."""
+    """Stop once every primary interval, as the report shows it, is this narrow; p-values are never looked at.
+
+    ``half_width`` is of the ratio; ``first_look`` is put off until data could be significant at all, where it is not
+    given.
+    """
 
     half_width: float = Field(gt=0, lt=1)
     first_look: int = Field(default=10, ge=6)

@@ -6,7 +6,6 @@ drawn is in :mod:`cnilab.study.orders`. Runs nothing.
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -160,12 +159,6 @@ class Plan:
             groups.setdefault(trial.deployment_id, []).append(trial)
         return [tuple(group) for group in groups.values()]
 
-    @property
-    def fewest_blocks(self) -> int:
-        """Blocks below which no data could show a difference: an exact test of n blocks gives no p below 2 / 2**n."""
-        compared = (len({t for t in self.study.treatments if not t.twin}) - 1) * len(self.study.placements)
-        return math.ceil(math.log2(2 * max(1, compared) / self.study.alpha))
-
     def frame(self) -> pd.DataFrame:
         """Return one row per trial, with a column for each factor that varies.
 
@@ -194,8 +187,8 @@ class Plan:
             f"{len(s.placements) * len(s.tested)} trials = {len(self.trials)} trials, "
             f"{self.measuring_s() / 60:.1f} min of measuring; order {self.hash[:12]}"
             + (
-                f"\n{s.blocks} blocks are fewer than the {self.fewest_blocks} that any difference needs to be told"
-                if s.blocks < self.fewest_blocks
+                f"\n{s.blocks} blocks are fewer than the {s.fewest_blocks} that any difference needs to be told"
+                if s.blocks < s.fewest_blocks
                 else ""
             )
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from itertools import product
 from pathlib import Path
@@ -33,7 +34,7 @@ from cnilab.study import yaml_text
 from cnilab.study.cluster_settings import ClusterSettings
 from cnilab.study.complaints import At, explain
 from cnilab.study.factors import Level, Treatment
-from cnilab.study.parts import RECORDED, Primary, Quiet, Stop, Strict, Test, Tested
+from cnilab.study.parts import RECORDED, SEQUENTIAL, Primary, Quiet, Stop, Strict, Test, Tested
 from cnilab.study.plan import Plan
 
 SCHEMA_VERSION = 1
@@ -209,6 +210,12 @@ class Study(Strict):
                 self._baseline_at(name, levels)
         if max(self.others.get("replicas", (1,))) != 1 and self.path != "pod_to_service":
             raise At(("factors", "replicas"), "they stand behind a Service; add path: pod_to_service")
+        if self.stop and "first_look" in self.stop.model_fields_set and self.stop.first_look < self.fewest_blocks:
+            raise At(
+                ("stop", "first_look"),
+                f"{self.stop.first_look}: with {self.comparisons} comparisons no data of fewer than "
+                f"{self.fewest_blocks} blocks can be significant; at least {self.fewest_blocks}",
+            )
         for name in self.baseline_others:
             if name not in self.others or registry.get(name).where != "deployment":
                 raise At(("baseline", name), "is no factor that this study varies by deployment")
@@ -274,6 +281,27 @@ class Study(Strict):
                 if all(at[n] == by[n][0] for n in at.keys() - applying.keys()):
                     found.append(Tested(test, applying))
         return tuple(found)
+
+    def possible(self, treatment: Treatment, placement: str) -> bool:
+        """Whether a treatment can carry the study's traffic in a placement, by what its mode is."""
+        mode = modes.get(treatment.mode)
+        return mode.reaches(placement, self.underlay) and mode.offers(self.path)
+
+    @property
+    def comparisons(self) -> int:
+        """How many comparisons the primary family can have: what the catalogue rules out is none."""
+        others = [t for t in self.treatments if not t.twin and t != self.control]
+        return sum(
+            self.possible(t, placement) and self.possible(self.control, placement)
+            for t in others
+            for placement in self.placements
+        )
+
+    @property
+    def fewest_blocks(self) -> int:
+        """Blocks below which no data could show a difference: an exact test of n blocks gives no p below 2 / 2**n."""
+        alpha = self.alpha * (SEQUENTIAL if self.stop else 1)
+        return math.ceil(math.log2(2 * max(1, self.comparisons) / alpha))
 
     def asked(self, levels: Mapping[str, Level]) -> dict[str, Any]:
         """Return the fields of a call that levels of factors by trial set."""

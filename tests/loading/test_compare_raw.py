@@ -8,12 +8,14 @@ import shlex
 import tarfile
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
 from cnilab.cli import app
 from cnilab.errors import DataError
 from cnilab.loading import comparing, load
+from cnilab.runs import samples as tables
 
 DATA = Path(__file__).resolve().parents[1] / "data" / "tools"
 STREAM = json.loads((DATA / "iperf3" / "iperf3_3.12_tcp_stream.json").read_bytes())
@@ -187,3 +189,81 @@ def test_the_readme_shows_what_it_really_prints(tmp_path, monkeypatch):
     status, out, told = cnilab(*words)
     assert status == 0, told
     assert (told + out).strip() == shown.strip()
+
+
+def test_ten_runs_of_one_mode_and_then_ten_of_another_are_told_by_the_tools_own_times(tmp_path):
+    for number, mode in enumerate(("host", "a")):
+        for run in range(10):
+            made = json.loads(document(1e10 * (1 - (10 * number + run) / 100)))
+            made["start"]["timestamp"]["timesecs"] += 60 * (10 * number + run)
+            file = tmp_path / mode / f"{run}.json"
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(json.dumps(made))
+    found = comparing.compare_source(str(tmp_path), pattern="{mode}/{block}.json")
+    (row,) = (r for r in found.rows if r["metric"] == "goodput_bps")
+    assert (row["verdict"], row["reason"]["code"]) == ("not_comparable", "measured_apart")
+
+
+@pytest.mark.parametrize(
+    ("name", "how"),
+    [
+        ("x.csv.gz", {}),
+        ("x.CSV", {}),
+        ("x.csv.bz2", {}),
+        ("x.csv", {"sep": ";", "decimal": ","}),
+        ("x.tsv", {"sep": "\t"}),
+        ("x.csv", {"encoding": "utf-16"}),
+        ("x.csv", {"encoding": "utf-8-sig"}),
+    ],
+)
+def test_a_table_is_read_however_it_was_saved(tmp_path, name, how):
+    frame = pd.DataFrame(
+        {"block": [f"{b}" for b in range(8)] * 2, "mode": ["host"] * 8 + ["NA"] * 8,
+         "value": [1.5 + b / 10 for b in range(8)] + [3.25 + b / 10 for b in range(8)]}
+    )  # fmt: skip
+    frame.to_csv(tmp_path / name, index=False, **how)
+    (row,) = comparing.compare_source(str(tmp_path / name)).rows
+    assert (row["mode"], row["n_used"], row["verdict"]) == ("NA", 8, "different_material")
+    assert row["p"] == 2 / 2**8
+
+
+def test_blocks_that_a_reader_takes_for_numbers_are_the_names_they_are(tmp_path):
+    """Of a column longer than its chunks pandas makes numbers here and text there; every block is still one block."""
+    rows = ["block,mode,run,value", *(f"{b},{m},{r},{1 + b / 9 + r / 1e6 + (m == 'a')}"
+            for m in ("host", "a") for b in range(13) for r in range(5100))]  # fmt: skip
+    rows += ["10b,host,0,1.0", "10b,a,0,2.0"]
+    (tmp_path / "long.csv").write_text("\n".join(rows))
+    (row,) = comparing.compare_source(str(tmp_path / "long.csv")).rows
+    assert (row["n_blocks"], row["n_used"]) == (14, 14)
+
+
+def test_any_stat_of_a_bare_table_is_compared_and_nothing_to_compare_is_said(tmp_path):
+    frame = pd.DataFrame({"block": list(range(8)) * 2, "mode": ["host"] * 8 + ["a"] * 8,
+                          "value": range(1, 17), "stat": "median"})  # fmt: skip
+    frame.to_csv(tmp_path / "x.csv", index=False)
+    assert len(comparing.compare_source(str(tmp_path / "x.csv")).rows) == 1
+    whole = load(str(DATA / "iperf3" / "iperf3_3.12_tcp_stream.json"), progress=False).samples
+    spread = whole[whole["metric"] == "goodput_bps"].assign(stat="stddev")
+    both = pd.concat([spread.assign(mode=m, trial_id=m) for m in ("host", "a")], ignore_index=True)
+    tables.write(both, tmp_path / "s.csv")
+    with pytest.raises(DataError, match="stddev"):
+        comparing.compare_source(str(tmp_path / "s.csv"))
+
+
+def test_what_a_table_has_nobody_to_declare_for_is_declared_on_the_command_line(tmp_path):
+    frame = pd.DataFrame(
+        [{"block": b, "mode": m, "metric": k, "value": 1 + b / 10 + (m == "a")}
+         for b in range(10) for m in ("host", "a") for k in ("turns", "goodput_bps")]
+    )  # fmt: skip
+    frame.to_csv(tmp_path / "x.csv", index=False)
+    asked = ["compare", str(tmp_path / "x.csv"), "--json", "--primary", "turns", "--alpha", "0.01", "--lower-is-better"]
+    done = CliRunner().invoke(app, asked)
+    found = json.loads(done.stdout)
+    first = found["rows"][0]
+    assert (first["metric"], first["family"], first["direction"], first["wins"]) == ("turns", "primary", "lower", 0)
+    assert found["header"]["alpha"] == 0.01
+    with pytest.raises(DataError, match="METRIC"):
+        comparing.compare_source(str(tmp_path / "x.csv"), primary="a/b/c/d")
+    frame[frame["metric"] == "goodput_bps"].to_csv(tmp_path / "known.csv", index=False)
+    with pytest.raises(DataError, match="is known which side"):
+        comparing.compare_source(str(tmp_path / "known.csv"), better="lower")

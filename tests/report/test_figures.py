@@ -46,7 +46,7 @@ def test_marks_stand_at_the_estimates_and_lines_span_the_intervals(record, pictu
     assert [m[0] for m in marks(ax)] == [r["ratio"] for r in rows]
     assert [m[2] for m in marks(ax)] == [style.MARKERS[r["verdict"]] for r in rows]
     spans = [tuple(line.get_xdata()) for line in ax.lines if line.get_linewidth() == 2.2]
-    assert spans == [(r["sim_ci_low"], r["sim_ci_high"]) for r in rows]
+    assert spans == [(r["shown_low"], r["shown_high"]) for r in rows]
 
 
 def test_a_substitute_is_hollow_and_named(picture):

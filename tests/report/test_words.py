@@ -190,7 +190,8 @@ def test_the_first_paragraph_says_who_delivers_how_much_less_and_what_cannot_be_
         "a delivers 54 % less goodput than the host network across subnets (49 to 59 %) and 38 % less in the same "
         "subnet (32 to 44 %). "
         "The same goodput as the host network, within 5 %: b in the same subnet. "
-        "Not told yet: c in the same subnet (16 % less to 7 % more, about 41 blocks in all would tell). "
+        "Not told yet: c in the same subnet (16 % less to 7 % more, about 41 blocks in all would call a "
+        "difference as large as estimated, about 95 blocks would show sameness within 5 %). "
         "d (eBPF): carried by a stand-in for the kernel's own device, so that the speed is not that device's; kept "
         "apart below. "
         "Goodput (tcp_stream) was compared in 10 randomised blocks; the interval in brackets holds for all "
@@ -273,7 +274,7 @@ def test_title_and_first_paragraph_never_say_more_than_the_verdict(verdict, ends
             "1.2 to 6.8\u202f% less goodput in this table, which does not hold among all that was explored",
         ),
         ({"ratio": 1.01, "sim_ci_low": 0.98, "sim_ci_high": 1.06}, "(101.0\u202f% of it)"),
-        ({"verdict": "inconclusive", "ratio": 0.54, "sim_ci_low": 0.44, "sim_ci_high": 1.03, "blocks_needed": 4721},
+        ({"verdict": "inconclusive", "ratio": 0.54, "sim_ci_low": 0.44, "sim_ci_high": 1.03, "blocks_to_differ": 4721},
          "more than 10 times the blocks of this run would be needed to tell"),
         ({"verdict": "different_material", "n_used": 8, "n_failed": 2}, "; it failed in 2 of 10 blocks."),
         (
@@ -304,6 +305,12 @@ def test_ratios_of_several_states_are_told_and_no_mean_over_them():
         assert "28" not in said, "the mean over both states is no finding"
         assert re.search(r"31.8\s?% less, 30.7 to 32.8\s?%, in state 1 of the machine and", said)
         assert re.search(r"23.7\s?% less, 22.6 to 24.9\s?%, in state 2 of the machine", said)
+
+
+def test_blocks_whose_order_nobody_recorded_are_not_called_randomised():
+    said = str(ENGLISH.answer([row()], {**HEADER, "design": "not_recorded"}))
+    assert "in 10 blocks" in said
+    assert "in 10 randomised blocks" in str(ENGLISH.answer([row()], {**HEADER, "design": "randomised"}))
 
 
 def test_a_missing_control_is_said():

@@ -74,8 +74,8 @@ def test_families(study):
     kinds = {(r["family"], r["test"], r["stat"], r["family_size"]) for r in rows}
     assert kinds == {
         ("primary", "tcp_stream", "value", 6), ("exploratory", "tcp_rr", "p50", 6),
-        ("exploratory", "tcp_rr", "p99", 6), ("aa", "tcp_stream", "value", 1), ("aa", "tcp_rr", "p50", 1),
-        ("aa", "tcp_rr", "p99", 1),
+        ("exploratory", "tcp_rr", "p99", 6), ("aa", "tcp_stream", "value", 2), ("aa", "tcp_rr", "p50", 4),
+        ("aa", "tcp_rr", "p99", 4),
     }  # fmt: skip
     assert all((r["q_bh"] is None) == (r["family"] != "exploratory") for r in rows)
     assert [r["family"] for r in rows] == sorted(
@@ -317,12 +317,91 @@ def test_a_zero_bars_its_table_or_stops_the_primary(study):
     barred = [r for r in result.rows if r["test"] == "tcp_rr" and r["stat"] == "p50"]
     assert {r["verdict"] for r in barred} == {"not_comparable"}
     assert all("nonpositive_value" in r["flags"] for r in barred)
+    numbers = ("ratio", "p", "p_holm", "q_bh", "p_equivalence", "centre" )
+    assert all(r[key] is None for r in barred if r["mode"] != "host" for key in numbers)
     with pytest.raises(DataError, match="above 0"):
         compare(zero, "host")
     zero = study.copy()
     zero.loc[0, "value"] = 0.0
     with pytest.raises(DataError, match="above 0"):
         compare(zero, "host", declared=Declared(PRIMARY))
+
+
+def test_a_zero_of_one_mode_bars_it_alone_and_moves_no_other_row(study):
+    cell = (study["test"] == "tcp_rr") & (study["stat"] == "p50") & (study["placement"] == "same_subnet")
+    zero, gone = study.copy(), study.copy()
+    zero.loc[cell & (study["mode"] == "far") & (study["block"] == 3), "value"] = 0.0
+    gone = study[~(cell & (study["mode"] == "far"))].reset_index(drop=True)
+    where = {"placement": "same_subnet", "test": "tcp_rr", "stat": "p50"}
+    result = compare(zero, "host", declared=Declared(PRIMARY))
+    assert result.row("far", **where)["verdict"] == "not_comparable"
+    for mode in ("same", "near"):
+        row, without = (compare(f, "host", declared=Declared(PRIMARY)).row(mode, **where) for f in (zero, gone))
+        assert row["verdict"] != "not_comparable"
+        assert row["p_holm"] == without["p_holm"]
+        assert row["family_size"] == 6
+
+
+def test_none_in_either_is_no_copied_file():
+    frame = campaign({"host": 0, "b": 0}, 10, metric="loss_ratio")
+    frame["value"] = 0.0
+    row = compare(frame, "host").rows[0]
+    assert (row["verdict"], row["flags"][0]) == ("equivalent", "none_in_either")
+    row = compare(frame.assign(metric="retransmitted_segments"), "host").rows[0]
+    assert (row["verdict"], row["reason"]["code"]) == ("not_comparable", "none_in_either")
+
+
+def test_nobody_wins_where_nobody_has_said_what_is_better():
+    frame = campaign({"host": 0, "b": 0.3}, 10, metric="turns")
+    row = compare(frame, "host").rows[0]
+    assert (row["wins"], row["higher"], row["direction"]) == (None, 10, None)
+    row = compare(frame, "host", declared=Declared(better={"turns": "lower"})).rows[0]
+    assert (row["wins"], row["higher"], row["direction"]) == (0, 10, "lower")
+    with pytest.raises(DataError, match="higher is"):
+        compare(frame.assign(metric="goodput_bps"), "host", declared=Declared(better={"goodput_bps": "lower"}))
+
+
+def test_names_are_text_whatever_a_reader_made_of_them():
+    frame = campaign({"host": 0, "b": -0.2}, 12)
+    mixed = frame.assign(block=[str(b) if m == "b" else b for b, m in zip(frame["block"], frame["mode"])])
+    row = compare(mixed, "host").rows[0]
+    assert (row["n_blocks"], row["n_used"]) == (12, 12)
+    assert row["p"] == compare(frame, "host").rows[0]["p"]
+    labelled = frame.assign(block=[f"run{b}" for b in frame["block"]], mode=frame["mode"].map({"host": 1, "b": 2.0}))
+    assert compare(labelled, "1").rows[0]["mode"] == "2"
+
+
+def test_what_the_modes_rule_out_counts_in_no_family(study):
+    out = [("near", "cross_subnet", "pod_to_pod"), ("far", "cross_subnet", "pod_to_pod")]
+    crossing = (study["placement"] == "cross_subnet") & study["mode"].isin(["near", "far"])
+    frame = failed(study, crossing, Fact("not_crossing"))
+    result = compare(frame, "host", declared=Declared(PRIMARY, impossible=out))
+    assert {r["family_size"] for r in result.rows if r["family"] != "aa"} == {4}
+    assert compare(study, "host", declared=Declared(PRIMARY, impossible=out)).rows[0]["family_size"] == 6
+
+
+def test_a_margin_is_a_share_and_no_percentage():
+    for margin in (1, 5, 0, float("nan")):
+        with pytest.raises(DataError, match=r"5 % is 0\.05"):
+            compare(campaign({"a": 0, "b": 0}), "a", margin=margin)
+
+
+def test_what_is_no_table_is_refused_in_a_sentence():
+    with pytest.raises(DataError, match="NoneType in place of a table"):
+        compare(None, "a")
+
+
+def test_one_outlying_block_decides_no_number_of_blocks():
+    rng = np.random.default_rng(4)
+    frame = campaign({"host": 0, "b": -0.05}, 10, sd=0.05, seed=int(rng.integers(99)))
+    broken = frame.copy()
+    broken.loc[(frame["block"] == 4) & (frame["mode"] == "b"), "value"] *= 0.3
+    quiet, loud = (compare(f, "host").rows[0] for f in (frame, broken))
+    assert loud["sd"] > 5 * quiet["sd"]
+    assert loud["noise"] < 2 * quiet["noise"]
+    told = [r for r in (quiet, loud) if r["verdict"] == "inconclusive"]
+    assert told
+    assert all(r["blocks_to_differ"] and r["blocks_to_be_same"] for r in told)
 
 
 def test_percentiles_need_requests(study):

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from cnilab.errors import DataError
+from cnilab.stats import compare
 from cnilab.stats.steady import step_in_run, trial_steps, unsteady_share, warm_up
 
 from .frames import campaign, contract
@@ -73,3 +74,33 @@ def test_shares_are_of_what_could_be_judged():
     assert out.loc["b", "share"] == pytest.approx(1 / 3)
     with pytest.raises(DataError, match="trial_id"):
         unsteady_share(samples.drop(columns="trial_id"), pd.concat(frames))
+
+
+def sent(samples, seconds):
+    """Return series of what was sent, half of it in the last third of every run of ``b``."""
+    frames = []
+    for trial in samples.drop_duplicates("trial_id").itertuples():
+        value = np.r_[np.ones(8), np.full(4, 0.5 if trial.mode == "b" else 1.0)]
+        at = np.arange(12.0) * seconds / 12
+        frames.append(pd.DataFrame({"run_id": "r1", "trial_id": trial.trial_id, "metric": "sent_bps", "value": value,
+                                    "t_start_s": at, "t_end_s": at + seconds / 12, "omitted": False}))  # fmt: skip
+    return pd.concat(frames, ignore_index=True)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "flag", "verdict"), [(12, "unsteady", "not_comparable"), (1, "unsteady_short", "different_material")]
+)
+def test_what_was_sent_tells_how_steady_the_goodput_was(seconds, flag, verdict):
+    """iperf3's and netperf's series are of the sender; a run of a second is doubted and not ruled out."""
+    samples = contract(campaign({"host": 0, "b": -0.3}, 8))
+    row = compare(samples, "host", intervals=sent(samples, seconds)).rows[0]
+    assert flag in row["flags"]
+    assert row["verdict"] == verdict
+
+
+def test_a_series_of_its_own_is_believed_before_what_was_sent():
+    samples = contract(campaign({"host": 0, "b": -0.3}, 8))
+    series = sent(samples, 12)
+    own = series.assign(metric="goodput_bps", value=1.0)
+    row = compare(samples, "host", intervals=pd.concat([series, own])).rows[0]
+    assert row["verdict"] == "different_material"

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from cnilab.errors import DataError
-from cnilab.stats import Precision, hodges_lehmann, precision_of, precision_reached
+from cnilab.stats import Declared, Precision, compare, hodges_lehmann, precision_of, precision_reached
 
 from .frames import campaign, contract, failed
 
 PRIMARY = {"test": "tcp_stream", "metric": "goodput_bps"}
+DECLARED = Declared(PRIMARY)
 
 
 def test_it_holds_nothing_to_peek_at():
@@ -88,17 +89,33 @@ def test_it_looks_at_wider_intervals_than_it_promises():
 def test_from_a_samples_table():
     both = ("same_subnet", "cross_subnet")
     frame = contract(campaign({"host": 0, "host#aa": 0, "b": -0.1, "c": 0}, 12, sd=0.005, placements=both))
-    found = precision_of(frame, "host", primary=PRIMARY, half_width=0.02)
+    found = precision_of(frame, "host", declared=DECLARED, half_width=0.02)
     assert found.stop
     assert found.n == 12
     assert set(found.half_widths) == {f"{m} {p} pod_to_pod" for m in "bc" for p in both}
     open_block = frame.drop(frame[(frame["block"] == 11) & (frame["mode"] == "c")].index).reset_index(
         drop=True
     )
-    assert precision_of(open_block, "host", primary=PRIMARY, half_width=0.02).n == 11
+    assert precision_of(open_block, "host", declared=DECLARED, half_width=0.02).n == 11
     dead = failed(
         frame, (frame["mode"] == "b") & (frame["placement"] == "cross_subnet"), "does not cross subnets"
     )
-    assert precision_of(dead, "host", primary=PRIMARY, half_width=0.02).n == 12
+    assert precision_of(dead, "host", declared=DECLARED, half_width=0.02).n == 12
     first = frame[frame["block"] == 0].reset_index(drop=True)
-    assert not precision_of(first, "host", primary=PRIMARY, half_width=0.02).stop
+    assert not precision_of(first, "host", declared=DECLARED, half_width=0.02).stop
+
+
+def test_the_widths_looked_at_are_those_that_are_shown():
+    frame = contract(campaign({"host": 0, "b": -0.1, "c": 0.05, "d": 0}, 14, sd=0.03))
+    found = precision_of(frame, "host", declared=DECLARED, half_width=0.02, n_first=10)
+    shown = compare(frame, "host", declared=Declared(PRIMARY, sequential=True))
+    for row in shown.primary:
+        width = np.log(row.sim_ci.high / row.sim_ci.low) / 2
+        assert found.half_widths[f"{row.mode} same_subnet pod_to_pod"] == pytest.approx(width)
+
+
+def test_many_comparisons_put_the_first_look_off_and_raise_nothing():
+    modes = {"host": 0.0, **{f"m{i}": 0.0 for i in range(19)}}
+    frame = contract(campaign(modes, 10, sd=0.001))
+    found = precision_of(frame, "host", declared=DECLARED, half_width=0.02, n_first=10)
+    assert (found.stop, found.reason) == (False, "too_few_blocks")

@@ -65,6 +65,7 @@ def test_words():
         "identical_values",
         "unsteady",
         "nonpositive_value",
+        "not_interleaved",
         "depends_on_failures",
     }
     assert {f.code for f in FLAGS.values() if f.settled} <= {f.code for f in FLAGS.values() if f.kind == "absence"}

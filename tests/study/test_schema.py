@@ -89,10 +89,26 @@ def test_too_few_blocks_are_told_in_the_plans_line():
     from cnilab.stats import n_min
 
     few, enough = (study.parse(GOOD.replace("blocks: 4", f"blocks: {n}")).plan() for n in (7, 8))
-    assert few.fewest_blocks == n_min(4) == 8
+    assert few.study.fewest_blocks == n_min(4) == 8
     assert "7 blocks are fewer than the 8" in repr(few)
     assert "fewer" not in repr(enough)
 
+
+def test_what_the_catalogue_rules_out_is_no_comparison():
+    """Of four modes two have no way across plain subnets: six comparisons, where eight can be written down."""
+    quick = study.load(STUDIES[0].parent / "quick.yaml")
+    assert quick.comparisons == 6
+    assert quick.model_copy(update={"underlay": "routed"}).comparisons == 7
+
+
+def test_a_first_look_before_anything_could_be_significant_is_told_at_load():
+    from cnilab.stats import n_min
+
+    all_modes = GOOD.replace("modes: [host, calico-ipip, flannel-vxlan]", "modes: all")
+    with pytest.raises(StudyError, match=r"stop\.first_look: 6: with \d+ comparisons"):
+        study.parse(all_modes + "stop: {half_width: 0.05, first_look: 6}\n")
+    put_off = study.parse(all_modes + "stop: {half_width: 0.05}\n")
+    assert put_off.fewest_blocks == n_min(put_off.comparisons, 0.7 * put_off.alpha)
 
 def test_not_yaml_names_the_line():
     with pytest.raises(StudyError, match=r"s\.yaml:3: not YAML"):

@@ -124,10 +124,10 @@ def everything(run: Record, language: Language) -> Table:
                 r["test"] or digits.MISSING,
                 r["metric"] + ("" if r["stat"] == "value" else f", {r['stat']}"),
                 language.word(f"family.{r['family']}"),
-                digits.ratio(r["ratio"], r["sim_ci_low"], r["sim_ci_high"])
+                digits.ratio(r["ratio"], r["shown_low"], r["shown_high"])
                 if r["scale"] == "log"
                 else digits.difference(
-                    r["difference"], r["difference_sim_ci_low"], r["difference_sim_ci_high"]
+                    r["difference"], r["shown_low"], r["shown_high"]
                 ),
                 language.word("n_of_m", n=f"{r['n_used']:.0f}", m=f"{r['n_blocks']:.0f}"),
                 digits.p_value(r["p_holm"]),

@@ -64,10 +64,10 @@ def comparisons(rows: Sequence[Row], language: Language, id: str = "answer-table
             (
                 str(language.mode(r["mode"], r["kernel_path"])),
                 digits.centre(r["centre"], r["centre_low"], r["centre_high"], scale),
-                digits.ratio(r["ratio"], r["sim_ci_low"], r["sim_ci_high"]),
+                digits.ratio(r["ratio"], r["shown_low"], r["shown_high"]),
                 digits.MISSING
-                if r["wins"] is None
-                else language.word("n_of_m", n=f"{r['wins']:.0f}", m=f"{r['n_used']:.0f}"),
+                if (n := r["higher"] if r["direction"] is None else r["wins"]) is None
+                else language.word("n_of_m", n=f"{n:.0f}", m=f"{r['n_used']:.0f}"),
                 digits.p_value(r["p_holm"]),
                 digits.p_value(r["p_equivalence_holm"]),
                 verdict(r, language),

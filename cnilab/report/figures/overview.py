@@ -93,4 +93,4 @@ def _field(row: Row, style: Style, language: Language) -> str:
     words = "\n".join(textwrap.wrap(words, 15)) if style.narrow else words
     if row["ratio"] is None:
         return words
-    return f"{digits.ratio_text(row['ratio'], row['sim_ci_low'], row['sim_ci_high'])}\n{words}"
+    return f"{digits.ratio_text(row['ratio'], row['shown_low'], row['shown_high'])}\n{words}"

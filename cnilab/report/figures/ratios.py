@@ -103,7 +103,7 @@ def data(rows: Sequence[Row], language: Language, id: str, caption: str) -> Tabl
             (
                 str(language.mode(r["mode"], r["kernel_path"])),
                 language.placement(r["placement"]),
-                digits.ratio(r["ratio"], r["sim_ci_low"], r["sim_ci_high"]),
+                digits.ratio(r["ratio"], r["shown_low"], r["shown_high"]),
                 f"{r['n_used']:.0f}",
                 f"{shown_as(r).sign} {language.short_verdict(r)}",
             )
@@ -119,7 +119,7 @@ def _margin(rows: Sequence[Row]) -> tuple[float, float]:
 
 
 def _limits(rows: Sequence[Row], blocks: pd.DataFrame) -> tuple[float, float]:
-    ends = [r[k] for r in rows for k in ("ratio", "sim_ci_low", "sim_ci_high") if r[k] is not None]
+    ends = [r[k] for r in rows for k in ("ratio", "shown_low", "shown_high") if r[k] is not None]
     dots = blocks.loc[blocks["mode"].isin([r["mode"] for r in rows]), "ratio"].tolist()
     low, high = min([*ends, *dots, *_margin(rows)]), max([*ends, *dots, *_margin(rows)])
     pad = (high / low) ** 0.06
@@ -150,8 +150,8 @@ def _line(
         return
     ax.plot(dots, y + _spread(len(dots)), ".", ms=3.2, color=style.quiet, alpha=0.55, zorder=2)
     colour = colour_of(row["verdict"], style)
-    low = limits[0] if row["sim_ci_low"] is None else row["sim_ci_low"]
-    high = limits[1] if row["sim_ci_high"] is None else row["sim_ci_high"]
+    low = limits[0] if row["shown_low"] is None else row["shown_low"]
+    high = limits[1] if row["shown_high"] is None else row["shown_high"]
     if unbounded(row):  # a line across would look like a bound
         ax.plot([low, high], [y, y], ":", color=colour, lw=1.2, zorder=3)
     else:

@@ -61,32 +61,8 @@ def reason_of(row: Row) -> Fact | None:
 
 
 def interval(row: Row) -> tuple[float | None, float | None]:
-    """Return the interval that holds for the family at once, ended where the verdict ends it.
-
-    Holm's steps can call a difference that an interval for all comparisons at once does not quite show, and two
-    one-sided tests can call a sameness that a two-sided interval does not: an end beyond what the verdict says is then
-    put where the verdict has it, at none or at the margin.
-
-    References
-    ----------
-    O. Guilbaud (2008), Simultaneous confidence regions corresponding to Holm's step-down procedure, Biometrical
-    Journal 50, 678-692.
-    """
-    linear = row["scale"] == "linear"
-    stem, none = ("difference_sim_ci", 0.0) if linear else ("sim_ci", 1.0)
-    low, high = row[f"{stem}_low"], row[f"{stem}_high"]
-    estimate = row["difference"] if linear else row["ratio"]
-    if estimate is None or unbounded(row):
-        return low, high
-    if row["verdict"] in ("different_material", "different_size_unclear", "different_negligible"):
-        if estimate > none:
-            low = none if low is None else max(low, none)
-        elif estimate < none:
-            high = none if high is None else min(high, none)
-    if row["verdict"] in ("equivalent", "different_negligible") and row["margin"] is not None:
-        ends = (-row["margin"], row["margin"]) if linear else (1 / (1 + row["margin"]), 1 + row["margin"])
-        low, high = max(ends[0], low or ends[0]), min(ends[1], ends[1] if high is None else high)
-    return low, high
+    """Return the interval that goes with the verdict (:mod:`cnilab.stats.shown`), on the row's own scale."""
+    return row["shown_low"], row["shown_high"]
 
 
 def size(row: Row) -> float:

@@ -151,11 +151,12 @@ class Answers(Sentences):
 
     def _certainty(self, rows: Sequence[Row], header: Mapping[str, Any]) -> Text:
         what, blocks = self.quantity(rows[0]["metric"], rows[0]["stat"]), header["n_blocks"]
+        kind = "block" if header.get("design") == "not_recorded" else "randomised_block"
         return self.say(
             "lead.certainty",
             Noun=what.Noun,
             test=rows[0]["test"],
-            blocks=self.count(blocks if isinstance(blocks, int) else max(blocks), "randomised_block"),
+            blocks=self.count(blocks if isinstance(blocks, int) else max(blocks), kind),
             comparisons=self.count(rows[0]["family_size"], "comparison"),
             level=digits.percent(1 - header.get("alpha_used", 0.05)),
         )

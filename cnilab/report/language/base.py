@@ -65,6 +65,8 @@ class Language(Protocol):
     COMMA: str
     STOP: str
     SPACE: str
+    #: What an explanation stands in, with its hole.
+    BRACKETS: str
     #: Families of fonts whose glyphs a figure needs, the wished for first; empty: any will do.
     FONTS: ClassVar[tuple[str, ...]]
     #: Debian's package that brings the first of them; empty where none is needed.
@@ -183,6 +185,7 @@ class Vocabulary:
     #: Check of a proof -> what it expects, of the check's arguments.
     CHECKS: ClassVar[Mapping[str, Callable[[Mapping[str, Any]], str]]]
     COLON, SEMICOLON, COMMA, STOP, SPACE = ": ", "; ", ", ", ".", " "
+    BRACKETS = " ({})"
 
     def knows(self, key: str) -> bool:
         return key in self.WORDS

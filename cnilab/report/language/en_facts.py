@@ -206,6 +206,8 @@ CATALOGUE: dict[str, Words] = {
     "verdicts_differ": "{survivors} among surviving blocks, {with_failures} with failures as worst result",
     "few_blocks": "{blocks} blocks; this family needs {needed} before any data could be significant",
     "identical_values": FLAGS["identical_values"],
+    "none_in_either": "neither counted any in {blocks} blocks, and no margin was declared beforehand",
+    "measured_apart": "{mode} and {baseline} were measured one after the other and not in turn",
     "not_ranked_userspace": "carried by a userspace substitute; not ranked among kernel modes",
     "carried_by_substitute": "carried by a substitute ({path})",
     "need_blocks": "need >= {needed} blocks in a family of {family}, have {blocks}",

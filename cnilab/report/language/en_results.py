@@ -93,6 +93,9 @@ class Results(Grammar):
                 else f", yet practically the same: within {within}"
             )
             return text(self.claim(row, several, sized=False), by, tail)
+        if "none_in_either" in row["flags"] and verdict != "insufficient_n":
+            where = f"{row['n_used']} of {row['n_blocks']} blocks"
+            return text("counts no more than ", base, f": none in either, {where}")
         if verdict == "equivalent":
             verb, noun = self._verb(row, several)
             return text(f"{verb} the same {noun} as ", base, f", within {within}{self._estimate(row)}")
@@ -213,12 +216,22 @@ class Results(Grammar):
         return f"{self.direction(row) if row['verdict'] == 'different_size_unclear' else change} ({ends})"
 
     def _needed(self, row: Row) -> str:
-        n = row.get("blocks_needed")
-        if not n:
+        """Return what would tell, a number for each of the two answers."""
+        if row["verdict"] != "inconclusive":
             return ""
-        if n > OUT_OF_REACH * row["n_blocks"]:
+        differ, same, most = row["blocks_to_differ"], row["blocks_to_be_same"], OUT_OF_REACH * row["n_blocks"]
+        if not (differ or same):
+            return ""
+        if min(n for n in (differ, same) if n) > most:
             return f"; more than {OUT_OF_REACH} times the blocks of this run would be needed to tell"
-        return f"; about {self.count(int(n), 'block')} in all would tell"
+        out = []
+        if differ and differ <= most:
+            out.append(f"about {self.count(differ, 'block')} in all would call a difference as large as estimated")
+        if same and same <= most:
+            out.append(f"about {self.count(same, 'block')} would show sameness within {self.margin_of(row)}")
+        elif same:
+            out.append(f"to show sameness would take more than {OUT_OF_REACH} times those of this run")
+        return f"; {', '.join(out)}"
 
     def _why_not(self, row: Row, several: bool) -> str:
         """Return why there is no comparison, in the words of the trials themselves where there are some."""

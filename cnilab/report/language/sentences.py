@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
 from cnilab import digits
+from cnilab.facts import Fact
 from cnilab.report.language.about import DOUBTS, Row, by_verdict, shown_as, size, substitutes, why_absent
 from cnilab.report.language.base import Quantity, Vocabulary
 from cnilab.report.language.text import Name, Said, Text, joined, text
@@ -81,9 +82,15 @@ class Sentences(Vocabulary):
         return text(finding, failed, f"{self.SEMICOLON}{how}" if how else "", self.STOP, doubts)
 
     def failures(self, row: Row) -> str:
-        """Return in how many blocks the mode failed, of one that has values in others."""
-        failed = row.get("n_failed") if row["n_used"] else 0
-        return self.word("failed_in", n=failed, blocks=self.count(row["n_blocks"], "block")) if failed else ""
+        """Return in how many blocks the mode, or its baseline, failed and why, of one that has values in others."""
+        out = []
+        for end, word in (("", "failed_in"), ("_baseline", "failed_in.baseline")):
+            if row["n_used"] and (n := row.get(f"n_failed{end}")):
+                why = row.get(f"failed_reason{end}")
+                told = self.BRACKETS.format(self.tell(Fact.from_dict(why))) if why else ""
+                blocks = self.count(row["n_blocks"], "block")
+                out.append(self.word(word, n=n, blocks=blocks, base=self.mode(row["baseline"]), why=told))
+        return self.SEMICOLON.join(out)
 
     def named(self, row: Row) -> Name:
         """Return the name of the mode compared, with its substitute."""

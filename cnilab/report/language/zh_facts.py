@@ -196,6 +196,8 @@ CATALOGUE: dict[str, Words] = {
     "verdicts_differ": "只看成功的区组为 {survivors}，把失败计为最差结果则为 {with_failures}",
     "few_blocks": "{blocks} 个区组；这一族比较至少需要 {needed} 个区组，数据才有可能显著",
     "identical_values": FLAGS["identical_values"],
+    "none_in_either": "{blocks} 个区组中两者都是零，而事先没有声明等价界限",
+    "measured_apart": "{mode} 与 {baseline} 是先后测量的，而不是交替测量的",
     "not_ranked_userspace": "由用户态替代实现承载；不与内核模式一起排名",
     "carried_by_substitute": "由替代实现承载（{path}）",
     "need_blocks": "{family} 项比较的一族需要至少 {needed} 个区组，现有 {blocks} 个",

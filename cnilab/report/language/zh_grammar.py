@@ -49,6 +49,7 @@ class Grammar(Answers):
     FLAGS = FLAGS
     CHECKS = CHECKS
     COLON, SEMICOLON, COMMA, STOP, SPACE = "：", "；", "，", "。", ""
+    BRACKETS = "（{}）"
 
     def count(self, n: int, what: str) -> str:
         """Return a number with its measure word and noun.

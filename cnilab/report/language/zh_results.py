@@ -91,6 +91,8 @@ class Results(Grammar):
             )
             about = "" if size == self.direction(row) else f"，约{size}"
             said = (self.claim(row, sized=False), f"{about}（{ends}）{tail}")
+        elif "none_in_either" in row["flags"] and verdict != "insufficient_n":
+            said = ("与", base, f"在{row['n_blocks']}个区组中的{row['n_used']}个里都是零")
         elif verdict == "equivalent":
             said = (f"的{what.noun}与", base, f"相同，差距在{bound}之内{self._estimate(row)}")
         elif verdict == "inconclusive" and unbounded(row):
@@ -190,12 +192,22 @@ class Results(Grammar):
         return str(typeset(text(f"{left or f'{what.less}任意多'}至{right or f'{what.more}任意多'}")))
 
     def _needed(self, row: Row) -> str:
-        n = row.get("blocks_needed")
-        if not n:
+        """Return what would tell, a number for each of the two answers."""
+        if row["verdict"] != "inconclusive":
             return ""
-        if n > OUT_OF_REACH * row["n_blocks"]:
+        differ, same, most = row["blocks_to_differ"], row["blocks_to_be_same"], OUT_OF_REACH * row["n_blocks"]
+        if not (differ or same):
+            return ""
+        if min(n for n in (differ, same) if n) > most:
             return f"；要作出判断，区组数需超过本次测试的 {OUT_OF_REACH} 倍"
-        return f"；总共约需 {self.count(int(n), 'block')}才能判断"
+        out = []
+        if differ and differ <= most:
+            out.append(f"总共约需 {self.count(differ, 'block')}才能认定估计大小的差异")
+        if same and same <= most:
+            out.append(f"总共约需 {self.count(same, 'block')}才能证明差距在{self.margin_of(row)}之内")
+        elif same:
+            out.append(f"要证明两者相同，区组数需超过本次测试的 {OUT_OF_REACH} 倍")
+        return f"；{'，'.join(out)}"
 
     def _why_not(self, row: Row) -> str:
         """Return why there is no comparison, in the words of the trials themselves where there are some."""

@@ -40,7 +40,8 @@ WORDS: dict[str, str] = {
     "no": "否",
     "nothing_compared": "无法进行任何比较：没有哪个区组同时有基线和另一模式的数值。",
     # ---- the answer
-    "failed_in": "它在{blocks}中有{n}个失败",
+    "failed_in": "它在{blocks}中有{n}个失败{why}",
+    "failed_in.baseline": "{base}在{blocks}中有{n}个失败{why}",
     "title.and_more": "{names}和另外{n}种模式",
     "title.in_place": "{title}（{where}）",
     "title.undecided": "各模式对{noun}的影响，这次测试尚无法判断",
