@@ -135,7 +135,7 @@ WORDS: dict[str, str] = {
         "以及不属于本次测试的进程占用的 CPU 时间"
     ),
     "disturbers.alt": (
-        "机器参考值随时间的变化，从 {low} 到 {high} µs，共{states}种状态；{trials}次试验中有{disturbed}次受到干扰。"
+        "机器参考值随时间的变化，范围为{low}–{high} µs，共{states}种状态；{trials}次试验中有{disturbed}次受到干扰。"
     ),
     "disturbers.reference": "CPU 之间的唤醒往返时间",
     "disturbers.foreign": "其他进程占用的 CPU 数",
