@@ -104,6 +104,11 @@ bench: setup system-bench ## the numbers of the benchmarks: cnilab's own cost, t
 	   found=1; echo "== $$file"; $(BIN)/python "$$file"; done; \
 	 [ $$found = 1 ] || { echo 'make bench: benchmarks/ has no bench_*.py' >&2; exit 1; }
 
+.PHONY: browser
+browser: setup system-browser ## the report's page in a real browser: both languages, phones, print, accessibility
+	@$(BIN)/python -c 'import axe_playwright_python' 2>/dev/null || $(call EXTRA,browser)
+	@CNILAB_PICTURES=build/pictures $(BIN)/python -m pytest tests/report/test_browser.py -n 0 -rs $(PYTEST)
+
 .PHONY: validate
 validate: setup ## the statistics' full simulation: error rates and coverage against known truths
 	@$(BIN)/python -m tests.stats.validate
