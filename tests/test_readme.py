@@ -9,19 +9,25 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
-COMMANDS = [
-    line.split("#")[0].split(" | ")[0].strip()
-    for block in re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL)
-    for line in block.splitlines()
-    if line.strip()
-]
+TEXT, CHINESE = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "README.zh.md"))
+
+
+def commands(text):
+    return [
+        line.split("#")[0].split(" | ")[0].strip()
+        for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+        for line in block.splitlines()
+        if line.strip()
+    ]
+
+
+COMMANDS = list(dict.fromkeys(commands(TEXT) + commands(CHINESE)))
 #: Commands short enough to be run whole; of the others the call is checked.
 RUN = ["cnilab modes", "cnilab lab script calico-bgp-mesh"]
 
 
 def test_there_are_the_two_commands_first():
-    assert COMMANDS[:2] == ["make", "make test"]
+    assert commands(TEXT)[:2] == commands(CHINESE)[:2] == ["make", "make test"]
 
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith("make")])
@@ -71,8 +77,9 @@ def test_every_notebook_has_its_question():
     assert told == {p.stem for p in (ROOT / "notebooks").glob("*.ipynb")}
 
 
-def test_every_file_it_names_is_there():
-    named = set(re.findall(r"(?:data|cnilab)/[\w./-]+\.\w+|[A-Z]+\.md", TEXT))
+@pytest.mark.parametrize("text", [TEXT, CHINESE], ids=["en", "zh"])
+def test_every_file_it_names_is_there(text):
+    named = set(re.findall(r"(?:data|cnilab)/[\w./-]+\.\w+|[A-Z]+\.(?:zh\.)?md", text))
     assert named
     assert [n for n in named if not (ROOT / n).exists()] == []
 
