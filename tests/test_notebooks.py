@@ -181,6 +181,16 @@ def test_run_05_report(run_dir, tmp_path):
     assert "How to reproduce" in html
 
 
+EXPERIMENTS = Path(pipeline.SAMPLE).parent / "experiments"
+
+
+def test_run_10_growth(tmp_path):
+    html = shown(execute("10_growth", tmp_path, run_dir=EXPERIMENTS / "growth"))
+    assert "How does routing grow with the number of nodes?" in html
+    assert "routes_per_node" in html, "the table for questions of one's own"
+    assert "law_holds" in html
+
+
 def test_run_explore(run_dir, tmp_path):
     before = sorted(run_dir.rglob("*"))
     node = execute("explore", tmp_path, run_dir=run_dir)

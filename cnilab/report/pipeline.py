@@ -33,6 +33,8 @@ SAMPLE = bundled("data/sample")
 STAGES = ("01_design", "02_run", "03_quality", "04_compare", "05_report")
 #: The stages that only read what has been measured.
 READING = STAGES[2:]
+#: Notebook of an experiment -> the report's chapter that it shows; run where that chapter has something to say.
+EXPERIMENTS = {"10_growth": "growth"}
 
 
 #: A kernel ended by Ctrl-C would log the answers it could not send any more; a cell's errors come another way.
@@ -158,6 +160,7 @@ def render(
     writable = os.access(run.path, os.W_OK)
     if not writable and out is None:
         raise RunDirError(f"{run.path} cannot be written; say with -o FILE where the report goes")
+    _experiments(run, language, progress)
     for name in READING:
         given = {"run_dir": str(run.path), "language": language}
         if name == "05_report":
@@ -165,6 +168,20 @@ def render(
         else:
             _execute(name, given | {"keep": writable}, run.path, progress)
     return export(made, Path(out) if out else run.path / "report.html", spoken)
+
+
+def _experiments(run: Run, language: str, progress: bool) -> None:
+    """Run the notebook of each experiment that was measured, and tell why the others are not run."""
+    from cnilab.report import chapters  # here, with the page's own: a kernel that measures needs neither
+    from cnilab.report.record import Record
+
+    record = Record(run)
+    for name, chapter in EXPERIMENTS.items():
+        why_not = chapters.CHAPTERS[chapter].applies(record)
+        if why_not is None:
+            _execute(name, {"run_dir": str(run.path), "language": language}, run.path, progress)
+        elif progress:
+            print(f"{name}: skipped, {languages.tell(why_not, language)}", file=sys.stderr, flush=True)
 
 
 def render_sample(
@@ -242,6 +259,7 @@ def _settled(notebook: Path) -> NotebookNode:
 
 
 __all__ = [
+    "EXPERIMENTS",
     "NOTEBOOKS",
     "ROOT",
     "SAMPLE",
