@@ -131,9 +131,9 @@ cluster-down: ## end that cluster; nothing of it stays
 cluster-build: setup system-cluster ## compile its programs with flannel and with Calico, once (Go 1.26; twenty minutes, 7 GB)
 	@$(BIN)/python -m cnilab.localcluster.compiling
 
-cluster-test: setup ## all of it on a real cluster: a study switched live, killed runs, evictions; then it is taken down
+cluster-test: setup ## what needs a real cluster, with flannel and with Calico: studies switched live, killed runs, evictions; taken down after
 	@$(MAKE) cluster-build || echo 'cluster-test: the programs cannot be built here; the tests say so and are skipped' >&2
-	@$(AS_ROOT) env CNILAB_CLUSTER_TEST=1 $(BIN)/python -m pytest tests/testbeds/kubernetes tests/localcluster -n 0 -rs $(PYTEST)
+	@$(AS_ROOT) env CNILAB_CLUSTER_TEST=1 $(BIN)/python -m pytest tests/testbeds/kubernetes tests/localcluster -m cluster -n 0 -rs $(PYTEST)
 
 .PHONY: fuzz
 fuzz: setup ## broken, cut and foreign output thrown at every parser (FUZZ="--tool qperf --runs 20000")

@@ -15,8 +15,8 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.get_closest_marker("lab"):
             item.add_marker(pytest.mark.xdist_group("lab"))
-        # A session's fixture is a worker's, and there is one cluster.
-        if "cluster" in getattr(item, "fixturenames", ()):
+        # A session's fixture is a worker's, and there is one cluster a plugin.
+        if {"cluster", "calico_cluster"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.cluster)
             item.add_marker(pytest.mark.xdist_group("cluster"))
 
@@ -60,17 +60,27 @@ def control_plane(tmp_path_factory):
 @pytest.fixture(scope="session")
 def cluster():
     """A cluster of three nodes, raised once for the session; only where the tests were asked to (root, minutes)."""
+    yield from _raised("test", "flannel")
+
+
+@pytest.fixture(scope="module")
+def calico_cluster():
+    """The same with Calico, for a module's tests."""
+    yield from _raised("calico", "calico")
+
+
+def _raised(name, cni):
     if os.environ.get("CNILAB_CLUSTER_TEST") != "1":
         pytest.skip("raises a cluster as root: set CNILAB_CLUSTER_TEST=1, or type: make cluster-test")
     from cnilab.errors import Unavailable
     from cnilab.localcluster.lifecycle import Cluster
     from cnilab.localcluster.shape import Settings
 
-    made = Cluster(Settings(name="test", lifetime_s=7200))
+    made = Cluster(Settings(name=name, cni=cni, lifetime_s=7200))
     try:
         made.up()
     except Unavailable as error:
-        pytest.skip(f"no cluster can be raised here: {error}")
+        pytest.skip(f"no cluster with {cni} can be raised here: {error}")
     try:
         yield made
     finally:
