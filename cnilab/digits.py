@@ -95,8 +95,8 @@ def ratio(value: float | None, low: float | None, high: float | None) -> str:
 
     >>> ratio(0.6213, 0.5801, 0.6598)
     '0.62 (0.58 – 0.66)'
-    >>> ratio(1.84, 0.66, 102)
-    '1.8 (0.66 – × 100)'
+    >>> ratio(1.84, 0.66, 102), ratio(0.7, 0.54, 1.0)
+    ('1.8 (0.66 – × 100)', '0.70 (0.54 – < 1)')
     >>> ratio(None, None, None)
     '–'
     """
@@ -108,6 +108,10 @@ def ratio(value: float | None, low: float | None, high: float | None) -> str:
         "0" if low is None else ratio_text(low, low, high),
         "∞" if high is None else ratio_text(high, low, high),
     ]
+    if low == 1.0 < value:  # ended at none, see cnilab.report.language.about.interval
+        ends[0] = "> 1"
+    if high == 1.0 > value:
+        ends[1] = "< 1"
     return f"{ratio_text(value, low, high)} ({ends[0]} – {ends[1]})"
 
 

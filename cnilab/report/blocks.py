@@ -37,6 +37,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    made.tests["amount"] = lambda cell: isinstance(cell, Amount)
     made.tests["name"] = lambda piece: isinstance(piece, Name)
     made.tests["code"] = lambda piece: isinstance(piece, Code)
     made.filters["pieces"] = lambda said: said if isinstance(said, Text) else [said]
@@ -145,7 +146,22 @@ class Mark:
         return f"{self.sign} {self.word}"
 
 
-Cell = str | Mark
+@dataclass(frozen=True)
+class Amount:
+    """A price in a table: the verdict's sign and words, the ratio, the mode's own value, what caps it."""
+
+    sign: str
+    word: str
+    tone: str
+    ratio: str
+    own: str
+    capped: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.sign} {self.ratio}, {self.own}{f' ({self.capped})' if self.capped else ''}"
+
+
+Cell = str | Mark | Amount
 
 
 @dataclass(frozen=True, repr=False)

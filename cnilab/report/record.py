@@ -38,13 +38,16 @@ QUESTIONS = (
     ("request_rate_per_s", "value"),
     ("packet_rate_per_s", "value"),
     ("cpu_s_per_byte", "value"),
+    ("cpu_s_per_transaction", "value"),
     ("wire_bytes_per_byte", "value"),
 )
 
 
 def save_summary(run: Run) -> Path:
     """Write ``summary.json``, the answer for programs, of the run's own comparisons, in one step."""
-    found, manifest = run.comparisons, run.manifest
+    from cnilab.report.pricing import prices  # here: it opens a record of its own
+
+    found, manifest, record = run.comparisons, run.manifest, Record(run)
     ordered, english = sort_rows(found.rows), languages.get("en")
     summary = {
         "schema_version": SCHEMA_VERSION,
@@ -54,6 +57,7 @@ def save_summary(run: Run) -> Path:
         "findings": [str(english.sentence(r)) for r in ordered if r["family"] == "primary"],
         "verdicts": found.header["verdicts"],
         "header": found.header,
+        "prices": [one.to_dict() for one in prices(record)],
     }
     return RunWriter(run.path).write_json("summary.json", summary)
 

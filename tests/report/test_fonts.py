@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from cnilab.modes import MODES
 from cnilab.report import chapters, fonts, language, style
 from cnilab.report.blocks import Chapter
-from cnilab.report.figures import overview, ratios
+from cnilab.report.figures import ratios
 from cnilab.report.language import LANGUAGES
 from cnilab.report.language.zh import Chinese
 from cnilab.report.record import Record
@@ -49,18 +49,14 @@ def test_every_glyph_of_a_figure_is_drawn():
     """matplotlib warns of a glyph that it has in no font, and draws a box."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        for picture in (
-            overview.picture(ROWS, CHINESE),
-            ratios.picture(ROWS, CHINESE),
-        ):
-            figure = picture.figure(style.PHONE)
-            assert style.data_uri(figure, 40)
-            assert any("子网" in said for said in words_of(figure))
+        figure = ratios.picture(ROWS, CHINESE).figure(style.PHONE)
+        assert style.data_uri(figure, 40)
+        assert any("子网" in said for said in words_of(figure))
 
 
 def test_without_a_font_figures_are_english_and_the_page_says_what_to_install(made_run, monkeypatch):
     monkeypatch.setitem(LANGUAGES, "zh-fontless", Fontless())
-    picture = overview.picture(ROWS, LANGUAGES["zh-fontless"])
+    picture = ratios.picture(ROWS, LANGUAGES["zh-fontless"])
     said = words_of(picture.figure())
     assert "Across subnets" in said
     assert not re.search("[\u4e00-\u9fff]", "".join(said)), said

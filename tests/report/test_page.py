@@ -1,5 +1,6 @@
 """The page as a reader, a screen reader and an offline machine meet it."""
 
+import json
 import re
 from itertools import pairwise
 
@@ -7,9 +8,9 @@ import pytest
 from bs4 import BeautifulSoup
 
 from cnilab.modes import MODES
-from cnilab.report import chapters, language, style
+from cnilab.report import chapters, language, pricing, style
 from cnilab.report.figures import time_order
-from cnilab.report.record import Record
+from cnilab.report.record import Record, save_summary
 from cnilab.runs.writer import RunWriter
 from report import runs
 from report.pages import page_of
@@ -28,6 +29,12 @@ def _no_drawing():
 @pytest.fixture(scope="module")
 def text(made_run, _no_drawing):
     return page_of(made_run, notice="Recorded numbers.")
+
+
+def cells_of(page, id):
+    """Return a table's rows as text, by the first cell."""
+    rows = [[c.get_text(" ", strip=True) for c in r.find_all(["th", "td"])] for r in page.find(id=id).find_all("tr")]
+    return {row[0]: row[1:] for row in rows}
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +88,7 @@ def test_nothing_is_fetched_and_nothing_runs(text, page):
 
 def test_every_picture_has_a_description_and_its_data(page):
     figures = page.find_all("figure")
-    assert len(figures) >= 6
+    assert len(figures) >= 5
     for figure in figures:
         alt = figure.img["alt"]
         assert len(alt) > 40
@@ -187,3 +194,45 @@ def test_the_blind_copy_has_its_own_line_among_the_trials_and_stands_beside_the_
     assert rows[2] == ["host, again (A/A)", *rows[1][1:]]
     heads = [th.get_text() for th in page.find(id="fig-stability-data").find_all("th", scope="col")]
     assert heads[1:3] == ["host", "host, again (A/A)"]
+
+
+def test_the_price_list_has_every_mode_with_its_place_and_what_is_missing_says_why(page, made_run):
+    near, far = cells_of(page, "prices-same-subnet"), cells_of(page, "prices-cross-subnet")
+    modes = list(near)[1:]
+    stand_in = "In the same subnet, carried by a stand-in: not comparable in speed"
+    assert modes == ["host", "flannel-host-gw", "calico-bgp-mesh", "flannel-vxlan", stand_in, "calico-ipip (eBPF)"]
+    rows = {r["mode"]: r for r in Record(made_run).primary if r["placement"] == "same_subnet"}
+    assert near["flannel-vxlan"][0] == "4 of 4"
+    assert near["flannel-vxlan"][1].startswith(f"≠ different {rows['flannel-vxlan']['ratio']:.2f}")
+    assert near["calico-ipip (eBPF)"][0] == "–"
+    assert near["host"][-1] == "1.036"
+    assert near["flannel-vxlan"][-1] == "1.073"
+    assert far["flannel-host-gw"][1:] == ["does not cross subnets"] * 5 + ["–"]
+    assert "Not measured in this study: CPU time a transaction." in page.get_text()
+
+
+def test_on_a_phone_each_cell_of_a_wide_table_says_what_it_is(page):
+    table = page.find(id="prices-same-subnet").table
+    heads = [th.get_text() for th in table.thead.find_all("th")]
+    assert table["class"] == ["cards"]
+    for row in table.find_all("tr"):
+        if cells := row.find_all("td"):
+            assert [c["data-label"] for c in cells] == heads[1:]
+            assert {c["role"] for c in cells} == {"cell"}
+
+
+def test_swapped_labels_change_title_sentences_and_prices(tmp_path, made_run):
+    english = language.get("en")
+    swapped = Record(runs.make(tmp_path / "swapped", truth={"flannel-vxlan": 0.99, "flannel-host-gw": 0.62}))
+    assert str(english.title(Record(made_run).rows)) == "flannel-vxlan delivers less goodput than the host network"
+    assert str(english.title(swapped.rows)) == "flannel-host-gw delivers less goodput than the host network"
+    order = [line.mode for line in pricing.prices(swapped)[0].lines]
+    assert order[-2:] == ["flannel-host-gw", "calico-ipip"]
+
+
+def test_places_and_bytes_on_the_wire_are_kept_for_programs(run_copy):
+    kept = json.loads(save_summary(run_copy).read_text())["prices"]
+    assert [one["placement"] for one in kept] == ["same_subnet", "cross_subnet"]
+    vxlan = next(r for r in kept[0]["rows"] if r["mode"] == "flannel-vxlan")
+    assert (vxlan["rank_low"], vxlan["rank_high"], vxlan["ranked"]) == (4, 4, 4)
+    assert vxlan["wire_bytes_per_byte"] == pytest.approx(1500 / 1398)

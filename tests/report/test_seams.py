@@ -7,7 +7,7 @@ from cnilab.errors import UnknownKey
 from cnilab.facts import Fact
 from cnilab.report import chapters, language, pipeline, style
 from cnilab.report.blocks import Findings, Heading, Paragraph, table
-from cnilab.report.figures import overview
+from cnilab.report.figures import ratios
 from cnilab.report.language.en import English
 from cnilab.report.language.text import Name, text
 from cnilab.report.record import Record
@@ -111,5 +111,5 @@ def test_an_unknown_language_names_the_known_ones(made_run):
 def test_a_figure_is_written_in_the_fonts_of_its_language(made_run):
     record = Record(made_run)
     for spoken, family in ((Shouted(), "DejaVu Serif"), (language.get("en"), "sans-serif")):
-        ax = overview.picture(record.primary, spoken).figure().axes[0]
+        ax = ratios.picture(record.primary, spoken).figure().axes[1]
         assert {text.get_fontfamily()[0] for text in ax.texts} == {family}

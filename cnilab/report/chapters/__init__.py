@@ -19,11 +19,11 @@ from cnilab.report.chapters import (
     machine,
     method,
     path,
+    prices,
     proof,
     questions,
     reproduce,
     segment_size,
-    table,
 )
 from cnilab.report.language import Language
 from cnilab.report.language.text import Code
@@ -47,7 +47,7 @@ class Chapter(Protocol):
 CHAPTERS: dict[str, Chapter] = {
     "answer": answer,
     "growth": growth,
-    "table": table,
+    "prices": prices,
     "choose": choose,
     "questions": questions,
     "segment_size": segment_size,

@@ -13,6 +13,7 @@ from cnilab.report.chapters.table import verdict
 from cnilab.report.figures import disturbers as others
 from cnilab.report.figures import time_order
 from cnilab.report.language import Language
+from cnilab.report.language.about import interval
 from cnilab.report.language.text import text
 from cnilab.report.record import Record
 from cnilab.runs.run import Run
@@ -124,11 +125,9 @@ def everything(run: Record, language: Language) -> Table:
                 r["test"] or digits.MISSING,
                 r["metric"] + ("" if r["stat"] == "value" else f", {r['stat']}"),
                 language.word(f"family.{r['family']}"),
-                digits.ratio(r["ratio"], r["shown_low"], r["shown_high"])
+                digits.ratio(r["ratio"], *interval(r))
                 if r["scale"] == "log"
-                else digits.difference(
-                    r["difference"], r["shown_low"], r["shown_high"]
-                ),
+                else digits.difference(r["difference"], *interval(r)),
                 language.word("n_of_m", n=f"{r['n_used']:.0f}", m=f"{r['n_blocks']:.0f}"),
                 digits.p_value(r["p_holm"]),
                 verdict(r, language),

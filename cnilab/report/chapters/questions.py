@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cnilab.facts import Fact
-from cnilab.report.blocks import Block, Findings, Heading, Paragraph
+from cnilab.report.blocks import Block, Details, Findings, Heading, Paragraph
+from cnilab.report.chapters.table import comparisons
 from cnilab.report.figures import ratios
 from cnilab.report.language import Language
 from cnilab.report.language.about import Row, substitutes
@@ -27,16 +28,15 @@ def content(run: Record, language: Language) -> list[Block]:
         if sum(question[:2] == (metric, stat) for question in asked) > 1:
             title = language.word("question.in_test", question=title[:-1], test=test)
         out.append(Heading(title, f"q-{metric}-{stat}-{test}".replace("_", "-").replace("@", "-")))
+        picture = ratios.picture(rows, language, run.block_ratios(metric, stat, test))
         if rows[0]["family"] == "primary":
             n = language.count(len(rows), "comparison")
             out.append(Paragraph(language.say("question.declared", comparisons=n), "note"))
-            out += _findings(rows, language)
+            out += [*_findings(rows, language), picture]
+            out.append(Details(language.word("table.title"), (comparisons(rows, language),)))
         else:
-            out += [
-                *_findings(rows, language, brief=True),
-                Paragraph(language.say("question.exploratory"), "note"),
-            ]
-        out.append(ratios.picture(rows, language, run.block_ratios(metric, stat, test)))
+            out += [Paragraph(language.say("question.exploratory"), "note"), picture]
+            out.append(Details(language.word("question.in_words"), tuple(_findings(rows, language, brief=True))))
     return out
 
 

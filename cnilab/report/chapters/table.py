@@ -1,30 +1,13 @@
-"""Every mode against the baseline: the declared family as a table and as a map."""
+"""Comparisons as a table, a line a mode, and a verdict in one; chapters show them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from cnilab import digits
-from cnilab.facts import Fact
-from cnilab.report.blocks import Block, Heading, Mark, Table, table
-from cnilab.report.figures import overview
+from cnilab.report.blocks import Mark, Table, table
 from cnilab.report.language import Language
-from cnilab.report.language.about import Row, shown_as
-from cnilab.report.record import Record
-
-
-def applies(run: Record) -> Fact | None:
-    """Where the declared family holds a comparison."""
-    return None if run.compared(run.primary) else Fact("nothing_compared")
-
-
-def content(run: Record, language: Language) -> list[Block]:
-    """Return the table and the map."""
-    return [
-        Heading(language.word("table.title"), "table"),
-        comparisons(run.primary, language),
-        overview.picture(run.primary, language),
-    ]
+from cnilab.report.language.about import Row, interval, shown_as
 
 
 def verdict(row: Row, language: Language) -> Mark:
@@ -64,7 +47,7 @@ def comparisons(rows: Sequence[Row], language: Language, id: str = "answer-table
             (
                 str(language.mode(r["mode"], r["kernel_path"])),
                 digits.centre(r["centre"], r["centre_low"], r["centre_high"], scale),
-                digits.ratio(r["ratio"], r["shown_low"], r["shown_high"]),
+                digits.ratio(r["ratio"], *interval(r)),
                 digits.MISSING
                 if (n := r["higher"] if r["direction"] is None else r["wins"]) is None
                 else language.word("n_of_m", n=f"{n:.0f}", m=f"{r['n_used']:.0f}"),

@@ -16,7 +16,7 @@ from cnilab import digits
 from cnilab.modes import order
 from cnilab.report.blocks import Picture, Table, table
 from cnilab.report.language import Language
-from cnilab.report.language.about import Row, shown_as, substitutes, unbounded
+from cnilab.report.language.about import Row, interval, shown_as, substitutes, unbounded
 from cnilab.report.style import MARKERS, Style, axes_for, colour_of, legend, ratio_axis, titled
 
 #: Columns of the single blocks' ratios.
@@ -103,7 +103,7 @@ def data(rows: Sequence[Row], language: Language, id: str, caption: str) -> Tabl
             (
                 str(language.mode(r["mode"], r["kernel_path"])),
                 language.placement(r["placement"]),
-                digits.ratio(r["ratio"], r["shown_low"], r["shown_high"]),
+                digits.ratio(r["ratio"], *interval(r)),
                 f"{r['n_used']:.0f}",
                 f"{shown_as(r).sign} {language.short_verdict(r)}",
             )
@@ -150,8 +150,8 @@ def _line(
         return
     ax.plot(dots, y + _spread(len(dots)), ".", ms=3.2, color=style.quiet, alpha=0.55, zorder=2)
     colour = colour_of(row["verdict"], style)
-    low = limits[0] if row["shown_low"] is None else row["shown_low"]
-    high = limits[1] if row["shown_high"] is None else row["shown_high"]
+    low, high = interval(row)
+    low, high = limits[0] if low is None else low, limits[1] if high is None else high
     if unbounded(row):  # a line across would look like a bound
         ax.plot([low, high], [y, y], ":", color=colour, lw=1.2, zorder=3)
     else:

@@ -46,6 +46,9 @@ QUANTITIES: dict[tuple[str, str], Quantity] = {
     ("cpu_s_per_byte", "value"): Quantity(
         "CPU time a byte", "less", "more", "as much", "How much CPU time does a byte cost?"
     ),
+    ("cpu_s_per_transaction", "value"): Quantity(
+        "CPU time a transaction", "less", "more", "as much", "How much CPU time does a transaction cost?"
+    ),
     ("wire_bytes_per_byte", "value"): Quantity(
         "bytes on the wire a byte", "fewer", "more", "as many", "How many bytes on the wire does a byte cost?"
     ),
@@ -76,6 +79,7 @@ VERBS: dict[tuple[str, str], tuple[str, str]] = {
     ("goodput_bps", "value"): ("delivers", "deliver"),
     ("throughput_bps", "value"): ("sustains", "sustain"),
     ("cpu_s_per_byte", "value"): ("uses", "use"),
+    ("cpu_s_per_transaction", "value"): ("uses", "use"),
     ("wire_bytes_per_byte", "value"): ("sends", "send"),
     ("loss_ratio", "value"): ("loses", "lose"),
 }

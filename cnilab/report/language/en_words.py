@@ -91,6 +91,18 @@ WORDS: dict[str, str] = {
     "absent.all_skipped": "could not run here",
     "absent.all_failed": "every trial failed",
     "absent.no_rows": "not measured",
+    # ---- the price list
+    "prices.title": "The price list",
+    "prices.intro": (
+        "What each mode costs beside {base}: its ratio with the interval that holds for its whole table at once, and "
+        "below it the mode's own value. ≠ different, ≈ different yet practically the same, = the same within the "
+        "margin, ? cannot tell yet. Modes stand by their place, the rank interval that the declared metric gives them."
+    ),
+    "prices.caption": "{where}: ratio to {base} by {tests}; ↑ more is better, ↓ less is better",
+    "prices.not_measured": "Not measured in this study: {what}.",
+    "prices.ceiling": "one core full",
+    "column.place": "place",
+    "column.wire": "bytes on the wire a byte, by arithmetic ↓",
     # ---- every mode against the baseline
     "table.title": "Every mode against the baseline",
     "table.about": "{Noun} of each mode ({test}) against {base}",
@@ -121,8 +133,6 @@ WORDS: dict[str, str] = {
     "ratios.hollow": " Hollow: a substitute carried the packets.",
     "ratios.dotted": " Dotted: so few blocks set no bound.",
     "legend.hollow": "hollow: substitute",
-    "overview.caption": "{Noun} as a multiple of {base}'s, by mode and place.",
-    "overview.hatched": " Hatched: a substitute carried the packets.",
     "in_state": "{said}, {ends}, in state {number} of the machine",
     "disturbers.caption": (
         "What the machine did beside the trials: the wake-up round trip between its two CPUs, which uses no network "
@@ -160,6 +170,7 @@ WORDS: dict[str, str] = {
     "question.declared": (
         "This is the question that was declared before the first trial; its {comparisons} are protected together."
     ),
+    "question.in_words": "What was found, in words",
     "question.exploratory": "Exploratory: not declared beforehand, so take it as a lead and not as a finding.",
     # ---- segment size
     "segment.title": "Segment size, or the rest?",

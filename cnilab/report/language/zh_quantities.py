@@ -23,6 +23,9 @@ QUANTITIES: dict[tuple[str, str], Quantity] = {
     ("cpu_s_per_byte", "value"): Quantity(
         "每字节 CPU 时间", "少", "多", "倍", "每传一个字节要花多少 CPU 时间？"
     ),
+    ("cpu_s_per_transaction", "value"): Quantity(
+        "每次事务 CPU 时间", "少", "多", "倍", "完成一次事务要花多少 CPU 时间？"
+    ),
     ("wire_bytes_per_byte", "value"): Quantity(
         "每字节数据的线上字节数", "少", "多", "倍", "每传一个字节，线上要走多少字节？"
     ),

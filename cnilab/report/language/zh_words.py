@@ -88,6 +88,17 @@ WORDS: dict[str, str] = {
     "absent.all_failed": "试验全部失败",
     "absent.no_rows": "没有测量",
     # ---- every mode against the baseline
+    # ---- the price list
+    "prices.title": "价目表",
+    "prices.intro": (
+        "每种模式与{base}相比的代价：比值及其对整张表同时成立的区间，下面是该模式自己的数值。≠ 有差异，"
+        "≈ 有差异但实际上相同，= 在界限之内相同，? 尚无法判断。各模式按名次排列，名次是由事先声明的指标得出的名次区间。"
+    ),
+    "prices.caption": "{where}：由{tests}得出的与{base}之比；↑ 越高越好，↓ 越低越好",
+    "prices.not_measured": "这次测试没有测量：{what}。",
+    "prices.ceiling": "一个核已占满",
+    "column.place": "名次",
+    "column.wire": "每字节数据的线上字节数（按计算）↓",
     "table.title": "各模式与基线对照",
     "table.about": "各模式的{Noun}（{test}）与{base}对照",
     "table.simultaneous": "；比值的区间是对所有模式和位置同时成立的置信区间",
@@ -116,8 +127,6 @@ WORDS: dict[str, str] = {
     "ratios.hollow": "空心标记：数据包由替代实现承载。",
     "ratios.dotted": "虚线：区组太少，给不出界限。",
     "legend.hollow": "空心：替代实现",
-    "overview.caption": "各模式在各位置的{Noun}，以{base}的倍数表示。",
-    "overview.hatched": "斜线：数据包由替代实现承载。",
     "steady.axis": "区组，按测量顺序",
     "steady.others": "其他模式",
     "steady.alt": "各区组的{Noun}，相对于各模式自己的中位数；{base}的变化范围：{span}。{found}",
@@ -151,6 +160,7 @@ WORDS: dict[str, str] = {
     # ---- questions
     "question.in_test": "{question}（{test}）？",
     "question.declared": "这是在第一次试验之前就声明的问题；其中的{comparisons}一同受到多重比较保护。",
+    "question.in_words": "用文字说明结果",
     "question.exploratory": "探索性结果：没有事先声明，只能当作线索，不能当作结论。",
     # ---- segment size
     "segment.title": "是段长的影响，还是其他开销？",
