@@ -20,7 +20,7 @@ LAYERS = {
     "study": 1, "runs.files": 0, "runs.samples": 1, "runs.schema1": 1,
     "measurements": 2, "testbeds": 2, "stats": 2,
     "runs": 3, "loading": 3, "diagnosis": 3, "localcluster": 3, "execute": 4,
-    "findings": 5, "advice": 5,
+    "findings": 5, "advice": 5, "forecast": 5,
     "report.language": 2, "report": 6, "cli": 7, "__init__": 7,
 }  # fmt: skip
 #: Imports inside functions that go the other way on purpose, each with its reason.

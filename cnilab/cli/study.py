@@ -102,6 +102,24 @@ def run(
     typer.echo(f"{finished.path}: " + ", ".join(f"{n} {status}" for status, n in trials.items()))
 
 
+@app.command(epilog="Example: cnilab plan data/studies/quick.yaml   or, with the noise of one run: --runs runs/mine")
+def plan(
+    study: Annotated[Path, typer.Argument(help="The study's YAML file.")],
+    runs: Annotated[
+        Optional[Path],
+        typer.Option(help="A run, or a folder of runs, to take this machine's noise from [default: runs]."),
+    ] = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """What a study will take, and what it will be able to tell. Without a recorded run that fits, a pilot is run."""
+    from cnilab.forecast import forecast
+    from cnilab.study import load
+
+    told = forecast(load(here_or_bundled(study)), runs, progress=not quiet)
+    typer.echo(told.to_json() if as_json else repr(told))
+
+
 @app.command("study", epilog="Example: cnilab study data/studies/quick.yaml -o runs/mine")
 def study_(
     study: Annotated[Path, typer.Argument(help="The study's YAML file.")],

@@ -10,7 +10,7 @@ import math
 from functools import lru_cache
 
 import numpy as np
-from scipy.stats import chi2, nct, t
+from scipy.stats import chi2, nct, norm, t
 
 from cnilab.errors import DataError
 from cnilab.stats.multiplicity import n_min
@@ -28,6 +28,11 @@ def _positive(value: float, what: str) -> float:
     if not (math.isfinite(value) and value > 0):
         raise DataError(f"{what} {value!r}; it must be a finite number above 0")
     return float(value)
+
+
+@lru_cache(maxsize=256)
+def _normal(probability: float) -> float:
+    return float(norm.ppf(probability))
 
 
 @lru_cache(maxsize=64)
@@ -65,7 +70,12 @@ def upper_sd(sd: float, n: int, confidence: float = 0.8) -> float:
     """Return the upper confidence limit of a standard deviation estimated from ``n`` blocks (n >= 2)."""
     if n < 2:
         raise DataError(f"a standard deviation from {n} block(s); it needs at least 2")
-    return sd * math.sqrt((n - 1) / chi2.ppf(1 - confidence, n - 1))
+    return sd * _upper(n, confidence)
+
+
+@lru_cache(maxsize=256)
+def _upper(n: int, confidence: float) -> float:
+    return math.sqrt((n - 1) / chi2.ppf(1 - confidence, n - 1))
 
 
 def robust_sd(d: np.ndarray) -> np.ndarray:
@@ -103,10 +113,10 @@ def blocks_for_sameness(
         None where more than 5000 would be needed.
     """
     level, ratio = check_alpha(alpha) / m, _positive(lam, "margin") / _positive(sd, "sd")
-    each = 1 - (1 - power) / 2  # both one-sided tests must reject
-    n = np.arange(2, CEILING + 1)
-    fits = np.flatnonzero(ratio * np.sqrt(n / EFFICIENCY) >= t.ppf(1 - level, n - 1) + t.ppf(each, n - 1))
-    return max(n_min(m, alpha, sides=1), int(fits[0]) + 2) if len(fits) else None
+    one_sided = _normal(1 - level)
+    both = one_sided + _normal(1 - (1 - power) / 2)  # both one-sided tests must reject
+    exact = EFFICIENCY * ((both / ratio) ** 2 + one_sided**2 / 2)
+    return None if exact > CEILING else max(n_min(m, alpha, sides=1), math.ceil(exact))
 
 
 def _t_power(n: int, effect: float, alpha: float) -> float:
@@ -133,21 +143,18 @@ def blocks_for_power(
     -------
     int or None
         None where more than 5000 would be needed.
+
+    References
+    ----------
+    W. C. Guenther (1981), The American Statistician 35(4), for the normal quantiles' small-sample correction.
     """
     shift = math.log1p(_positive(effect, "effect")) / _positive(sd, "sd")
     if not 0 < power < 1:
         raise DataError(f"power {power!r}; it must lie between 0 and 1, e.g. 0.8")
     level = check_alpha(alpha) / m
-    low, high = 2, 4
-    while _t_power(high, shift, level) < power:
-        low, high = high, high * 2
-        if high > CEILING:
-            return None
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if _t_power(middle, shift, level) >= power else (middle, high)
-    exact = low if _t_power(low, shift, level) >= power else high
-    return max(n_min(m, alpha), math.ceil(EFFICIENCY * exact))
+    both = _normal(1 - level / 2) + _normal(power)
+    exact = EFFICIENCY * ((both / shift) ** 2 + _normal(1 - level / 2) ** 2 / 2)
+    return None if exact > CEILING else max(n_min(m, alpha), math.ceil(exact))
 
 
 def detectable(sd: float, n: int, *, m: int = 1, alpha: float = 0.05, power: float = 0.8) -> float | None:

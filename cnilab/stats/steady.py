@@ -131,10 +131,11 @@ def trial_steps(intervals: pd.DataFrame) -> pd.DataFrame:
 def _belonging(steps: pd.DataFrame, samples: pd.DataFrame, keys: list[str]) -> pd.Series:
     """Return the metric of its trial that each series tells of: its own, or the one that has no seconds itself."""
     metric = steps["metric"].astype("str")
-    if "metric" not in samples:
-        return metric
-    for name, about in METRICS.items():
+    there = set(metric.unique())
+    for name, about in METRICS.items() if "metric" in samples else ():
         for stand_in in about.series:
+            if stand_in not in there:
+                continue
             theirs = pd.MultiIndex.from_frame(samples.loc[samples["metric"] == name, keys].astype("str"))
             own = pd.MultiIndex.from_frame(steps.loc[metric == name, keys].astype("str"))
             at = pd.MultiIndex.from_frame(steps[keys].astype("str"))

@@ -191,7 +191,7 @@ def test_the_first_paragraph_says_who_delivers_how_much_less_and_what_cannot_be_
         "subnet (32 to 44 %). "
         "The same goodput as the host network, within 5 %: b in the same subnet. "
         "Not told yet: c in the same subnet (16 % less to 7 % more, about 41 blocks in all would call a "
-        "difference as large as estimated, about 95 blocks would show sameness within 5 %). "
+        "difference as large as estimated, about 95 blocks would show sameness within 5 %). "
         "d (eBPF): carried by a stand-in for the kernel's own device, so that the speed is not that device's; kept "
         "apart below. "
         "Goodput (tcp_stream) was compared in 10 randomised blocks; the interval in brackets holds for all "

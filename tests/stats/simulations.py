@@ -323,15 +323,110 @@ def s16_survivors(rng, R):
                  share, 0.99, 1.0, max(1, len(stopped)))  # fmt: skip
 
 
+def _host(rng, shape):
+    """Log values of a host that is quiet."""
+    return rng.normal(0, 0.015, shape)
+
+
+def _two_states(rng, shape):
+    """As resolution.md 11: 0.4 of the blocks in a state in which everything is 0.35 lower, host and mode apart."""
+    return rng.normal(0, 0.015, shape) - 0.35 * (rng.random(shape) < 0.4)
+
+
+def _neighbour(rng, shape):
+    """Bursts of a busy neighbour: a quarter of the trials lose up to half."""
+    return rng.normal(0, 0.015, shape) - (rng.random(shape) < 0.25) * rng.uniform(0.1, 0.7, shape)
+
+
+def _outlier_block(rng, shape):
+    """One block of which one cell, whichever, lost two thirds."""
+    y = rng.normal(0, 0.015, shape)
+    studies = np.arange(shape[0])
+    y[studies, rng.integers(shape[1], size=shape[0]), rng.integers(shape[2], size=shape[0])] -= 1.1
+    return y
+
+
+def _drift(rng, shape):
+    """Two per cent a block, the order within it drawn."""
+    slots = rng.random(shape).argsort(axis=1)
+    at = np.arange(shape[2]) * shape[1] + slots
+    return rng.normal(0, 0.015, shape) - 0.02 * at / shape[1]
+
+
+#: Regime -> log values of (studies, modes, blocks) without a difference.
+REGIMES: dict[str, Callable] = {
+    "quiet": _host, "two states": _two_states, "noisy neighbour": _neighbour, "outlier block": _outlier_block,
+    "drift": _drift,
+}  # fmt: skip
+
+
+def s17_regimes(rng, R):
+    """A noisy machine: errors, coverage, and what one outlying block does to the numbers of blocks foretold."""
+    k, n, lam = 5, 10, math.log(1.05)
+    widths = {}
+    for name, draw in REGIMES.items():
+        y = draw(rng, (R, k, n))
+        d = y[:, 1:] - y[:, :1]
+        pairs = [Pair(d[r, i], Family((r,), k - 1), lam) for r in range(R) for i in range(k - 1)]
+        studies = analyse_by_study(pairs, 0.05, k - 1)
+        wrong = [any(is_difference(o.verdict) for o in s) for s in studies]
+        yield at_most("S17", "family-wise false difference", f"{name}, 5 modes, n=10", wrong)
+        cover = [all(o.sim_low <= 0 <= o.sim_high for o in s) for s in studies]
+        yield at_least("S17", "simultaneous coverage", f"{name}, 5 modes, n=10", cover, 0.95)
+        contradicts = [
+            any(
+                (o.verdict == "equivalent" and not -lam - 1e-12 <= o.shown_low <= o.shown_high <= lam + 1e-12)
+                or (is_difference(o.verdict) and o.shown_low < 0 < o.shown_high)
+                or (o.verdict == "inconclusive" and not o.shown_low <= 0 <= o.shown_high)
+                for o in s
+            )
+            for s in studies
+        ]
+        yield Result("S17", "an interval shown contradicts its verdict", name, float(np.mean(contradicts)), 0, 0, R)
+        widths[name] = float(np.quantile([o.noise for s in studies for o in s], 0.8))
+        widths[f"{name}, plain"] = float(np.quantile([o.sd for s in studies for o in s], 0.8))
+    robust, plain = (widths[f"outlier block{end}"] / widths[f"quiet{end}"] for end in ("", ", plain"))
+    yield Result("S17", "noise with one outlying cell in a study, robust, as a multiple", "n=10", robust, 0.8, 1.3, R)
+    yield Result("S17", "the same, plain standard deviation (wrong on purpose)", "n=10", plain, 1.3, 1e3, R)
+
+
+def s18_strata(rng, R):
+    """Two states whose ratios differ: differences formed within states, and across them as before."""
+    from cnilab.stats.strata import within
+
+    n, rounds, ratios = 8, 3, np.array([math.log(0.68), math.log(0.76)])
+    inside, across = [], []
+    for _ in range(R):
+        state = rng.random((2, n, rounds)) < 0.35  # of each trial of host and mode
+        y = rng.normal(0, 0.02, (2, n, rounds)) - 0.4 * state
+        y[0] += ratios[state[0].astype(int)]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            runs = np.stack([(state == s).sum(axis=2) for s in (False, True)])
+            means = np.stack([np.where(state == s, y, 0).sum(axis=2) for s in (False, True)]) / np.where(runs, runs, np.nan)
+        d = within(means, runs, 0, 1)[0]
+        d = d[~np.isnan(d)]
+        for d_, into in ((d, inside), (y[0].mean(axis=1) - y[1].mean(axis=1), across)):
+            _, [(low, high)] = hl_intervals(d_, [0.05])
+            into.append((low[0], high[0]))
+    spans = [np.array(each) for each in (inside, across)]
+    width = [float(np.median((s[:, 1] - s[:, 0])[np.isfinite(s).all(axis=1)])) / 2 for s in spans]
+    lies = (spans[0][:, 0] <= ratios[1]) & (spans[0][:, 1] >= ratios[0])
+    yield at_least("S18", "the interval within states meets the two ratios", "n=8, 3 rounds", lies, 0.99)
+    yield Result("S18", "its half-width, as a share of that across states (today's design)", "n=8, 3 rounds",
+                 width[0] / width[1], 0.0, 0.5, R)  # fmt: skip
+
+
 SIMULATIONS: dict[str, Callable] = {
     "S1 S2": s1_s2_level, "S3": s3_coverage, "S4 S5 S10": s4_s5_s10_families, "S6 S7": s6_s7_equivalence,
     "S8": s8_planner, "S9": s9_stopping, "S11": s11_omnibus, "S12": s12_checks, "S13": s13_warm_up,
     "S14": s14_order, "S15": s15_quantised, "S16": s16_survivors,
+    "S17": s17_regimes, "S18": s18_strata,
 }  # fmt: skip
 #: Studies a simulation in the fast set, chosen so that the whole stays well below a minute.
 FAST = {
     "S1 S2": 2000, "S3": 2000, "S4 S5 S10": 2000, "S6 S7": 2000, "S8": 2000, "S9": 800, "S11": 2000,
     "S12": 2000, "S13": 2000, "S14": 2000, "S15": 2000, "S16": 2000,
+    "S17": 200, "S18": 200,
 }  # fmt: skip
 
 

@@ -13,4 +13,4 @@ def test_promises_hold(name):
 
 def test_every_simulation_is_there():
     numbers = {n for name in SIMULATIONS for n in name.split()}
-    assert numbers == {f"S{i}" for i in range(1, 17)}
+    assert numbers == {f"S{i}" for i in range(1, 19)}
