@@ -11,6 +11,7 @@ import pytest
 from cnilab import execute, study
 from cnilab.bench import End, Ended, Served
 from cnilab.errors import LabError, RunDirError
+from cnilab.execute import enough
 from cnilab.facts import Fact
 from cnilab.runs.run import Run
 from cnilab.runs.samples import reason_of
@@ -80,6 +81,13 @@ class Deployment:
             )
         return rows, {"placements": placements}
 
+    def guard(self):
+        self.guarded = True
+
+    def lost(self):
+        assert self.guarded
+        return self.bed.broken.pop(self.mode, None)
+
     def bench(self, trial):
         return nullcontext(Bench(self.bed, self.mode))
 
@@ -141,6 +149,7 @@ class Bed:
 
     def __init__(self, **faults):
         self.ran, self.closed, self.deployed, self.standing, self.ended = [], [], [], 0, 0
+        self.broken = {}
         vars(self).update(faults)
 
     def output(self, trial):
@@ -242,7 +251,7 @@ def test_a_deployment_that_does_not_settle_fails_and_the_rest_goes_on(go):
 def test_a_lab_that_could_not_be_built_is_not_the_modes_failure(go):
     class Unbuilt(Bed):
         def deploy(self, treatment):
-            if treatment.mode == "flannel-vxlan" and self.deployed.count(treatment.mode) in (1, 3):
+            if treatment.mode == "flannel-vxlan" and self.deployed.count(treatment.mode) in (1, 3, 8, 9):
                 self.deployed.append(treatment.mode)
                 raise LabError("no", Fact("bench_failed.not_built", quoted="RTNETLINK answers: Busy"))
             return super().deploy(treatment)
@@ -446,3 +455,59 @@ def test_a_full_disk_is_no_defect_of_the_testbed(tmp_path, monkeypatch):
 
     with pytest.raises(RunDirError, match="disk full"):
         execute.run(study.parse(STUDY), tmp_path / "r", progress=False, testbed=Full())
+
+
+def hidden(run):
+    """What attempts left that were measured anew."""
+    return [json.loads(path.read_text()) for path in (run.path / "raw").glob(".*/meta.json")]
+
+
+CHANGED = Fact("bench_failed.lab_changed", {"changes": ["n1: eth0 down"]})
+
+
+def test_a_lost_deployment_is_built_anew_and_its_trial_measured_again(go):
+    bed = Bed(broken={"flannel-vxlan": CHANGED})
+    run = go(bed)
+    assert {status for status, _ in statuses(go(Bed(), resume=True)).values()} == {"ok", "failed"}
+    failed = run.trials[run.trials["status"] == "failed"]
+    assert set(failed["mode"]) == {"flannel-host-gw"}, "that has no way across"
+    assert [meta["reason"]["code"] for meta in hidden(run)] == [CHANGED.code]
+    assert [d["renewed_after"]["code"] for d in run.deployments if "renewed_after" in d] in (
+        [CHANGED.code],
+        [],
+    )
+    assert enough.measured(run).enough
+
+
+class Doomed(dict):
+    def pop(self, mode, default):
+        return CHANGED if mode == "flannel-vxlan" else default
+
+
+def test_a_mode_whose_deployments_are_lost_again_and_again_ends_and_is_no_success(go):
+    bed = Bed()
+    bed.broken = Doomed()
+    run = go(bed)
+    lost = run.trials[run.trials["mode"] == "flannel-vxlan"]
+    assert set(lost["reason_code"]) == {CHANGED.code}
+    assert len(bed.deployed) < 2 * 4 + 2 * 2 * 3 + 1
+    found = enough.measured(run)
+    assert (found.by_bench, found.enough) == (len(lost), False)
+
+
+def test_what_failed_or_was_skipped_is_measured_anew_when_asked_for(go):
+    first = go(Bed(code=1, complaint=b"no route", unable=("flannel-vxlan",)))
+    assert set(first.trials["status"]) == {"failed", "skipped"}
+    assert enough.measured(first).enough is False
+    before = go(Bed(), resume=True)
+    assert set(before.trials["status"]) == {"failed", "skipped"}, "nothing is missing"
+    again = go(Bed(), resume=True, retry=["failed"])
+    assert {s for s, _ in statuses(again).values()} == {"ok", "skipped", "failed"}
+    assert len(again.trials[again.trials["status"] == "skipped"]) == len(
+        first.trials[first.trials["status"] == "skipped"]
+    )
+    assert all("no route" in meta["reason"]["quoted"] for meta in hidden(again) if meta.get("code"))
+    last = go(Bed(), resume=True, retry=["skipped"])
+    assert "skipped" not in set(last.trials["status"])
+    assert len(last.trials) == len(first.trials), "a trial is there once"
+    assert enough.measured(last).enough

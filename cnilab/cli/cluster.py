@@ -8,7 +8,7 @@ from typing import Annotated, Any, Optional
 import typer
 
 from cnilab.cli import local_cluster
-from cnilab.cli.options import Json, OnPath, Out, Quiet, Verbose, print_json, print_verdict
+from cnilab.cli.options import Json, OnPath, Out, Quiet, RetryEnded, Verbose, print_json, print_verdict
 from cnilab.cli.proofs import table
 
 app = typer.Typer(
@@ -159,6 +159,7 @@ def run(
     ] = False,
     routed_underlay: Routed = False,
     resume: Annotated[bool, typer.Option("--resume", help="Run only what is missing in -o DIR.")] = False,
+    retry: RetryEnded = None,
     report: Annotated[
         bool, typer.Option("--report/--no-report", help="Also the notebooks and report.html.")
     ] = True,
@@ -169,8 +170,9 @@ def run(
 
     from cnilab import execute
     from cnilab import study as studies
-    from cnilab.cli.study import interrupted, run_place
+    from cnilab.cli.study import ended, interrupted, run_place
     from cnilab.report import pipeline
+    from cnilab.runs.run import Run
     from cnilab.study.cluster_settings import settle
     from cnilab.testbeds.kubernetes.detect import detect as look
 
@@ -190,7 +192,10 @@ def run(
     flags += (
         ["--switch"] * may_switch + ["--routed-underlay"] * routed_underlay + ["--no-report"] * (not report)
     )
-    again = " ".join(["cnilab cluster run", str(study), f"-o {where}", *flags, "--resume"])
+    command = " ".join(["cnilab cluster run", str(study), f"-o {where}", *flags])
+    again = f"{command} --resume"
+    if retry and not resume:
+        raise typer.BadParameter("--retry goes with --resume")
     found = look(_api(settings.kubeconfig or None, settings.context or None))  # a wrong cluster is told now
     typer.echo(f"{found!r}".splitlines()[0], err=True)
     with tempfile.TemporaryDirectory() as folder:
@@ -201,13 +206,17 @@ def run(
         typer.echo(f"{wanted.plan()!r}", err=True)
         if not report:
             try:
-                finished = execute.run(real, where, resume=resume, progress=not quiet)
+                finished = execute.run(
+                    real, where, resume=resume, retry=[how.value for how in retry or ()], progress=not quiet
+                )
             except execute.Interrupted as stop:
                 interrupted(again, stop)
             typer.echo(repr(finished))
+            ended(finished, command)
             return
         try:
             typer.echo(str(pipeline.run_notebooks(str(real), str(where), resume=resume, progress=not quiet)))
+            ended(Run.open(where), command)
         except KeyboardInterrupt:
             typer.echo(f"\nstopped; what was measured is in {where}. Continue with: {again}", err=True)
             raise typer.Exit(130) from None

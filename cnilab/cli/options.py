@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Optional
 
@@ -14,6 +15,19 @@ from cnilab.errors import UnknownKey
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for a program to read.")]
 Out = Annotated[Optional[Path], typer.Option("-o", "--out", help="Run directory [default: runs/NAME-TIME].")]
+
+
+class Ended(StrEnum):
+    """How a trial ended that may be measured anew."""
+
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+RetryEnded = Annotated[
+    Optional[list[Ended]],
+    typer.Option("--retry", help="With --resume: measure what ended so anew, too; its old bytes stay."),
+]
 
 
 def _one_of(what: str, known: tuple[str, ...]) -> Callable[[str], str]:
@@ -55,7 +69,9 @@ Lang = Annotated[
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bar.")]
 Verify = Annotated[
     bool,
-    typer.Option("--verify", help="Hash every raw file anew, also those that the system says nobody changed."),
+    typer.Option(
+        "--verify", help="Hash every raw file anew, also those that the system says nobody changed."
+    ),
 ]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Every check, not only those that fail.")]
 

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, Optional
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, Optional
 
 import typer
 
 from cnilab.bundled import here_or_bundled
-from cnilab.cli.options import Json, Lang, Out, Quiet, Verify, print_json
+from cnilab.cli.options import Json, Lang, Out, Quiet, RetryEnded, Verify, print_json
 from cnilab.errors import LabError, Unavailable
 from cnilab.facts import Fact
 from cnilab.layout import columns
 
+if TYPE_CHECKING:
+    from cnilab.runs.run import Run
+
 app = typer.Typer()
+
 
 # ---- looking ------------------------------------------------------------------------------------------------
 
@@ -78,6 +82,7 @@ def run(
     study: Annotated[Path, typer.Argument(help="The study's YAML file.")],
     out: Out = None,
     resume: Annotated[bool, typer.Option("--resume", help="Run only what is missing in -o DIR.")] = False,
+    retry: RetryEnded = None,
     testbed: Annotated[
         Optional[str], typer.Option(help="lab, kubernetes or replay, in place of the study's own.")
     ] = None,
@@ -91,15 +96,18 @@ def run(
     if testbed:
         testbeds.get(testbed)
         wanted = wanted.model_copy(update={"testbed": testbed})
+    if retry and not resume:
+        raise typer.BadParameter("--retry goes with --resume")
     place = run_place(study, out, resume)
     try:
-        finished = execute.run(wanted, place, resume=resume, progress=not quiet)
+        again = [status.value for status in retry or ()]
+        finished = execute.run(wanted, place, resume=resume, retry=again, progress=not quiet)
     except execute.Interrupted as stop:
         elsewhere = f" --testbed {testbed}" if testbed else ""
         interrupted(f"cnilab run {study} -o {place}{elsewhere} --resume", stop)
-    samples = finished.samples
-    trials = samples.drop_duplicates("trial_id")["status"].value_counts()
+    trials = finished.trials["status"].value_counts()
     typer.echo(f"{finished.path}: " + ", ".join(f"{n} {status}" for status, n in trials.items()))
+    ended(finished, f"cnilab run {study} -o {place}" + (f" --testbed {testbed}" if testbed else ""))
 
 
 @app.command(epilog="Example: cnilab plan data/studies/quick.yaml   or, with the noise of one run: --runs runs/mine")
@@ -131,6 +139,7 @@ def study_(
     """Everything: the five notebooks through papermill, then the HTML. The last line is the report's path."""
     from cnilab.report import pipeline
     from cnilab.report.language import get
+    from cnilab.runs.run import Run
     from cnilab.study import load
 
     source = here_or_bundled(study)
@@ -153,6 +162,7 @@ def study_(
         )
         raise typer.Exit(130) from None
     typer.echo(str(report))
+    ended(Run.open(place), f"cnilab run {study} -o {place}")
 
 
 def run_place(study: Path, out: Path | None, resume: bool) -> Path:
@@ -173,6 +183,25 @@ def _why_no_lab() -> Fact | None:
     except (Unavailable, LabError) as error:
         return error.fact
     return None
+
+
+def ended(run: Run, command: str) -> None:
+    """End with 1 if a run came to less than its plan needs, and say so."""
+    from cnilab.execute.enough import measured
+
+    found = measured(run)
+    if found.enough:
+        return
+    if found.by_bench:
+        typer.echo(f"cnilab: the bench failed at {found.by_bench} of these trials, not a mode", err=True)
+    if found.baseline < found.needed:
+        typer.echo(
+            f"cnilab: the baseline has values in {found.baseline} blocks; no verdict can be had with fewer than "
+            f"{found.needed}",
+            err=True,
+        )
+    typer.echo(f"cnilab: measure what failed again with: {command} --resume --retry failed", err=True)
+    raise typer.Exit(1)
 
 
 def interrupted(command: str, stop: Any) -> NoReturn:

@@ -7,6 +7,7 @@ is in :mod:`.matrix`; nothing here judges a value.
 from __future__ import annotations
 
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 from cnilab import testbeds
@@ -28,6 +29,7 @@ def run(
     out: str | Path,
     *,
     resume: bool = False,
+    retry: Collection[str] = (),
     progress: bool = True,
     testbed: Testbed | None = None,
 ) -> Run:
@@ -41,6 +43,9 @@ def run(
         The run directory: new, or with ``resume`` one to be continued.
     resume
         Run only what is missing. Nothing missing means nothing is run.
+    retry
+        With ``resume``: measure trials that ended so anew, too: ``failed`` (a timeout is one), ``skipped``. What they
+        left stays beside the new bytes, under a hidden name.
     progress
         Whether to show a bar with the time left on standard error.
     testbed
@@ -69,11 +74,11 @@ def run(
     with lock.held(place):
         RunWriter(place).sweep()
         plan, archive = _continued(study, place) if resume else _new(study, place)
-        if archive.run.missing(plan.trials):
+        if missing := archive.run.missing(plan.trials, retry):
             bed = testbed or testbeds.get(study.testbed)(Spec.of(study))
             if not archive.run.manifest["provenance"]:
                 archive.update_manifest(provenance={**provenance.collect(), **bed.provenance()})
-            Matrix(plan, archive, bed, progress).run()
+            Matrix(plan, archive, bed, missing, progress).run()
         return archive.rebuild()
 
 

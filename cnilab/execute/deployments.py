@@ -20,12 +20,16 @@ from cnilab.study.plan import Trial
 from cnilab.testbeds.base import Deployment, Testbed
 from cnilab.testbeds.proof import judge as proof
 
+RENEWALS = 2  # of one deployment: what is lost a third time costs its trials
+
 
 @dataclass
 class Standing:
     """A deployment that was begun, or the error it died of, and what became of it.
 
-    ``entry`` is what is recorded of it, ``proved`` each placement's row, ``measured`` the trials with values.
+    ``entry`` is what is recorded of it, ``proved`` each placement's row, ``measured`` the trials with values,
+    ``trials`` all it was put in place for; ``lost`` is why it is no longer what was proved, ``renewals`` how often it
+    was built anew.
     """
 
     deployment_id: str
@@ -35,6 +39,9 @@ class Standing:
     proved: dict[str, proof.Row] = field(default_factory=dict)
     measured: list[Trial] = field(default_factory=list)
     congestion_control: str | None = None
+    trials: Sequence[Trial] = ()
+    lost: Fact | None = None
+    renewals: int = 0
 
     def reaches(self, trial: Trial) -> bool:
         """Whether a trial can be measured: its placement is proved, and there is a way."""
@@ -88,7 +95,7 @@ class Deployments:
 
     def put_in_place(self, standing: Standing, trials: Sequence[Trial]) -> None:
         """Wait until a deployment carries traffic, and prove it; what fails is in its entry."""
-        first, deployment = trials[0], standing.made
+        first, deployment, standing.trials = trials[0], standing.made, trials
         width = max(len(t.label) for t in self.study.treatments)  # or the bar jumps with each mode
         self.show(f"block {first.block}/{self.study.blocks} {first.treatment.label:<{width}}")
         entry = {"mode": first.mode, **first.treatment.to_dict(), "block": first.block, "slot": first.slot}
@@ -107,6 +114,7 @@ class Deployments:
             deployment.wait()
             standing.proved = self._prove(deployment, trials)
             standing.congestion_control, note = self.bed.congestion_control(self.study.congestion_control)
+            deployment.guard()
         except RunDirError:
             raise
         except Exception as error:
@@ -116,13 +124,29 @@ class Deployments:
         entry |= {**deployment.timings, "ready_s": time.monotonic() - began}
         entry["notes"] = [note.to_dict() for note in (*deployment.notes, note) if note]
 
-    def look_again(self, standing: Standing) -> None:
+    def renewed(self, standing: Standing) -> Standing:
+        """Return a deployment that stands: the one given, or one built anew where that was lost, some times at most."""
+        if standing.lost is None or standing.renewals == RENEWALS:
+            return standing
+        self.close(standing)
+        again = self.begin(standing.trials[0])
+        again.renewals = standing.renewals + 1
+        self.put_in_place(again, standing.trials)
+        again.entry["renewed_after"] = standing.lost.to_dict()
+        return again
+
+    def look_again(self, standing: Standing) -> list[Trial]:
         """Prove the placements once more that gave values: a mode that was lost in between gave values of nothing.
 
         A trial's bytes stay as they are; its meta then says why they are no result.
+
+        Returns
+        -------
+        list of Trial
+            Those that are no result.
         """
-        deployment, entry = standing.made, standing.entry
-        if standing.measured and not isinstance(deployment, Exception):
+        deployment, entry, gone = standing.made, standing.entry, list[Trial]()
+        if standing.measured and standing.lost is None and not isinstance(deployment, Exception):
             began = time.monotonic()
             placements = list(dict.fromkeys(trial.placement for trial in standing.measured))
             lost: dict[str, Fact] = {}
@@ -140,10 +164,12 @@ class Deployments:
             for trial in standing.measured:
                 if reason := lost.get(trial.placement):
                     self.archive.amend(trial, status="failed", reason=reason.to_dict())
+                    gone.append(trial)
             if lost:
                 entry["lost"] = {placement: reason.to_dict() for placement, reason in lost.items()}
             entry["look_s"] = time.monotonic() - began
         entry["total_s"] = time.monotonic() - standing.began
+        return gone
 
     def _prove(self, deployment: Deployment, trials: Sequence[Trial]) -> dict[str, proof.Row]:
         began = time.monotonic()

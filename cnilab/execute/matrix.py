@@ -24,7 +24,7 @@ from cnilab.execute.quiet import Judge
 from cnilab.execute.trials import Trials
 from cnilab.runs.run import Run
 from cnilab.runs.writer import RunWriter
-from cnilab.study.plan import Plan, Trial
+from cnilab.study.plan import Plan, Trial, planned_id
 from cnilab.testbeds.base import Testbed
 from cnilab.testbeds.watch import Watch
 
@@ -58,11 +58,12 @@ def _sigterm_is_ctrl_c() -> Iterator[None]:
 class Matrix:
     """One pass over what is missing of a plan."""
 
-    def __init__(self, plan: Plan, archive: RunWriter, bed: Testbed, progress: bool) -> None:
+    def __init__(
+        self, plan: Plan, archive: RunWriter, bed: Testbed, missing: Sequence[Trial], progress: bool
+    ) -> None:
         self.plan, self.archive, self.bed = plan, archive, bed
         self.study = plan.study
-        done = archive.run.done()
-        self.missing = [t for t in plan.trials if t.trial_id not in done]
+        self.missing = missing
         self.next: Standing | None = None
         seconds = plan.measuring_s(self.missing)
         self.judge = Judge(self.study.quiet if bed.here else None, seconds)
@@ -89,6 +90,10 @@ class Matrix:
                     self.judge.learn(self.trials.watch.references() if self.judge.rule else [])
                 passes = self._blocks if self.study.together and self.bed.builds_ahead else self._one_by_one
                 passes()
+                if again := {planned_id(t.trial_id) for t in self.trials.passing}:
+                    self.missing = [t for t in self.plan.trials if t.trial_id in again]
+                    self.bar.total += self.plan.measuring_s(self.missing)
+                    passes()
         except KeyboardInterrupt:
             self.archive.update_manifest(state="interrupted")
             raise Interrupted(self.archive.run, len(self.archive.run.done()), len(self.plan.trials)) from None
@@ -121,11 +126,12 @@ class Matrix:
                 self.deployments.put_in_place(standing, trials)
                 reaching = [t for t in trials if standing.reaches(t)]
                 for trial in trials:
+                    standing = self.deployments.renewed(standing)
                     last = not reaching or trial is reaching[-1]
                     if self.bed.builds_ahead and self.next is None and following and last:
                         self.next = self.deployments.begin(following[0])
                     self.trials.measure(standing, trial)
-                self.deployments.look_again(standing)
+                self.trials.passing += self.deployments.look_again(standing)
             finally:
                 self.deployments.close(standing)
 
@@ -148,7 +154,7 @@ class Matrix:
                 for _, cell in groupby(trials, lambda t: t.cell):
                     self._cell(standing, list(cell))
                 for one in standing.values():
-                    self.deployments.look_again(one)
+                    self.trials.passing += self.deployments.look_again(one)
             finally:
                 for one in standing.values():
                     self.deployments.close(one)
@@ -161,6 +167,7 @@ class Matrix:
         states: dict[str, list[float]] = {t.deployment_id: [] for t in trials}
         latest: dict[str, Trial] = {}
         for trial in trials:
+            standing[trial.deployment_id] = self.deployments.renewed(standing[trial.deployment_id])
             latest[trial.deployment_id], state = self.trials.measure(standing[trial.deployment_id], trial)
             if state is not None:
                 states[trial.deployment_id].append(state)

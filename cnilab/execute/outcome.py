@@ -5,12 +5,22 @@ What a trial measured is not read here.
 
 from __future__ import annotations
 
+import signal
 from datetime import UTC, datetime
 from pathlib import Path
 
 from cnilab.bench import Ended
 from cnilab.errors import TestbedError, Unavailable
 from cnilab.facts import Fact
+
+#: Failures of the bench that may not come again: what they cost is measured once more at the end of the run.
+PASSING = frozenset(
+    f"bench_failed.{code}"
+    for code in (
+        "daemon_ended", "lab_changed", "lab_ended", "lab_lost", "lab_silent",
+        "mode_lost", "not_built", "order_died", "stalled",
+    )
+)  # fmt: skip
 
 
 def fact_of(error: Exception) -> Fact:
@@ -32,6 +42,8 @@ def outcome(ended: Ended, tool: str, folder: Path, limit_s: float) -> dict:
     if ended.timed_out:
         late = Fact("timeout", {"tool": tool, "limit_s": limit_s})
         return meta | {"status": "timeout", "reason": late.to_dict()}
+    if ended.code == -signal.SIGXFSZ:
+        return meta | {"status": "failed", "reason": Fact("output_too_long", {"tool": tool}).to_dict()}
     if ended.code != 0:
         files = [folder / name for name in ("client.err", "client.out")]
         texts = [f.read_text(errors="replace").strip() for f in files if f.is_file()]

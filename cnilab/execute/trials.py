@@ -13,7 +13,7 @@ from typing import Any
 
 from cnilab.errors import RunDirError
 from cnilab.execute.deployments import Standing
-from cnilab.execute.outcome import fact_of, outcome
+from cnilab.execute.outcome import PASSING, fact_of, outcome
 from cnilab.execute.quiet import Judge, state_of
 from cnilab.facts import Fact
 from cnilab.measurements import measurement
@@ -52,6 +52,7 @@ class Trials:
         self.plan, self.archive, self.bed, self.judge = plan, archive, bed, judge
         self.show, self.advance = show, advance
         self.study = plan.study
+        self.passing: list[Trial] = []  # failed by what may not come again
         self.cpus = bed.cpus() if self.study.pin_cpus else (None, None)
 
     def measure(self, standing: Standing, trial: Trial) -> tuple[Trial, float | None]:
@@ -66,6 +67,10 @@ class Trials:
             else:
                 status = "skipped" if row.status == "skipped" else "failed"
                 self._without(trial, standing, status, row.reason)
+            self.advance(self.plan.measuring_s([trial]))
+            return trial, None
+        if standing.lost is not None:  # and it was built anew for as often as it may be
+            self._without(trial, standing, "failed", standing.lost)
             self.advance(self.plan.measuring_s([trial]))
             return trial, None
         seconds = self.plan.measuring_s([trial])
@@ -108,13 +113,17 @@ class Trials:
             time.sleep(self.study.rest_s)
         before = self.watch.before() if self.watch else None
         began = time.monotonic()
+        failed: Fact | None = None
         try:
             with standing.made.bench(trial) as bench:
                 ended = tool.measure(bench, call, folder, limit)
         except RunDirError:
             raise
         except Exception as error:  # a testbed's defect costs one trial, not the matrix
-            self._without(trial, standing, "failed", fact_of(error))
+            failed = fact_of(error)
+        standing.lost = standing.made.lost()
+        if why := standing.lost or failed:
+            self._without(trial, standing, "failed", why)
             return None, None
         overhead = time.monotonic() - began - test.duration_s - test.omit_s
         record = self.watch.since(before) if self.watch and before else None
@@ -145,3 +154,5 @@ class Trials:
         self.archive.finish(trial, meta)
         if meta["status"] == "ok":
             standing.measured.append(trial)
+        elif (meta["reason"] or {}).get("code") in PASSING:
+            self.passing.append(trial)

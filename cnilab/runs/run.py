@@ -21,7 +21,7 @@ Schema history, newest first
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from functools import cached_property
 from io import BytesIO
@@ -41,7 +41,7 @@ from cnilab.runs.raw import Raw
 from cnilab.runs.samples import Tables
 from cnilab.study import Study, recorded
 from cnilab.study.factors import FACTORS
-from cnilab.study.plan import Plan, Trial
+from cnilab.study.plan import Plan, Trial, planned_id
 
 if TYPE_CHECKING:
     from cnilab.stats import Comparisons
@@ -160,9 +160,21 @@ class Run:
         """Trials that had been done, whatever came of them, when this run was first asked for them."""
         return self.raw.done
 
-    def missing(self, trials: Iterable[Trial]) -> list[Trial]:
-        """Those of ``trials`` still to be done."""
+    def missing(self, trials: Iterable[Trial], retry: Collection[str] = ()) -> list[Trial]:
+        """Those of ``trials`` still to be done, and those to be done again.
+
+        Parameters
+        ----------
+        retry
+            ``failed``, ``skipped``: trials that ended so, and of which no repetition has a value.
+        """
         done = self.done()
+        if retry:
+            ended: dict[str, set[str]] = {}
+            for meta in self.raw.metas():
+                status = "failed" if meta["trial_id"] in self.altered else meta["status"]
+                ended.setdefault(planned_id(meta["trial_id"]), set()).add(status.replace("timeout", "failed"))
+            done -= {trial for trial, how in ended.items() if how & set(retry) and "ok" not in how}
         return [t for t in trials if t.trial_id not in done]
 
     @cached_property

@@ -71,6 +71,14 @@ class Deployment(Protocol):
         """Judge each placement; return the rows and the evidence they rest on."""
         ...
 
+    def guard(self) -> None:
+        """Take what stands now, proved, for what is to stay."""
+        ...
+
+    def lost(self) -> Fact | None:
+        """Return why this is no longer what :meth:`guard` saw, or None; asked after each trial, so it costs nothing."""
+        ...
+
     def bench(self, trial: Trial) -> AbstractContextManager[Bench]:
         """Give the bench of one trial; leaving it raises TestbedError where an end was lost meanwhile."""
         ...

@@ -48,6 +48,12 @@ class ReplayDeployment:
         rows = [proof.Row.from_dict(row) for row in self.proved["rows"] if row["placement"] in placements]
         return rows, self.proved["evidence"]
 
+    def guard(self) -> None:
+        """What was recorded stays."""
+
+    def lost(self) -> None:
+        """Nothing: what was recorded stays."""
+
     def bench(self, trial: Trial) -> AbstractContextManager[Bench]:
         meta = self.metas.get((trial.placement, trial.test, frozenset(trial.levels.items())))
         if meta is None:

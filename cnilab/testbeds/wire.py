@@ -8,6 +8,7 @@ ports carry them too; header layouts after RFC 791, 768, 7348 (VXLAN), 2003 (IP 
 from __future__ import annotations
 
 import errno
+import os
 import select
 import socket
 import struct
@@ -23,21 +24,45 @@ LIMIT = 400  # packets kept of one capture; an exchange makes a few dozen
 STREAM_BYTES = 1 << 16  # of the TCP exchange, in each direction: more than one segment of any MTU
 
 
-def listening(pid: int, port: int) -> bool:
-    """Whether any process in the network namespace of ``pid`` listens on ``port``, by TCP or by UDP."""
+def owners(process: str, port: int) -> set[str]:
+    """Return the inodes of the sockets that serve ``port``, by TCP or UDP, in the network namespace of a process.
+
+    Whose they are, :func:`sockets_of` tells.
+    """
+    found = set()
     for name in ("tcp", "tcp6", "udp", "udp6"):
         try:
-            with open(f"/proc/{pid}/net/{name}") as file:
+            with open(f"/proc/{process}/net/{name}") as file:
                 next(file)
                 for line in file:
                     field = line.split()
                     if int(field[1].rsplit(":", 1)[1], 16) == port and (
-                        name.startswith("udp") or field[3] == "0A"
+                        field[3] == ("07" if name.startswith("udp") else "0A")
                     ):
-                        return True
+                        found.add(field[9])
         except OSError:
             continue
-    return False
+    return found
+
+
+def sockets_of(pid: int) -> set[str]:
+    """Return the inodes of the sockets that a process and those it started hold."""
+    found, todo = set(), [pid]
+    while todo:
+        one = todo.pop()
+        try:
+            for number in os.listdir(f"/proc/{one}/fd"):
+                link = os.readlink(f"/proc/{one}/fd/{number}")
+                if link.startswith("socket:["):
+                    found.add(link[8:-1])
+        except OSError:
+            continue
+        try:
+            with open(f"/proc/{one}/task/{one}/children") as file:
+                todo += map(int, file.read().split())
+        except OSError:
+            continue
+    return found
 
 
 def ipv4(data: bytes) -> dict | None:

@@ -107,6 +107,7 @@ _WHY_NO_PATH: dict[str, str] = {
 CATALOGUE: dict[str, Words] = {
     # why a trial has no value
     "timeout": "{tool} was still running after {limit_s:g} s",
+    "output_too_long": "{tool} printed more than is kept of a trial, and was ended there",
     "tool_failed": _tool_failed,
     "tool_reported": lambda quoted: quoted or "the tool reported a failure and gave no reason",
     "raw_output_unreadable": "its raw output cannot be read",
@@ -128,6 +129,7 @@ CATALOGUE: dict[str, Words] = {
     "bench_failed.daemon_ended": lambda daemon, quoted: (
         f"{daemon} has ended: {quoted or 'it printed nothing'}"
     ),
+    "bench_failed.lab_changed": lambda changes: f"the lab was changed: {'; '.join(map(str, changes))}",
     "bench_failed.lab_ended": "the lab's first process ended with status {status}",
     "bench_failed.lab_lost": "the lab is gone ({op})",
     "bench_failed.lab_silent": "the lab has not answered for {seconds:g} s",
@@ -136,12 +138,14 @@ CATALOGUE: dict[str, Words] = {
     "disturbed.steal": "the hypervisor took {cpus:.2f} CPUs' worth of time",
     "disturbed.state_changed": _state_changed,
     "bench_failed.not_built": "could not be built",
+    "bench_failed.order_died": "the lab could not do for the moment what it was told",
     "bench_failed.order_refused": "the lab could not do what it was told",
     "bench_failed.pod_ended": "pod {pod}",
     "bench_failed.pod_lost": "a pod was lost",
     "bench_failed.server_not_started": lambda program, quoted: (
         f"{program} does not start: {quoted or 'no answer'}"
     ),
+    "bench_failed.stalled": "the machine stood still for {seconds:.0f} s",
     "bench_failed.testbed": "the bench failed",
     "bench_failed.defect": "a defect of the testbed ({error})",
     "factor_not_built": _not_built,

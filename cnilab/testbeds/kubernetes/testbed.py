@@ -247,6 +247,12 @@ class KubernetesDeployment:
         if not watchers:
             self.notes += (Fact("nodes_not_read", {"why": bed.no_host}),)
 
+    def guard(self) -> None:
+        """The cluster is not ours to watch: whether the mode was lost, the proof after the last trial finds."""
+
+    def lost(self) -> None:
+        """Nothing that could be told without asking the cluster."""
+
     def prove(self, placements: list[str], path: str) -> tuple[list[proof.Row], dict]:
         bed = self.bed
         there = [p for p in placements if p in bed.placing.servers]

@@ -21,6 +21,8 @@ from cnilab.facts import Fact
 from cnilab.setup.programs import find, search_path
 
 AGENT = Path(__file__).with_name("agent.py")
+#: The longest that one look at the clock may last: if it lasted longer, all of us were stopped, and that is no silence.
+_SLICE_S = 1.0
 _HINT_USER = (
     "run as root, or allow user namespaces: "
     "sysctl -w kernel.unprivileged_userns_clone=1 user.max_user_namespaces=10000"
@@ -57,8 +59,9 @@ class AgentProcess:
             start_new_session=True,  # a Ctrl-C at the terminal is for us, not for iperf3 in the middle of a trial
         )
         self._buffer = b""
+        self._orders = 0
         try:
-            self.root = self._answer(start_timeout_s)["root"]
+            self.root = self._answer(0, start_timeout_s)["root"]
         except LabError as error:
             self.close()
             hint = "" if os.geteuid() == 0 else _HINT_USER
@@ -79,38 +82,60 @@ class AgentProcess:
         return self._process.poll() is None
 
     def call(self, op: str, answer_within_s: float = 60.0, **arguments: Any) -> dict:
-        """Give one order and return the answer.
+        """Give one order and return its answer; one that comes late for an earlier order is dropped.
 
         Raises
         ------
         LabError
-            If the agent says no, is gone, or is silent for ``answer_within_s``.
+            If the agent says no, is gone, or is silent for ``answer_within_s``: then it is ended.
         """
         assert self._process.stdin is not None
+        self._orders += 1
         try:
-            self._process.stdin.write((json.dumps({"op": op, **arguments}) + "\n").encode())
+            self._process.stdin.write(
+                (json.dumps({"id": self._orders, "op": op, **arguments}) + "\n").encode()
+            )
             self._process.stdin.flush()
         except (OSError, ValueError) as error:
             raise LabError(
                 f"the lab is gone ({op}): {error}; start a new one",
                 Fact("bench_failed.lab_lost", {"op": op}, str(error)),
             ) from error
-        return self._answer(answer_within_s)
+        return self._answer(self._orders, answer_within_s)
 
-    def _answer(self, timeout_s: float) -> dict:
-        assert self._process.stdout is not None
-        stream = self._process.stdout.fileno()
-        deadline = time.monotonic() + timeout_s
-        while b"\n" not in self._buffer:
-            left = deadline - time.monotonic()
-            if left <= 0 or not select.select([stream], [], [], left)[0]:
+    def _answer(self, order: int, timeout_s: float) -> dict:
+        left = timeout_s
+        while True:
+            line, left = self._line(left)
+            if line is None:
+                self._process.kill()  # what it was told may still go on in there
+                self.close()
                 raise LabError(
-                    f"the lab has not answered for {timeout_s:g} s",
+                    f"the lab has not answered for {timeout_s:g} s and was ended",
                     Fact("bench_failed.lab_silent", {"seconds": timeout_s}),
                 )
-            chunk = os.read(stream, 1 << 20)
+            answer = json.loads(line)
+            if answer.pop("id") == order:
+                break
+        if not answer.pop("ok"):
+            code = "bench_failed.order_died" if answer["passing"] else "bench_failed.order_refused"
+            raise LabError(answer["error"], Fact(code, quoted=answer["words"]))
+        return answer
+
+    def _line(self, left: float) -> tuple[bytes | None, float]:
+        """Return the next line that the agent wrote, or None once ``left`` is over, and what is left of it then."""
+        assert self._process.stdout is not None
+        assert self._process.stderr is not None
+        while b"\n" not in self._buffer:
+            if left <= 0:
+                return None, 0.0
+            asked, began = min(_SLICE_S, left), time.monotonic()
+            ready = select.select([self._process.stdout], [], [], asked)[0]
+            left -= min(time.monotonic() - began, asked)
+            if not ready:
+                continue
+            chunk = os.read(self._process.stdout.fileno(), 1 << 20)
             if not chunk:
-                assert self._process.stderr is not None
                 self._process.wait(5)
                 said = self._process.stderr.read().decode(errors="replace").strip()
                 status = self._process.returncode
@@ -120,10 +145,7 @@ class AgentProcess:
                 )
             self._buffer += chunk
         line, _, self._buffer = self._buffer.partition(b"\n")
-        answer = json.loads(line)
-        if not answer.pop("ok"):
-            raise LabError(answer["error"], Fact("bench_failed.order_refused", quoted=answer["words"]))
-        return answer
+        return line, left
 
     def close(self) -> None:
         """End the agent and with it the lab; returns when its first process is gone."""

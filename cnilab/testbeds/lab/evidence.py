@@ -60,7 +60,10 @@ def read(agent: AgentProcess, mode: Mode, nodes: list[str]) -> dict:
 
 def read_ends(agent: AgentProcess, ends: list[str]) -> dict:
     """Return ``{end: {link, qdiscs}}`` of each end's eth0; None for what could not be read."""
-    asked = {"link": ["ip", "-j", "-d", "link", "show", "dev", "eth0"], "qdiscs": ["tc", "-j", "qdisc", "show"]}
+    asked = {
+        "link": ["ip", "-j", "-d", "link", "show", "dev", "eth0"],
+        "qdiscs": ["tc", "-j", "qdisc", "show"],
+    }
     commands = [(end, what, argv) for end in dict.fromkeys(ends) for what, argv in asked.items()]
     answers = agent.call("read_many", commands=[[ns, argv] for ns, _, argv in commands])["stdout"]
     out: dict[str, dict] = {end: {} for end in ends}

@@ -95,7 +95,9 @@ class Lab:
             self.kernel_path,
             ports=[(protocol, port) for port in served for protocol in ("tcp", "udp")],
             routed_underlay=self.underlay == "routed",
-            services={p: [self._address(e) for e in self.replicas(p)] for p in CLUSTER_IPS} if self.services else None,
+            services={p: [self._address(e) for e in self.replicas(p)] for p in CLUSTER_IPS}
+            if self.services
+            else None,
             balanced=shared,
         )
 
@@ -189,6 +191,20 @@ class Lab:
         if self._agent is None:
             raise LabError("this lab is not running; use it as `with cnilab.Lab(mode) as lab:`")
         return self._agent
+
+    def guard(self) -> None:
+        """Take what stands now for what is to stay: :meth:`changes` tells of everything else from here on."""
+        self.agent.call("guard", namespaces=["", *self.topology.namespaces])
+
+    def changes(self) -> list[str]:
+        """Return what has changed in links, addresses, routes, namespaces and daemons since the last time.
+
+        Raises
+        ------
+        LabError
+            If the lab is gone.
+        """
+        return self.agent.call("changes")["changes"]
 
     # ---- use ------------------------------------------------------------------------------------------
 
@@ -345,8 +361,13 @@ class Lab:
         -------
         dict
             ``code``, ``timed_out``, ``started_at`` (Unix time) and ``wall_s``.
+
+        Raises
+        ------
+        LabError
+            If all of the lab stood still meanwhile: what was measured is no value.
         """
-        return self.agent.call(
+        ended = self.agent.call(
             "run",
             answer_within_s=timeout_s + 10,
             ns=endpoint.where,
@@ -355,6 +376,12 @@ class Lab:
             stderr=str(stderr.absolute()),
             timeout_s=timeout_s,
         )
+        if stalled := ended.pop("stalled_s"):
+            raise LabError(
+                f"the machine stood still for {stalled:.0f} s of the trial",
+                Fact("bench_failed.stalled", {"seconds": stalled}),
+            )
+        return ended
 
     def stop(self, name: str) -> int | None:
         """End a server started by :meth:`serve`; return its exit status."""

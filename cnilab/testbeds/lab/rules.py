@@ -138,7 +138,7 @@ _PROXY_FILTER = (
     "OUTPUT -j KUBE-FIREWALL",
     'KUBE-FIREWALL ! -s 127.0.0.0/8 -d 127.0.0.0/8 -m comment --comment "block incoming localnet connections" '
     "-m conntrack ! --ctstate RELATED,ESTABLISHED,DNAT -j DROP",
-    'KUBE-FORWARD -m conntrack --ctstate INVALID -j DROP',
+    "KUBE-FORWARD -m conntrack --ctstate INVALID -j DROP",
     'KUBE-FORWARD -m comment --comment "kubernetes forwarding rules" -m mark --mark 0x4000/0x4000 -j ACCEPT',
     'KUBE-FORWARD -m comment --comment "kubernetes forwarding conntrack rule" '
     "-m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",

@@ -66,6 +66,16 @@ class LabDeployment:
             evidence["trails"] = {p: self._trail(p) for p in reached}
         return rows, evidence
 
+    def guard(self) -> None:
+        self.lab.guard()
+
+    def lost(self) -> Fact | None:
+        try:
+            changes = self.lab.changes()
+        except LabError as error:
+            return error.fact
+        return Fact("bench_failed.lab_changed", {"changes": changes[:8]}) if changes else None
+
     def _trail(self, placement: str) -> dict:
         """Follow one packet between the pods of ``placement``, for the report to draw."""
         ends = self.lab.client().where, self.lab.server(placement).where

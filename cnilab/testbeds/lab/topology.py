@@ -179,7 +179,11 @@ class Topology:
         nodes = (*self.node_list[first:], *self.node_list[:first]) if spread else (self.node_list[first],)
         # The first node's first pod is the client.
         free = [node.pods[1:] if node.number == 1 else node.pods for node in nodes]
-        found = [free[i % len(free)][i // len(free)] for i in range(count) if i // len(free) < len(free[i % len(free)])]
+        found = [
+            free[i % len(free)][i // len(free)]
+            for i in range(count)
+            if i // len(free) < len(free[i % len(free)])
+        ]
         if len(found) < count:
             raise ValueError(f"{count} replicas: the lab has {len(found)} pods for them")
         return tuple(found)
