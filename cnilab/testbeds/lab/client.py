@@ -118,8 +118,10 @@ class AgentProcess:
             if answer.pop("id") == order:
                 break
         if not answer.pop("ok"):
-            code = "bench_failed.order_died" if answer["passing"] else "bench_failed.order_refused"
-            raise LabError(answer["error"], Fact(code, quoted=answer["words"]))
+            words = answer["words"]
+            died = Fact("bench_failed.order_died", quoted=words)
+            refused = Fact("bench_failed.order_refused", quoted=words)
+            raise LabError(answer["error"], died if answer["passing"] else refused)
         return answer
 
     def _line(self, left: float) -> tuple[bytes | None, float]:

@@ -108,6 +108,12 @@ class RoutersDeployment:
         rows = [Row(self.mode, p, "native", status, why, True, "-", None, None, checks) for p in placements]
         return rows, {"routers": shape.nodes, "neighbours": neighbours, "underlay": "plain", "path": path}
 
+    def guard(self) -> None:
+        """Nothing is to stay: what the routers do to routes is what is measured."""
+
+    def lost(self) -> None:
+        """Nothing: an agent that has died is told by the next order."""
+
     def bench(self, trial: Trial) -> AbstractContextManager[Bench]:
         return nullcontext(RoutersBench(self.agent, self.shape))
 
