@@ -38,17 +38,17 @@ class Measured:
 
 def measured(run: Run) -> Measured:
     """Count what a run measured, against what its plan needs."""
-    trials, plan = run.trials, run.plan
+    trials, study = run.trials, run.study
     codes = trials.loc[trials["status"].isin(("failed", "timeout")), "reason_code"].dropna()
     control = run.samples[
-        (run.samples["mode"] == run.study.control.mode)
+        (run.samples["mode"] == study.control.mode)
         & ~run.samples["twin"]
-        & (run.samples["test"] == run.study.primary.test)
+        & (run.samples["test"] == study.primary.test)
         & (run.samples["status"] == "ok")
     ]
     blocks = control.groupby("placement")["block"].nunique()
     stopped = run.manifest.get("stopped") is not None
-    planned = plan.fewest_blocks if run.study.blocks >= plan.fewest_blocks and not stopped else 1
+    planned = study.fewest_blocks if study.blocks >= study.fewest_blocks and not stopped else 1
     return Measured(
         {str(status): int(n) for status, n in trials["status"].value_counts().items()},
         sum(Fact(str(code)).within("bench_failed") for code in codes),
