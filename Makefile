@@ -140,6 +140,17 @@ fuzz: setup ## broken, cut and foreign output thrown at every parser (FUZZ="--to
 	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(call EXTRA,fuzz)
 	@$(BIN)/python tests/fuzz/fuzz_parsers.py $(FUZZ)
 
+.PHONY: faults
+faults: setup ## kills, broken labs, full disks, damaged runs, hostile studies and archives at full size; a table (an hour)
+	@$(BIN)/python benchmarks/faults.py $(FAULTS)
+
+# --strict: a package of which nothing could be found out is no package without advisories.
+.PHONY: audit
+audit: setup ## the lock against published advisories, where their data base can be reached
+	@$(BIN)/python -c 'import pip_audit' 2>/dev/null || $(call EXTRA,audit)
+	@$(BIN)/python -m pip_audit --strict --disable-pip --require-hashes --progress-spinner off -r constraints.txt \
+	  || { echo 'make audit: the lines above name what has an advisory, or what could not be checked' >&2; exit 1; }
+
 .PHONY: lint
 lint: setup ## ruff and mypy
 	@$(BIN)/ruff check
