@@ -89,6 +89,8 @@ def _lab() -> list[Finding]:
         findings.append(Finding("namespaces", use, "ok", f"mount, network and process namespaces, {who}"))
     except Unavailable as error:
         findings.append(Finding("namespaces", use, "missing", error.need, error.remedy or None))
+    except LabError as error:
+        findings.append(Finding("namespaces", use, "missing", f"the lab was disturbed: {error}", "cnilab doctor"))
     cpus = len(os.sched_getaffinity(0))
     note = (
         "client and server on one each"

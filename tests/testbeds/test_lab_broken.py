@@ -10,7 +10,7 @@ import pytest
 
 from cnilab import execute, study
 from cnilab.bench import End
-from cnilab.errors import LabError
+from cnilab.errors import LabError, Unavailable
 from cnilab.execute.enough import measured
 from cnilab.testbeds.base import Spec
 from cnilab.testbeds.lab import Lab, client, kernel
@@ -107,6 +107,17 @@ def test_a_late_answer_is_dropped_and_a_silent_agent_ended():
     while alive(pid) and time.monotonic() < deadline:
         time.sleep(0.01)
     assert not alive(pid)
+
+
+@pytest.mark.parametrize("script", ["sleep 9", "kill -9 $$"])
+def test_an_agent_that_never_spoke_is_no_word_about_the_machine(monkeypatch, script):
+    monkeypatch.setattr(client, "unshare_argv", lambda: ["sh", "-c", script])
+    with pytest.raises(LabError) as disturbed:
+        AgentProcess(start_timeout_s=0.3)
+    assert disturbed.value.fact.within("bench_failed")
+    monkeypatch.setattr(client, "unshare_argv", lambda: ["sh", "-c", "echo Operation not permitted >&2; exit 1"])
+    with pytest.raises(Unavailable, match="Operation not permitted"):
+        AgentProcess()
 
 
 def test_time_in_which_we_were_stopped_is_no_silence(monkeypatch):

@@ -42,9 +42,11 @@ class AgentProcess:
     ------
     Unavailable
         If this machine does not allow the namespaces; the message holds the kernel's words and the remedy.
+    LabError
+        If the agent fell silent or was killed before it said anything: that says nothing of this machine.
     """
 
-    def __init__(self, start_timeout_s: float = 10.0) -> None:
+    def __init__(self, start_timeout_s: float = 30.0) -> None:
         if find("unshare") is None or find("ip") is None:
             raise Unavailable("the lab needs `unshare` and `ip`", "apt-get install util-linux iproute2")
         argv = [*unshare_argv(), sys.executable, "-I", "-S", str(AGENT)]
@@ -64,6 +66,8 @@ class AgentProcess:
             self.root = self._answer(0, start_timeout_s)["root"]
         except LabError as error:
             self.close()
+            if error.fact.code != "bench_failed.lab_ended" or error.fact.quoted is None:
+                raise
             hint = "" if os.geteuid() == 0 else _HINT_USER
             raise Unavailable(
                 f"cannot make the lab's namespaces: {error}",
