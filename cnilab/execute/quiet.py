@@ -80,9 +80,12 @@ class Judge:
         # the median of |N(0, 2 s²)|: trials within which the state changed are the minority and do not count
         return max(least, _STEPS * statistics.median(self._steps) / 0.6745)
 
-    def may_repeat(self, seconds: float, repeats: int) -> bool:
-        """Whether a trial of that many seconds, repeated that often already, may be measured again; if so, count it."""
-        if self.rule is None or repeats >= self.rule.repeat or self.left_s < seconds:
+    def may_repeat(self, seconds: float, repeats: int, quiet: Callable[[], bool] = lambda: True) -> bool:
+        """Whether a trial of that many seconds, repeated that often already, may be measured again; if so, count it.
+
+        ``quiet`` is asked last and may take its time: a trial that would be disturbed again is not repeated.
+        """
+        if self.rule is None or repeats >= self.rule.repeat or self.left_s < seconds or not quiet():
             return False
         self.left_s -= seconds
         self.repeated += 1

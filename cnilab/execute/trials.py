@@ -58,7 +58,7 @@ class Trials:
     def measure(self, standing: Standing, trial: Trial) -> tuple[Trial, float | None]:
         """Take one trial, and again for as often as it is disturbed and may be; return the last, and its state.
 
-        The state is the log of the machine's reference (:func:`cnilab.quiet.state_of`), None for a disturbed trial.
+        The state is the log of the machine's reference (:func:`.quiet.state_of`), None for a disturbed trial.
         """
         if not standing.reaches(trial):
             entry, row = standing.entry, standing.proved.get(trial.placement)
@@ -81,9 +81,8 @@ class Trials:
             if cause is None:
                 return trial, state_of(record)
             again = trial.again()
-            if not self.judge.may_repeat(seconds, trial.repeat):
+            if not self.judge.may_repeat(seconds, trial.repeat, quiet=lambda: self.judge.wait(self.show) is None):
                 return trial, None
-            self.judge.wait(self.show)
             trial = again
 
     def _trial(self, standing: Standing, trial: Trial) -> tuple[dict[str, Any] | None, Fact | None]:

@@ -332,3 +332,15 @@ def test_findings_survive_the_disk(run):
 def test_every_check_has_its_own_test():
     text = Path(__file__).read_text()
     assert all(check.__name__ in text for check in findings.CHECKS)
+
+
+def test_a_bench_that_was_never_quiet_is_said_before_the_answer(run):
+    from cnilab.report import language
+    from cnilab.report.chapters import answer
+    from cnilab.report.record import Record
+
+    first = answer.content(Record(Run(run.path)), language.get("en"))[2]
+    watched(run, loud=set(range(200)))
+    loud = answer.content(Record(Run(run.path)), language.get("en"))
+    assert "200 of 240 trials were disturbed by other processes (most by chromium)" in str(loud[2].text)
+    assert (first.role, loud[2].role, loud[3].role) == ("lead", "notice", "lead")

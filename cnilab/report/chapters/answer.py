@@ -7,7 +7,7 @@ from cnilab.facts import Fact
 from cnilab.report.blocks import Block, Facts, Findings, Heading, Paragraph
 from cnilab.report.chapters.method import endings
 from cnilab.report.language import Language
-from cnilab.report.language.text import Said
+from cnilab.report.language.text import Said, text
 from cnilab.report.record import Record
 
 
@@ -21,6 +21,9 @@ def content(run: Record, language: Language) -> list[Block]:
     compared = run.compared(run.rows)
     title = language.title(run.rows) if compared else language.say("title")
     out: list[Block] = [Heading(str(title), level=1), Paragraph(_kicker(run, language), "kicker")]
+    loud = run.warnings[(run.warnings["code"] == "disturbed") & (run.warnings["severity"] == "serious")]
+    for fact in loud["fact"]:  # before all else: the verdicts stand on what there is
+        out.append(Paragraph(text(text(language.tell(Fact.from_json(fact))).capitalised, language.STOP), "notice"))
     if not compared:
         out.append(Paragraph(language.say("nothing_compared"), "lead"))
     else:
