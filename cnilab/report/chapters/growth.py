@@ -19,7 +19,7 @@ from cnilab.report.growing import Law
 from cnilab.report.language import Language
 from cnilab.report.language.text import Said, joined, text
 from cnilab.report.record import Record
-from cnilab.stats.growth import Prediction
+from cnilab.stats.growth import DECADES, SIZES, Prediction
 from cnilab.units import scale_for, unit_of
 
 #: Columns of the table of sizes that are amounts or times, in its order.
@@ -122,13 +122,17 @@ def sentence(law: Law, language: Language) -> Said:
 
 
 def _said(found: Sequence[Law], language: Language) -> list[tuple[Said, tuple[Said, ...]]]:
-    """Return the sentences on what is drawn, by topology."""
+    """Return the sentences on the laws of what is drawn, by topology; those not yet told are counted, not listed."""
     drawn = [law for law in found if law.quantity in figure.DRAWN]
-    names = list(dict.fromkeys(law.topology for law in drawn))
-    return [
-        (_name(name, language), tuple(sentence(law, language) for law in drawn if law.topology == name))
-        for name in names
+    told = [law for law in drawn if law.growth.law_holds is not None]
+    said: list[tuple[Said, tuple[Said, ...]]] = [
+        (_name(name, language), tuple(sentence(law, language) for law in told if law.topology == name))
+        for name in dict.fromkeys(law.topology for law in told)
     ]
+    if left := len(drawn) - len(told):
+        words = language.word("growth.open", n=left, of=len(drawn), sizes=SIZES, decades=DECADES)
+        said.append((language.word("growth.law.open"), (words,)))
+    return said
 
 
 def amount(quantity: str, value: float | None) -> str:

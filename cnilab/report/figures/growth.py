@@ -14,13 +14,13 @@ from matplotlib.ticker import FixedLocator, NullLocator
 from cnilab.report.blocks import Picture, Table
 from cnilab.report.growing import Law
 from cnilab.report.language import Language
-from cnilab.report.style import Style, axes_for, legend, tint, titled
+from cnilab.report.style import COLOURS, Style, axes_for, legend, tint, titled
 from cnilab.units import scale_for, unit_of
 
 NAME = "fig-growth"
 #: A panel each.
 DRAWN = ("rss_bytes", "cpu_s", "converged_s")
-_MARKS = {"mesh": "o", "reflectors:1": "s", "reflectors:2": "^", "reflectors:4": "D"}
+_MARKS = {"mesh": "o", "reflectors:1": "s", "reflectors:2": "^", "reflectors:4": "D", "flannel-host-gw": "<"}
 _ROUND = (4, 16, 64, 256, 1000, 5000)
 
 
@@ -74,20 +74,21 @@ def _law(ax: Axes, law: Law, factor: float, colour: str, style: Style) -> None:
     held = {p.size for p in law.growth.predictions if p.measured is not None}
     mark = _MARKS.get(law.topology, "v")
     last = max(n for n, _ in law.points)
-    believed = [p for p in law.curve if p.size <= last or (law.growth.law_holds is not False and p.useful)]
-    xs = [p.size for p in believed]
-    if all(p.low is not None for p in believed):
-        low = [(p.low or p.predicted) / factor for p in believed]
-        high = [(p.high or p.predicted) / factor for p in believed]
-        ax.fill_between(xs, low, high, color=tint(colour, style), lw=0, alpha=0.6, zorder=1)
-    ax.plot(xs, [p.predicted / factor for p in believed], color=colour, lw=1, zorder=2)
+    line = [p for p in law.curve if p.size <= last or (law.growth.law_holds is not False and p.useful)]
+    band = [p for p in line if p.useful and p.low is not None]
+    low, high = ([(getattr(p, end) or p.predicted) / factor for p in band] for end in ("low", "high"))
+    ax.fill_between([p.size for p in band], low, high, color=tint(colour, style), lw=0, alpha=0.6, zorder=1)
+    dashes = ":" if law.topology.startswith("flannel") else "-"
+    ax.plot(
+        [p.size for p in line], [p.predicted / factor for p in line], dashes, color=colour, lw=1, zorder=2
+    )
     for n, value in law.points:
         face = style.ground if n in held else colour
         ax.plot(n, value / factor, mark, ms=5, mfc=face, mec=colour, mew=1.2, zorder=3)
 
 
 def _colour(index: int, style: Style) -> str:
-    return (style.orange, style.blue, style.violet, style.quiet)[index % 4]
+    return (style.orange, style.blue, style.violet, style.quiet, COLOURS["alike"][style.dark])[index % 5]
 
 
 def _name(topology: str, language: Language) -> str:

@@ -55,6 +55,10 @@ WORDS: dict[str, str] = {
     "growth.verdict.open": "whether one law holds cannot be told yet",
     "growth.verdict.broken": "no one law holds, so it is not carried beyond what was measured",
     "growth.verdict.none": "no size was held back to test it",
+    "growth.open": (
+        "{n} of {of} laws: a law is told from six blocks, {sizes} fitted sizes and {decades} powers of ten on, and "
+        "where the blocks agree on whether it bends; the table has what there is."
+    ),
     "growth.sentence": "{grown}; {verdict}.",
     "growth.sentence.beyond": "{grown}; {verdict}; {beyond}.",
     "growth.beyond": "at {n} routers it gives {value}",

@@ -54,6 +54,10 @@ WORDS: dict[str, str] = {
     "growth.verdict.open": "是否服从同一规律，尚无法判断",
     "growth.verdict.broken": "不服从单一规律，因此不外推到测量范围之外",
     "growth.verdict.none": "没有留出规模用于检验",
+    "growth.open": (
+        "{of}条规律中的{n}条：至少要有六个区组、{sizes}种参与拟合的规模和{decades}个数量级，"
+        "并且各区组对其是否弯曲意见一致，才能判断；已有的结果见表。"
+    ),
     "growth.sentence": "{grown}；{verdict}。",
     "growth.sentence.beyond": "{grown}；{verdict}；{beyond}。",
     "growth.beyond": "在{n}台路由器时为{value}",
