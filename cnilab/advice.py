@@ -99,7 +99,7 @@ class Price:
 
 
 def _numbers(row: Comparison | None) -> dict[str, Any]:
-    keys = ("ratio", "ci_low", "ci_high", "sim_ci_low", "sim_ci_high", "verdict", "kernel_path")
+    keys = ("ratio", "ci_low", "ci_high", "shown_low", "shown_high", "verdict", "kernel_path")
     return {key: row[key] if row else None for key in keys} | {"flags": list(row["flags"]) if row else []}
 
 
@@ -322,10 +322,11 @@ class Known:
         )
 
     def price(self, constraint: str, modes: Iterable[str]) -> Price:
-        """Return the comparison of the cheapest of ``modes``; a substitute in userspace only where nothing else is."""
+        """Return the comparison of the cheapest of ``modes``; a substitute's only where no real device has one."""
         rows = [row for m in order(modes) if (row := self.rows.get(m)) is not None and row.ratio is not None]
         rows = [row for row in rows if row.verdict != "not_comparable"]
-        kept = [row for row in rows if "userspace" not in str(row.kernel_path)] or rows
+        real = [row for row in rows if row.kernel_path in (None, "native")]
+        kept = real or [row for row in rows if "userspace" not in str(row.kernel_path)] or rows
         if not kept or kept[0].direction is None:
             return Price(constraint, None)
         best = max if kept[0].direction == "higher" else min

@@ -16,7 +16,7 @@ MODULES = sorted(p for p in PACKAGE.rglob("*.py"))
 
 #: Layer of each first-level room; a module imports only from its own layer or one below (DESIGN: one direction).
 LAYERS = {
-    "units": 0, "digits": 0, "layout": 0, "errors": 0, "verdicts": 0, "facts": 0, "bench": 0, "modes": 0, "setup": 0, "bundled": 0, "admission": 0,
+    "units": 0, "digits": 0, "layout": 0, "errors": 0, "verdicts": 0, "facts": 0, "bench": 0, "modes": 0, "setup": 0, "bundled": 0, "admission": 0, "published": 0,
     "study": 1, "runs.files": 0, "runs.samples": 1, "runs.schema1": 1,
     "measurements": 2, "testbeds": 2, "stats": 2,
     "runs": 3, "loading": 3, "diagnosis": 3, "localcluster": 3, "execute": 4,

@@ -154,6 +154,10 @@ class Record:
             key=lambda q: (q != (p.metric, p.stat, p.test), order[q[:2]], tests.get(q[2], 99)),
         )
 
+    def streams(self, test: str | None) -> int | None:
+        """Return how many streams a test has in parallel, None where that is varied or the test is not the study's."""
+        return next((t.streams for t in self.study.tests if t.name == test), None)
+
     @property
     def placements(self) -> list[str]:
         """The study's placements, from near to far."""

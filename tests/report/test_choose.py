@@ -55,6 +55,10 @@ def test_where_the_routers_know_no_pods_the_far_placement_decides(made_run):
     assert [row.mode for row in advice.admitted if row.place] == ["calico-ipip", "flannel-vxlan"]
     assert advice.leads
     assert "calico-ipip (eBPF) comes first" in repr(advice)
+    assert "calico-ipip (eBPF): the place is that of a stand-in" in repr(advice)
+    assert advice.free.comparison["mode"] == "flannel-vxlan", "a stand-in's better number is no price of a real device"
+    (policy,) = cnilab.advise(made_run, subnets=2, policy=True).prices[1:]
+    assert policy.comparison["kernel_path"] == "ebpf", "nothing else meets it, and its flag says so"
     mesh = next(row for row in advice.rows if row.mode == "calico-bgp-mesh")
     assert mesh.refused_by == ("needs_routed_underlay",)
     assert mesh.unplaced.code == "not_crossing"

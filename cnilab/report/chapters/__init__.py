@@ -14,6 +14,7 @@ from cnilab.report import blocks, fonts
 from cnilab.report.chapters import (
     answer,
     choose,
+    elsewhere,
     growth,
     limits,
     machine,
@@ -50,6 +51,7 @@ CHAPTERS: dict[str, Chapter] = {
     "prices": prices,
     "choose": choose,
     "questions": questions,
+    "elsewhere": elsewhere,
     "segment_size": segment_size,
     "limits": limits,
     "method": method,

@@ -28,6 +28,7 @@ from cnilab.report.blocks import (
 )
 from cnilab.report.chapters.table import verdict
 from cnilab.report.language import Language
+from cnilab.report.language.about import substitutes
 from cnilab.report.language.text import Said, text
 from cnilab.report.record import Record
 
@@ -105,7 +106,7 @@ def _need(name: str, left: Sequence[str], here: Known, language: Language) -> tu
     return (
         *cells,
         str(language.mode(row["mode"], row["kernel_path"])),
-        digits.ratio(row["ratio"], row["sim_ci_low"], row["sim_ci_high"]),
+        digits.ratio(row["ratio"], row["shown_low"], row["shown_high"]),
         verdict(row, language),
     )
 
@@ -211,6 +212,8 @@ def _lead(advice: Advice, language: Language) -> Said:
         names = [language.mode(m, paths.get(m)) for m in advice.leaders]
         said.append(language.say("choose.first", mode=names[0]) if advice.leads
                     else language.say("choose.tied", modes=language.listing(names)))  # fmt: skip
+        if stand_ins := [name for m, name in zip(advice.leaders, names) if substitutes(paths.get(m))]:
+            said.append(language.say("choose.stand_ins", names=language.listing(stand_ins)))
         if unplaced := sum(row.place is None for row in advice.admitted):
             said.append(
                 language.say("choose.some_unplaced", n=str(unplaced))
@@ -249,7 +252,7 @@ def _choice(row: Choice, language: Language) -> tuple[Cell, ...]:
     return (
         str(language.mode(row.mode, found["kernel_path"])),
         _place(row.place),
-        digits.ratio(found["ratio"], found["sim_ci_low"], found["sim_ci_high"]),
+        digits.ratio(found["ratio"], found["shown_low"], found["shown_high"]),
         verdict(found, language),
         language.SEMICOLON.join(filter(None, (why, _mind(row, language)))),
     )

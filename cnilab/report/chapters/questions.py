@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cnilab import published
 from cnilab.facts import Fact
 from cnilab.report.blocks import Block, Details, Findings, Heading, Paragraph
 from cnilab.report.chapters.table import comparisons
@@ -28,7 +29,14 @@ def content(run: Record, language: Language) -> list[Block]:
         if sum(question[:2] == (metric, stat) for question in asked) > 1:
             title = language.word("question.in_test", question=title[:-1], test=test)
         out.append(Heading(title, f"q-{metric}-{stat}-{test}".replace("_", "-").replace("@", "-")))
-        picture = ratios.picture(rows, language, run.block_ratios(metric, stat, test))
+        others = published.beside(
+            metric,
+            stat,
+            against=rows[0]["baseline"],
+            streams=run.streams(test),
+            modes=[r["mode"] for r in rows],
+        )
+        picture = ratios.picture(rows, language, run.block_ratios(metric, stat, test), others)
         if rows[0]["family"] == "primary":
             n = language.count(len(rows), "comparison")
             out.append(Paragraph(language.say("question.declared", comparisons=n), "note"))

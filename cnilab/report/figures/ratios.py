@@ -14,6 +14,7 @@ from matplotlib.lines import Line2D
 
 from cnilab import digits
 from cnilab.modes import order
+from cnilab.published import Figure as Figure_
 from cnilab.report.blocks import Picture, Table, table
 from cnilab.report.language import Language
 from cnilab.report.language.about import Row, interval, shown_as, substitutes, unbounded
@@ -23,7 +24,12 @@ from cnilab.report.style import MARKERS, Style, axes_for, colour_of, legend, rat
 BLOCKS = ("placement", "mode", "ratio")
 
 
-def picture(rows: Sequence[Row], language: Language, blocks: pd.DataFrame | None = None) -> Picture:
+def picture(
+    rows: Sequence[Row],
+    language: Language,
+    blocks: pd.DataFrame | None = None,
+    published: Sequence[Figure_] = (),
+) -> Picture:
     """Return the figure of the comparisons of one metric, stat and test.
 
     Parameters
@@ -34,7 +40,10 @@ def picture(rows: Sequence[Row], language: Language, blocks: pd.DataFrame | None
         Of labels, caption and description.
     blocks
         Each block's own ratio to the baseline, in block order: ``placement, mode, ratio``.
+    published
+        What others published of the same ratios: drawn beside them, and in no way judged by.
     """
+    published = [f for f in published if any((r["mode"], r["placement"]) == (f.mode, f.placement) for r in rows)]
     first, drawn = rows[0], [r for r in rows if r["ratio"] is not None]
     quantity = language.quantity(first["metric"], first["stat"])
     caption = language.word(
@@ -48,27 +57,34 @@ def picture(rows: Sequence[Row], language: Language, blocks: pd.DataFrame | None
         caption += language.word("ratios.hollow")
     if any(unbounded(r) for r in drawn):
         caption += language.word("ratios.dotted")
+    if published:
+        caption += language.word("ratios.published")
     name = f"fig-{first['metric']}-{first['stat']}-{first['test']}".replace("_", "-").replace("@", "-")
     return Picture(
         name,
-        partial(draw, rows, blocks=blocks),
+        partial(draw, rows, blocks=blocks, published=published),
         language.alt(rows),
         caption,
-        data(rows, language, f"{name}-data", caption),
+        data(rows, language, f"{name}-data", caption, published),
         language.word("figure.data"),
         language,
     )
 
 
 def draw(
-    rows: Sequence[Row], style: Style, *, language: Language, blocks: pd.DataFrame | None = None
+    rows: Sequence[Row],
+    style: Style,
+    *,
+    language: Language,
+    blocks: pd.DataFrame | None = None,
+    published: Sequence[Figure_] = (),
 ) -> Figure:
     """Draw a panel per placement and a line per mode."""
     places = list(dict.fromkeys(r["placement"] for r in rows))
     modes = order([r["mode"] for r in rows])
     at = {(r["placement"], r["mode"]): r for r in rows}
     blocks = pd.DataFrame(columns=list(BLOCKS)) if blocks is None else blocks
-    limits = _limits(rows, blocks)
+    limits = _limits(rows, blocks, [f.ratio for f in published if f.ratio])
     label = language.word(
         "ratios.axis",
         noun=language.quantity(rows[0]["metric"], rows[0]["stat"]).noun,
@@ -83,18 +99,26 @@ def draw(
             if (place, mode) in at:
                 dots = here.loc[here["mode"] == mode, "ratio"].to_numpy(float)
                 _line(ax, y, at[place, mode], dots, limits, style, language)
+                _band(ax, y, [f.ratio for f in published if (f.mode, f.placement) == (mode, place) and f.ratio], style)
         names = [
             str(language.mode(m, at[place, m]["kernel_path"] if (place, m) in at else None)) for m in modes
         ]
         ax.set_yticks(range(len(modes)), names)
         ax.set_ylim(len(modes) - 0.45, -0.55)
         titled(ax, language.placement(place), label, style)
-    legend(figure, style, _marks(rows, style, language), columns=5)
+    legend(figure, style, _marks(rows, style, language, bool(published)), columns=5)
     return figure
 
 
-def data(rows: Sequence[Row], language: Language, id: str, caption: str) -> Table:
+def data(
+    rows: Sequence[Row], language: Language, id: str, caption: str, published: Sequence[Figure_] = ()
+) -> Table:
     """Return what is drawn as a table."""
+    others = [
+        (f.mode, language.placement(f.placement), digits.rounded(f.ratio, 2), digits.MISSING,
+         language.word("published.by", source=f.source))
+        for f in published
+    ]  # fmt: skip
     return table(
         id,
         language.word("figure.data_caption", caption=caption),
@@ -108,7 +132,8 @@ def data(rows: Sequence[Row], language: Language, id: str, caption: str) -> Tabl
                 f"{shown_as(r).sign} {language.short_verdict(r)}",
             )
             for r in rows
-        ],
+        ]
+        + others,
         right=range(1, 5),
     )
 
@@ -118,8 +143,9 @@ def _margin(rows: Sequence[Row]) -> tuple[float, float]:
     return 1 / (1 + rows[0]["margin"]), 1 + rows[0]["margin"]
 
 
-def _limits(rows: Sequence[Row], blocks: pd.DataFrame) -> tuple[float, float]:
-    ends = [r[k] for r in rows for k in ("ratio", "shown_low", "shown_high") if r[k] is not None]
+def _limits(rows: Sequence[Row], blocks: pd.DataFrame, others: Sequence[float]) -> tuple[float, float]:
+    ends = [*others]
+    ends += [r[k] for r in rows for k in ("ratio", "shown_low", "shown_high") if r[k] is not None]
     dots = blocks.loc[blocks["mode"].isin([r["mode"] for r in rows]), "ratio"].tolist()
     low, high = min([*ends, *dots, *_margin(rows)]), max([*ends, *dots, *_margin(rows)])
     pad = (high / low) ** 0.06
@@ -161,12 +187,20 @@ def _line(
     ax.plot(row["ratio"], y, marker, ms=7.5, color=colour, mfc=fill, mew=1.8, zorder=4)
 
 
+def _band(ax: Axes, y: int, ratios: Sequence[float], style: Style) -> None:
+    """Draw what others published of one mode: a tick a figure, and the band they span, under the mode's own line."""
+    if ratios:
+        at = y + 0.34
+        ax.plot([min(ratios), max(ratios)], [at, at], color=style.quiet, lw=0.9, zorder=1)
+        ax.plot(ratios, [at] * len(ratios), "|", color=style.quiet, ms=6, mew=1.2, zorder=1)
+
+
 def _spread(n: int) -> np.ndarray:
     """Offsets that keep dots apart, the same every time, in block order."""
     return 0.22 * np.linspace(-1, 1, n) if n > 1 else np.zeros(n)
 
 
-def _marks(rows: Sequence[Row], style: Style, language: Language) -> list[Line2D]:
+def _marks(rows: Sequence[Row], style: Style, language: Language, others: bool) -> list[Line2D]:
     """Return the legend: the verdicts that are drawn, and what a hollow mark is."""
     drawn = [r for r in rows if r["ratio"] is not None]
     out = [
@@ -178,4 +212,7 @@ def _marks(rows: Sequence[Row], style: Style, language: Language) -> list[Line2D
     if any(substitutes(r["kernel_path"]) for r in drawn):
         hollow: dict[str, Any] = {"mfc": style.ground, "mec": style.ink, "mew": 1.5}
         out.append(Line2D([], [], marker="o", ls="", ms=6.5, label=language.word("legend.hollow"), **hollow))
+    if others:
+        tick: dict[str, Any] = {"color": style.quiet, "lw": 0.9, "mew": 1.2}
+        out.append(Line2D([], [], marker="|", ms=6.5, label=language.word("legend.published"), **tick))
     return out

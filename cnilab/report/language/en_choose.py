@@ -16,6 +16,7 @@ CHOOSE: dict[str, str] = {
     "choose.one_place": "Only {mode} has a place here, so the study orders none of them.",
     "choose.first": "{mode} comes first: it was shown to be better than every other admissible mode with a place.",
     "choose.tied": "The study does not single one out: no admissible mode was shown to be better than {modes}.",
+    "choose.stand_ins": "{names}: the place is that of a stand-in for the kernel's own device, not the device's.",
     "choose.no_place": "None of them has a place in this study, so it recommends none.",
     "choose.some_unplaced": "{n} of the admissible modes have no place here, and nothing is said of them.",
     "choose.one_unplaced": "One of the admissible modes has no place here, and nothing is said of it.",
@@ -25,7 +26,8 @@ CHOOSE: dict[str, str] = {
     "choose.refused": "Refused modes, and the rules that refuse them",
     "choose.prices": "What a requirement costs",
     "choose.prices_intro": (
-        "Each requirement alone, by the mode that has the best estimate of those that meet it, {where}, against {base}."
+        "Each requirement alone, by the mode that has the best estimate of those that meet it"
+        " (a stand-in's only where no real device has one), {where}, against {base}."
     ),
     "choose.unpriced": "No mode that meets it has a value here.",
     "choose.free_too": "It has the best estimate without any requirement as well, so this one adds nothing here.",

@@ -197,6 +197,7 @@ CATALOGUE: dict[str, Words] = {
     "nothing_compared": "nothing could be compared",
     "no_equal_mss": "equal MSS was not measured in this run",
     "no_paths": "no packet's path was recorded in this run",
+    "nothing_published": "nobody has published a figure of these modes",
     # why a mode has no place
     "placement_not_measured": lambda placement: f"this study has no {placement}",
     "mode_not_measured": "not in this study",

@@ -371,6 +371,22 @@ WORDS: dict[str, str] = {
     ),
     "reproduce.folders": "{folders}, one a trial: every byte the tools printed",
     "reproduce.files": "{files}, one a deployment",
+    # ---- published figures
+    "published.title": "What others published",
+    "published.intro": (
+        "Figures of the same modes by others, each under its own conditions: other machines, kernels, links and MTUs. "
+        "They are a band to read by; nothing here passes or fails by them."
+    ),
+    "published.caption": "Published figures beside this study's ratio of the same two modes, between nodes",
+    "published.ratio": "{ratio} of {base}",
+    "published.by": "published: {source}",
+    "ratios.published": " Ticks below a line: figures that others published, each under its own conditions.",
+    "legend.published": "published by others",
+    "column.published": "published",
+    "column.published_ratio": "as a ratio",
+    "column.here": "here",
+    "column.conditions": "conditions",
+    "column.source": "source",
     **CHOOSE,
 }
 

@@ -16,6 +16,7 @@ CHOOSE: dict[str, str] = {
     "choose.one_place": "这里只有{mode}有名次，因此无法排出先后。",
     "choose.first": "{mode}居首：它优于其余每一种有名次的可用模式，差异已得到证实。",
     "choose.tied": "本次测试选不出唯一的一种：没有哪种可用模式被证实优于{modes}。",
+    "choose.stand_ins": "{names}：名次属于内核自身设备的替代实现，而非该设备本身。",
     "choose.no_place": "可用的模式在这次测试中都没有名次，因此不作推荐。",
     "choose.some_unplaced": "另有{n}种可用模式在这里没有名次，对它们不作任何判断。",
     "choose.one_unplaced": "另有一种可用模式在这里没有名次，对它不作任何判断。",
@@ -24,7 +25,10 @@ CHOOSE: dict[str, str] = {
     "choose.admissible_rules": "可用的模式",
     "choose.refused": "被排除的模式，以及排除它们的规则",
     "choose.prices": "每项要求的代价",
-    "choose.prices_intro": "每项要求单独考虑，取满足它的模式中估计值最好的一种；{where}，以{base}为基线。",
+    "choose.prices_intro": (
+        "每项要求单独考虑，取满足它的模式中估计值最好的一种（只有没有真实设备的数值时才取替代实现）；"
+        "{where}，以{base}为基线。"
+    ),
     "choose.unpriced": "满足这项要求的模式在这里没有数值。",
     "choose.free_too": "没有任何要求时估计值最好的也是它，因此这项要求在这里不增加代价。",
     "choose.needs": "各项要求之下还剩哪些模式",

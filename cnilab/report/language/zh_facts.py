@@ -187,6 +187,7 @@ CATALOGUE: dict[str, Words] = {
     "nothing_compared": "没有可比较的数据",
     "no_equal_mss": "这次测试没有测量相同 MSS 的情形",
     "no_paths": "这次测试没有记录数据包的路径",
+    "nothing_published": "没有人公布过这些模式的数字",
     # why a mode has no place
     "placement_not_measured": lambda placement: f"这次测试没有 {placement}",
     "mode_not_measured": "不在这次测试中",

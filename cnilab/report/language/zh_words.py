@@ -335,6 +335,22 @@ WORDS: dict[str, str] = {
     "reproduce.again": "在运行目录中。除{raw}和{proof}之外，一切都可以用{command}重新生成。",
     "reproduce.folders": "{folders}，每次试验一个：工具打印的每一个字节",
     "reproduce.files": "{files}，每次部署一个",
+    # ---- published figures
+    "published.title": "他人公布的数字",
+    "published.intro": (
+        "他人对相同模式公布的数字，各有其条件：不同的机器、内核、链路和 MTU。"
+        "它们只供对照，这里没有任何结论以它们为准。"
+    ),
+    "published.caption": "公布的数字，以及本次测试中同样两种模式在节点之间的比值",
+    "published.ratio": "{base}的{ratio}",
+    "published.by": "公布者：{source}",
+    "ratios.published": "线下方的短竖线：他人公布的数字，各有其条件。",
+    "legend.published": "他人公布",
+    "column.published": "公布值",
+    "column.published_ratio": "比值",
+    "column.here": "本次测试",
+    "column.conditions": "条件",
+    "column.source": "出处",
     **CHOOSE,
 }
 
