@@ -195,7 +195,7 @@ def test_run_explore(run_dir, tmp_path):
     before = sorted(run_dir.rglob("*"))
     node = execute("explore", tmp_path, run_dir=run_dir)
     printed = "".join(o.text for c in node.cells for o in c.get("outputs", ()) if o.output_type == "stream")
-    assert "goodput than host" in printed
+    assert "goodput than the host network" in printed
     assert "<svg" in shown(node) or "<img" in shown(node)
     assert sorted(run_dir.rglob("*")) == before
 

@@ -7,6 +7,7 @@ whose meaning something depends on is kept whole, as recorded. Nor does anything
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 
 _NOT_CROSSING = "does not cross subnets"
 _NOT_IN_EFFECT = "mode not in effect"
+_STOOD_IN = re.compile(
+    r"the kernel has no (\S+) device(?: \((.*)\))?; (eBPF encapsulates|wireguard-go encrypts) instead"
+)
+_BY = {"eBPF encapsulates": "carried_by_ebpf", "wireguard-go encrypts": "carried_by_wireguard_go"}
 _TWIN = "#aa"
 _EQUAL_MSS = "@equal_mss"
 
@@ -26,6 +31,8 @@ def fact_of(text: str) -> Fact:
 
     >>> fact_of("does not cross subnets: no route to host by 192.0.2.1")
     Fact(code='not_crossing', args=mappingproxy({'by': '192.0.2.1'}), quoted='no route to host')
+    >>> fact_of("the kernel has no ipip device; eBPF encapsulates instead")
+    Fact(code='carried_by_ebpf', args=mappingproxy({'device': 'ipip'}), quoted=None)
     >>> fact_of("iperf3 ended with status 1: it said nothing").code
     'recorded'
     """
@@ -35,6 +42,9 @@ def fact_of(text: str) -> Fact:
         return Fact("not_crossing", {"by": address} if by else {}, (answer if by else rest) or None)
     if head == _NOT_IN_EFFECT:
         return Fact("not_in_effect_recorded", quoted=rest or None)
+    if stood_in := _STOOD_IN.fullmatch(text):
+        device, why, how = stood_in.groups()
+        return Fact(_BY[how], {"device": device}, why)
     return Fact("recorded", quoted=text)
 
 

@@ -15,6 +15,8 @@ from cnilab.report.language import LANGUAGES
 from cnilab.report.language.text import Name, text
 from cnilab.report.language.zh_grammar import typeset
 from cnilab.report.record import QUESTIONS
+from cnilab.runs import schema1
+from cnilab.testbeds.proof import packets
 from cnilab.verdicts import VERDICTS
 from report.rows import CASES, row
 
@@ -61,7 +63,9 @@ ends = st.tuples(*[st.floats(0.02, 40)] * 3).map(sorted)
     kernel_path=st.sampled_from(("native", "ebpf", "userspace+native")),
     linear=st.booleans(),
 )
-def test_every_language_has_the_same_numbers(code, verdict, ends, question, needed, open_, kernel_path, linear):
+def test_every_language_has_the_same_numbers(
+    code, verdict, ends, question, needed, open_, kernel_path, linear
+):
     low, middle, high = ends
     low, high = (None if open_ in (name, "both") else end for name, end in (("low", low), ("high", high)))
     one = row(
@@ -74,7 +78,12 @@ def test_every_language_has_the_same_numbers(code, verdict, ends, question, need
         blocks_needed=needed,
         kernel_path=kernel_path,
         **(
-            {"scale": "linear", "difference": middle - 1, "difference_sim_ci_low": low, "difference_sim_ci_high": high}
+            {
+                "scale": "linear",
+                "difference": middle - 1,
+                "difference_sim_ci_low": low,
+                "difference_sim_ci_high": high,
+            }
             if linear
             else {}
         ),
@@ -101,7 +110,9 @@ def test_summaries_and_lists_have_the_same_numbers_too(code):
     control = [row(family="aa", twin=True)]
     for some in (rows, many, list(CASES.values())):
         assert numbers(ENGLISH.lead(some, header)) == numbers(spoken.lead(some, header))
-        assert numbers(ENGLISH.control(some + control, header)) == numbers(spoken.control(some + control, header))
+        assert numbers(ENGLISH.control(some + control, header)) == numbers(
+            spoken.control(some + control, header)
+        )
         for brief in (False, True):
             pairs = zip(ENGLISH.bullets(some, brief), spoken.bullets(some, brief), strict=True)
             for (sign, english), (other_sign, other) in pairs:
@@ -148,7 +159,9 @@ def test_sentences_are_these():
     assert made == GOLDEN.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("parts", [("比", Name("host", "host"), "低38 %至46 %，"), ("比", Name("host", "主机"), "低", "8 个")])
+@pytest.mark.parametrize(
+    "parts", [("比", Name("host", "host"), "低38 %至46 %，"), ("比", Name("host", "主机"), "低", "8 个")]
+)
 def test_a_space_stands_between_chinese_and_latin_and_none_beside_a_full_width_mark(parts):
     said = str(typeset(text(*parts)))
     assert said in ("比 host 低 38 % 至 46 %，", "比主机低 8 个")
@@ -156,8 +169,12 @@ def test_a_space_stands_between_chinese_and_latin_and_none_beside_a_full_width_m
 
 def test_templates_leave_spaces_around_holes_to_the_grammar():
     for key, words in CHINESE.WORDS.items():
-        assert not re.search(r"[\u4e00-\u9fff](?=[A-Za-z])|[A-Za-z](?=[\u4e00-\u9fff])", re.sub(r"\{\w+\}", "", words)), key
-        assert not re.search(r" [，。；：（）、]|[，。；：（）、] |[\u4e00-\u9fff] \{|\} [\u4e00-\u9fff]", words), key
+        assert not re.search(
+            r"[\u4e00-\u9fff](?=[A-Za-z])|[A-Za-z](?=[\u4e00-\u9fff])", re.sub(r"\{\w+\}", "", words)
+        ), key
+        assert not re.search(
+            r" [，。；：（）、]|[，。；：（）、] |[\u4e00-\u9fff] \{|\} [\u4e00-\u9fff]", words
+        ), key
         assert not re.search(r"[\u4e00-\u9fff][,;:?!]", words), key
 
 
@@ -180,3 +197,24 @@ def test_the_summary_is_the_same_in_every_language(made_run, tmp_path):
 
 def test_the_command_line_knows_the_languages_without_loading_them():
     assert tuple(LANGUAGES) == options.LANGUAGES
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_what_was_seen_on_the_wire_is_told(code):
+    """Every value that a proof's row can hold, as the catalogue's modes and every placement give it."""
+    spoken = LANGUAGES[code]
+    seen = {"packets": [[]]}
+    for placement, outer in (
+        ("same_node", packets.outer(seen, "same_node")),
+        ("same_subnet", packets.outer({"packets": []}, "same_subnet")),
+    ):
+        assert spoken.knows(f"outer.{outer.replace(' ', '_')}"), placement
+    assert spoken.on_the_wire("vxlan 8472") == "vxlan 8472"
+    assert spoken.on_the_wire("plain, vxlan 4789").endswith("vxlan 4789")
+    assert spoken.on_the_wire("-") == "-"
+
+
+def test_a_recorded_run_says_its_substitutes_in_the_language_of_the_page():
+    """Of schema 1 the sentence itself is recorded, in English."""
+    how = schema1.read("the kernel has no ipip device (Unknown device type); eBPF encapsulates instead")
+    assert CHINESE.tell(how) == "内核没有 ipip 设备（Unknown device type）；改由 eBPF 封装"

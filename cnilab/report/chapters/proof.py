@@ -94,7 +94,8 @@ def proofs(run: Record, language: Language) -> Table:
 def _seen(rows: list[dict[str, Any]], language: Language) -> tuple[str, ...]:
     held, total = sum(c["ok"] for r in rows for c in r["checks"]), sum(len(r["checks"]) for r in rows)
     return (
-        *(_distinct(r[key] for r in rows) for key in ("outer", "mtu", "ttl")),
+        _distinct(language.on_the_wire(r["outer"]) for r in rows),
+        *(_distinct(r[key] for r in rows) for key in ("mtu", "ttl")),
         str(len(rows)),
         language.word("n_of_m", n=held, m=total),
         _distinct(language.tell(reason) for r in rows if (reason := Row.from_dict(r).reason) is not None),

@@ -126,6 +126,10 @@ class Language(Protocol):
         """Return one plain sentence on what a mode does."""
         ...
 
+    def on_the_wire(self, outer: str) -> str:
+        """Return what carried a proof's packets, for a reader."""
+        ...
+
     def departures(self, mode: str) -> Sequence[str]:
         """Return where the lab leaves the original of a mode on purpose."""
         ...
@@ -243,6 +247,12 @@ class Vocabulary:
     def check(self, code: str, args: Mapping[str, Any]) -> str:
         """Return what a proof's check expects; a code that is not known stands for itself."""
         return self.CHECKS[code](args) if code in self.CHECKS else code
+
+    def on_the_wire(self, outer: str) -> str:
+        """Return what carried a proof's packets (:func:`cnilab.testbeds.proof.packets.outer`) for a reader."""
+        known = [f"outer.{part.replace(' ', '_')}" for part in outer.split(", ")]
+        parts = [self.word(k) if self.knows(k) else part for k, part in zip(known, outer.split(", "))]
+        return self.COMMA.join(parts)
 
     def departures(self, mode: str) -> Sequence[str]:
         """Return where the lab leaves the original of a mode on purpose."""

@@ -333,6 +333,10 @@ WORDS: dict[str, str] = {
         "no isolation chains, as there is one network only; no docker-proxy, which packets between hosts skip"
     ),
     "proofs.caption": "What was seen on the underlay before any number was taken",
+    "outer.stays_on_the_node": "stays on the node",
+    "outer.not_captured": "not captured",
+    "outer.plain": "plain",
+    "outer.ipip_(protocol_4)": "ipip (protocol 4)",
     "column.on_the_wire": "on the wire",
     "column.longest": "longest packet, B",
     "column.ttl": "TTL left of 64",
