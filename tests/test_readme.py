@@ -17,7 +17,7 @@ def commands(text):
         line.split("#")[0].split(" | ")[0].strip()
         for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
         for line in block.splitlines()
-        if line.strip()
+        if line.split("#")[0].strip()
     ]
 
 

@@ -1,4 +1,4 @@
-"""Simulated studies S1 to S16: do the promises hold where the truth is known?
+"""Simulated studies S1 to S18: do the promises hold where the truth is known?
 
 Each function returns rows ``(id, what, setting, value, low, high, n)``: a measured rate with the band it must
 stay in. Bands are the target and 3.3 Monte-Carlo standard errors; ``R`` sets how many studies are simulated.
