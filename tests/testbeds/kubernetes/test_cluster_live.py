@@ -236,11 +236,11 @@ blocks: 3
 
 def test_a_failed_switch_puts_back_what_was_there(cluster, api, monkeypatch):
     before = dump(api)
-    monkeypatch.setitem(flannel.BACKENDS, "flannel-ipip", {"Type": "no-such-backend"})
+    monkeypatch.setitem(flannel.BACKENDS, "flannel-host-gw", {"Type": "no-such-backend"})
     with pytest.raises(
         ClusterError, match=r"flanneld on n. ends with status 1 again and again.*flannel-vxlan was put back"
     ):
-        switching.switch(api, detect(api), "flannel-ipip")
+        switching.switch(api, detect(api), "flannel-host-gw")
     assert dump(api) == before
     assert switching.state.read(api) is None
 
