@@ -191,14 +191,18 @@ class Advice:
         """Return :meth:`to_dict` as JSON text."""
         return json.dumps(self.to_dict(), indent=1, allow_nan=False, ensure_ascii=False)
 
-    def _shown(self) -> Chapter:
-        from cnilab.report import language  # here: words are for a person who looks
+    def _shown(self, language: str = "en") -> Chapter:
+        from cnilab.report import language as languages  # here: words are for a person who looks
         from cnilab.report.chapters.choose import shown
 
-        return shown(self, language.get("en"))
+        return shown(self, languages.get(language))
+
+    def text(self, language: str = "en") -> str:
+        """Return the advice for a terminal, in a language of :data:`cnilab.report.language.LANGUAGES`."""
+        return "\n\n".join(map(repr, self._shown(language).blocks))
 
     def __repr__(self) -> str:
-        return "\n\n".join(map(repr, self._shown().blocks))
+        return self.text()
 
     def _repr_html_(self) -> str:
         return self._shown()._repr_html_()

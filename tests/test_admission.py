@@ -192,3 +192,11 @@ def test_refused_is_what_a_rule_refuses(network):
 def test_what_contradicts_itself_is_told(given, words):
     with pytest.raises(DataError, match=words):
         Constraints(**given)
+
+
+def test_the_terminal_speaks_both_languages():
+    typed = ["advise", "--subnets", "2", "--no-ipip"]
+    english, chinese = (CliRunner().invoke(app, [*typed, "--lang", lang]).stdout for lang in ("en", "zh"))
+    assert "needs all nodes in one layer-2 network" in english
+    assert "要求所有节点在同一个二层网络" in chinese
+    assert english.count("flannel-vxlan\n") == chinese.count("flannel-vxlan\n")

@@ -336,6 +336,7 @@ def advise(
     no_ipip: Annotated[
         bool, typer.Option("--no-ipip", help="The network lets no IP in IP (protocol 4) through.")
     ] = False,
+    lang: Annotated[str, typer.Option(help="The language of its words: en or zh.")] = "en",
     as_json: Json = False,
 ) -> None:
     """Which modes your network admits, in the order of a study's evidence, and what each requirement costs."""
@@ -344,7 +345,7 @@ def advise(
 
     constraints = Constraints(nodes, subnets, routed_underlay, policy, encryption, no_bgp, no_vxlan, no_ipip)
     found = advise_(run_dir, constraints)
-    typer.echo(found.to_json() if as_json else repr(found))
+    typer.echo(found.to_json() if as_json else found.text(lang))
 
 
 @app.command(epilog="Example: cnilab report runs/mine --lang zh -o /tmp/report.html")
