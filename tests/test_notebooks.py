@@ -184,6 +184,32 @@ def test_run_05_report(run_dir, tmp_path):
 EXPERIMENTS = Path(pipeline.SAMPLE).parent / "experiments"
 
 
+def test_run_07_http(tmp_path):
+    html = shown(execute("07_http", tmp_path, run_dir=EXPERIMENTS / "http"))
+    assert "What does an application notice?" in html
+    assert "latencies" in html, "the table for questions of one's own"
+
+
+def test_run_08_replicas(tmp_path):
+    assert "Do more replicas beat a faster mode?" in shown(execute("08_replicas", tmp_path, run_dir=EXPERIMENTS / "replicas"))
+
+
+def test_run_09_policy(run_dir, tmp_path):
+    """Where nothing of it was measured, the notebook says why and ends well."""
+    html = shown(execute("09_policy", tmp_path, run_dir=run_dir))
+    assert "rules was not varied in this run" in html
+
+
+def test_only_the_experiments_that_were_measured_are_run(monkeypatch, capsys):
+    ran = []
+    monkeypatch.setattr(pipeline, "_execute", lambda name, *_: ran.append(name))
+    pipeline._experiments(Run.open(EXPERIMENTS / "http"), "en", True)
+    assert ran == ["07_http"]
+    told = capsys.readouterr().err
+    assert "08_replicas: skipped, the number of replicas was not varied in this run" in told
+    assert "09_policy: skipped, " in told
+
+
 def test_run_10_growth(tmp_path):
     html = shown(execute("10_growth", tmp_path, run_dir=EXPERIMENTS / "growth"))
     assert "How does routing grow with the number of nodes?" in html

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from cnilab.errors import RunDirError
+from cnilab.errors import RunDirError, Unavailable
 from cnilab.execute.deployments import Standing
 from cnilab.execute.outcome import PASSING, fact_of, outcome
 from cnilab.execute.quiet import Judge, state_of
@@ -118,6 +118,9 @@ class Trials:
                 ended = tool.measure(bench, call, folder, limit)
         except RunDirError:
             raise
+        except Unavailable as error:  # what the trial asks for besides cannot be put in place here
+            self._without(trial, standing, "skipped", error.fact)
+            return None, None
         except Exception as error:  # a testbed's defect costs one trial, not the matrix
             failed = fact_of(error)
         standing.lost = standing.made.lost()

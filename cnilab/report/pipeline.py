@@ -34,7 +34,7 @@ STAGES = ("01_design", "02_run", "03_quality", "04_compare", "05_report")
 #: The stages that only read what has been measured.
 READING = STAGES[2:]
 #: Notebook of an experiment -> the report's chapter that it shows; run where that chapter has something to say.
-EXPERIMENTS = {"10_growth": "growth"}
+EXPERIMENTS = {"07_http": "http", "08_replicas": "replicas", "09_policy": "policy", "10_growth": "growth"}
 
 
 #: A kernel ended by Ctrl-C would log the answers it could not send any more; a cell's errors come another way.

@@ -1,8 +1,9 @@
 """What a study can vary, and one combination of it: factors and treatments.
 
 A factor is one row of :data:`FACTORS`. One that is varied by ``deployment`` is put in place by the testbed, which has a
-branch for it; one that is varied by ``trial`` changes what a measurement is asked for, in the same deployment. In which
-order treatments are measured is :mod:`.plan`'s business. Nothing is put in place here.
+branch for it; one that is varied by ``trial`` changes what a measurement is asked for, in the same deployment; one that
+is varied by ``bench`` is put in place by the testbed too, in a standing deployment and for one trial. In which order
+treatments are measured is :mod:`.plan`'s business. Nothing is put in place here.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ class Factor:
     name
         Its key in a study's ``factors``, and its column in the samples table.
     where
-        ``deployment`` or ``trial``.
+        ``deployment``, ``bench`` or ``trial``.
     check
         Raises ValueError with what is allowed where a level is not.
     order
@@ -47,7 +48,7 @@ class Factor:
     """
 
     name: str
-    where: Literal["deployment", "trial"]
+    where: Literal["deployment", "bench", "trial"]
     check: Callable[[Level], object]
     order: Callable[[Iterable[Any]], list] = sorted
     sets: str = ""
@@ -61,7 +62,9 @@ class Factor:
         return self.where == "deployment" and not self.within
 
     def asked(self, level: Level, among: Sequence[str]) -> dict[str, Any]:
-        """Return the fields of a call at a level, options under ``options``."""
+        """Return the fields of a call at a level, options under ``options``; none where the testbed sets it."""
+        if not self.sets:
+            return {}
         value = self.asks(level, among)
         field, _, option = self.sets.partition(".")
         return {field: {option: str(value)}} if option else {field: value}
@@ -168,6 +171,8 @@ FACTORS: dict[str, Factor] = {
         Factor("routers", "deployment", _whole(2, 1000), _descending, within=True),
         Factor("reflectors", "deployment", _whole(1, 64), applies=_reflects),
         Factor("mss", "trial", _one_of("as_shipped", "equal"), sets="mss_bytes", asks=_mss),
+        Factor("policy_rules", "bench", _whole(0, 5000)),
+        Factor("policy_match", "bench", _one_of("last", "first"), _as_listed("last", "first")),
         Factor("streams", "trial", _whole(1, 128), sets="streams"),
         Factor("load", "trial", _share, sets="options.load"),
     )

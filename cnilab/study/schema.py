@@ -272,12 +272,12 @@ class Study(Strict):
 
         A test that a factor does not apply to is measured once, at the first level of the others.
         """
-        by = self._by("trial")
+        by = {name: v for name, v in self.factors.items() if registry.get(name).where != "deployment"}
         found = []
         for levels in product(*by.values()):
             at = dict(zip(by, levels))
             for test in self.tests:
-                applying = {n: v for n, v in at.items() if test.takes(registry.get(n).sets)}
+                applying = {n: v for n, v in at.items() if not registry.get(n).sets or test.takes(registry.get(n).sets)}
                 if all(at[n] == by[n][0] for n in at.keys() - applying.keys()):
                     found.append(Tested(test, applying))
         return tuple(found)

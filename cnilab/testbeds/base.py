@@ -15,6 +15,7 @@ from cnilab.bench import Bench
 from cnilab.facts import Fact
 from cnilab.study import Study, Treatment
 from cnilab.study.cluster_settings import ClusterSettings
+from cnilab.study.factors import FACTORS
 from cnilab.study.plan import Trial
 from cnilab.testbeds.proof.judge import Row
 
@@ -51,6 +52,12 @@ def not_built(treatment: Treatment, built: Iterable[str]) -> Fact | None:
     return Fact("factor_not_built", {"factors": strange, "known": known}) if strange else None
 
 
+def not_put_in_place(trial: Trial, built: Iterable[str]) -> Fact | None:
+    """Return which factors by bench of a trial a testbed has no branch for, or None."""
+    strange = sorted({name for name in trial.levels if FACTORS[name].where == "bench"} - set(built))
+    return Fact("factor_not_built", {"factors": strange, "known": sorted(built)}) if strange else None
+
+
 class Deployment(Protocol):
     """One treatment in place.
 
@@ -80,7 +87,10 @@ class Deployment(Protocol):
         ...
 
     def bench(self, trial: Trial) -> AbstractContextManager[Bench]:
-        """Give the bench of one trial; leaving it raises TestbedError where an end was lost meanwhile."""
+        """Give the bench of one trial; leaving it raises TestbedError where an end was lost meanwhile.
+
+        Raises Unavailable where what the trial asks for besides cannot be put in place here.
+        """
         ...
 
     def close(self) -> None:

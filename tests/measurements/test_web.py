@@ -104,12 +104,13 @@ def test_quantiles_are_those_of_the_histogram_and_none_is_made_of_what_was_never
     pairs = [[100, 900], [200, 90], [255, 10]]
     [whole] = pacer.parse(report(pairs))
     latency = {s.stat: s.value for s in whole.samples if s.metric == "latency_s"}
-    assert latency["p50"] == pytest.approx(100.5e-9)
-    assert latency["p99"] == pytest.approx(200.5e-9)
-    assert latency["p999"] == latency["max"] == pytest.approx(255.5e-9)
+    assert latency["p50"] == pytest.approx((100 + 500 / 900) * 1e-9)
+    assert latency["p99"] == pytest.approx(201e-9)
+    assert latency["p999"] == pytest.approx(255.9e-9)
+    assert (latency["min"], latency["max"]) == pytest.approx((100e-9, 256e-9))
     [lacking] = pacer.parse(report([[100, 900], [200, 88]], answered=988, answered_in_time=988))
     latency = {s.stat: s.value for s in lacking.samples if s.metric == "latency_s"}
-    assert latency["p90"] == pytest.approx(100.5e-9)
+    assert latency["p90"] == pytest.approx(101e-9)
     assert not {"p99", "p999", "max"} & set(latency), "they lie among the twelve that were never answered"
 
 

@@ -11,6 +11,7 @@ from cnilab.runs.samples import reason_columns
 from cnilab.runs.writer import RunWriter
 from cnilab.study import Study
 from cnilab.testbeds.proof import base as proof
+from cnilab.units import unit_of
 
 TRUE = {
     "host": 1.0,
@@ -182,3 +183,35 @@ def _proof(name, kernel_path, placement):
         ),
     )
     return json.loads(json.dumps(row.to_dict()))
+
+
+def made_of(path, study, value_of):
+    """Write a run of any study in which every trial is ok and has the values that ``value_of(meta, rng)`` gives.
+
+    ``value_of`` returns ``{(metric, stat): value}``; ``meta`` is the trial as its record has it.
+    """
+    rng = np.random.default_rng(20261201)
+    plan = Study.model_validate({"name": "planted", "seed": 7, **study}).plan()
+    run = RunWriter.create(path, plan, {"recorded_at": "2026-12-01T06:00:00+00:00", "programs": {}, "libraries": {}})
+    rows, log = [], {}
+    for trials in plan.deployments:
+        entry = {"mode": trials[0].mode, **trials[0].treatment.to_dict(), "kernel_path": "native", "notes": []}
+        log[trials[0].deployment_id] = {**entry, "substitute": None}
+        for trial in trials:
+            tool = plan.study.test(trial.test).tool
+            meta = {"tool": tool, "kernel_path": "native", "status": "ok", "reason": None}
+            run.raw(trial.trial_id)
+            run.finish(trial, meta | {"started_at": "2026-12-01T06:00:00+00:00"})
+            names = ("trial_id", "block", "slot", "deployment_id", "placement", "path", "test")
+            known = {name: getattr(trial, name) for name in names}
+            levels = {**trial.treatment.levels, **trial.levels}
+            told = {n: levels.get(n) for n in plan.study.varying if n != "mode"}
+            own = {"run_id": run.run.run_id, "mode": trial.mode, "twin": trial.treatment.twin, "duration_s": 1.0}
+            base = {**meta, **own, **known, **told, **reason_columns(None), "wall_s": 1.1, "tool_version": "1"}
+            for (metric, stat), value in value_of(trial.to_dict(), rng).items():
+                rows.append({**base, "metric": metric, "stat": stat, "value": value, "unit": unit_of(metric)})
+    samples.write(samples.from_rows(rows), run.path / "samples.parquet")
+    samples.write(samples.intervals_from_rows([]), run.path / "intervals.parquet")
+    derived.keep(run.path, ["samples.parquet", "intervals.parquet"], run.run.origin)
+    run.update_manifest(state="complete", deployments=log, finished_at="2026-12-01T06:06:00+00:00")
+    return run.run

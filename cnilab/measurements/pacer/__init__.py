@@ -52,6 +52,19 @@ def _amount(most: float) -> Option:
 
 
 KINDS = {
+    "http_load": Kind(
+        (
+            "latency_s",
+            "request_rate_per_s",
+            "goodput_bps",
+            "error_ratio",
+            "served_ratio",
+            "cpu_s_per_request",
+            "cpu_busy_ratio",
+        ),
+        frozenset({"streams"}),
+        nginx.OPTIONS,
+    ),
     "http_rate": Kind(
         (
             "latency_s",
@@ -123,8 +136,8 @@ def _reading(said: Mapping[str, Any], line: int) -> Reading:
     return checks.reading(samples, notes=notes, **rest)
 
 
-def _histogram(said: Mapping[str, Any]) -> list[tuple[float, int]]:
-    """Return the middle of each bucket in seconds, and how many requests fell into it.
+def _histogram(said: Mapping[str, Any]) -> list[tuple[float, float, int]]:
+    """Return the ends of each bucket in seconds, and how many requests fell into it.
 
     Raises
     ------
@@ -140,27 +153,33 @@ def _histogram(said: Mapping[str, Any]) -> list[tuple[float, int]]:
             raise ParseError(f"a bucket that is none: {str(pair)[:40]}")
         low, count = pair
         width = 1 if low < parts else 1 << (low.bit_length() - parts.bit_length())
-        found.append(((low + width / 2) * 1e-9, count))
+        if count:
+            found.append((low * 1e-9, (low + width) * 1e-9, count))
     return sorted(found)
 
 
-def _latencies(metric: str, histogram: Sequence[tuple[float, int]], scheduled: float) -> list[Sample]:
-    """Return quantiles over all that was due; one that falls among what was never answered is not known."""
+def _latencies(
+    metric: str, histogram: Sequence[tuple[float, float, int]], scheduled: float
+) -> list[Sample]:
+    """Return quantiles over all that was due; one that falls among what was never answered is not known.
+
+    Within a bucket requests are taken to lie evenly.
+    """
     if not histogram:
         return []
-    reached = list(accumulate(count for _, count in histogram))
+    reached = list(accumulate(count for *_, count in histogram))
     total = max(scheduled, reached[-1])
     found = [
-        Sample(metric, sum(value * count for value, count in histogram) / reached[-1], "mean"),
+        Sample(metric, sum((low + high) / 2 * count for low, high, count in histogram) / reached[-1], "mean"),
         Sample(metric, histogram[0][0], "min"),
     ]
     for stat, share in _QUANTILES.items():
         if total * (1 - share) >= 1 and (at := share * total) <= reached[-1]:
-            found.append(
-                Sample(metric, histogram[next(i for i, n in enumerate(reached) if n >= at)][0], stat)
-            )
+            i = next(i for i, n in enumerate(reached) if n >= at)
+            low, high, count = histogram[i]
+            found.append(Sample(metric, high - (reached[i] - at) / count * (high - low), stat))
     if reached[-1] >= total:
-        found.append(Sample(metric, histogram[-1][0], "max"))
+        found.append(Sample(metric, histogram[-1][1], "max"))
     return found
 
 
@@ -174,10 +193,13 @@ def client_argv(call: Call, address: str, rate: float = 0.0, seconds: float = PR
 
 
 def measure(bench: Bench, call: Call, folder: Path, limit_s: float) -> Ended:
-    """Find the capacity if a share of it is to be offered, then offer that rate for as long as the call says."""
+    """Find the capacity if a share of it is to be offered, then offer that rate for as long as the call says.
+
+    ``http_load`` is the closed loop alone: wrk's, for fractions of a second and with whole histograms.
+    """
     with web.serving(bench, call, folder) as served:
-        if "offered_per_s" in call.options:
-            rate = float(call.options["offered_per_s"])
+        if call.kind == "http_load" or "offered_per_s" in call.options:
+            rate = float(call.options.get("offered_per_s", 0))
         else:
             probed = bench.run(
                 bench.client(),

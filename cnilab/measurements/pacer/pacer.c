@@ -9,7 +9,7 @@
  * keep: all connections stand before t0. new: each request opens one and the server closes it.
  *
  * One thread and epoll; it sleeps until the next request is due, with a timer slack of a nanosecond. The report is one
- * JSON object with two whole histograms, of latency from due and from sent, in buckets of at most 1/256 of their value.
+ * JSON object with two whole histograms, of latency from due and from sent, in buckets of at most 1/128 of their value.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -28,7 +28,7 @@
 #include <unistd.h>
 
 #define VERSION "1"
-#define SUB_BITS 8
+#define SUB_BITS 7
 #define SUB (1 << SUB_BITS)
 #define BUCKETS (SUB * (64 - SUB_BITS))
 #define DRAIN_NS 1000000000LL /* how long answers are waited for once the last request was due */

@@ -195,6 +195,10 @@ CATALOGUE: dict[str, Words] = {
     "packets_not_captured": "packets were not captured: the image {image} has no tcpdump",
     # why a chapter has nothing to show
     "nothing_compared": "nothing could be compared",
+    "no_replicas": "the number of replicas was not varied in this run",
+    "no_policy_rules": "the number of a policy's rules was not varied in this run",
+    "no_policy_engine": "nothing enforces network policies under {mode}",
+    "no_http_load": "no web server was loaded in this run",
     "no_equal_mss": "equal MSS was not measured in this run",
     "no_paths": "no packet's path was recorded in this run",
     "nothing_published": "nobody has published a figure of these modes",

@@ -40,6 +40,15 @@ QUANTITIES: dict[tuple[str, str], Quantity] = {
     ("request_rate_per_s", "value"): Quantity(
         "rate of requests", "lower", "higher", "as high", "How many requests a second?"
     ),
+    ("latency_s", "p50"): Quantity(
+        "median latency", "shorter", "longer", "as long", "How long does a typical request take?"
+    ),
+    ("latency_s", "p99"): Quantity(
+        "99th-percentile latency", "shorter", "longer", "as long", "How long do the slowest requests take?"
+    ),
+    ("cpu_s_per_request", "value"): Quantity(
+        "CPU time a request", "less", "more", "as much", "How much CPU time does a request cost?"
+    ),
     ("packet_rate_per_s", "value"): Quantity(
         "packet rate", "lower", "higher", "as high", "How many packets a second?"
     ),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from cnilab.report.language import en_growth
 from cnilab.report.language.en_choose import CHOOSE
+from cnilab.report.language.en_experiments import EXPERIMENTS
 
 WORDS: dict[str, str] = {
     **en_growth.WORDS,
@@ -172,6 +173,7 @@ WORDS: dict[str, str] = {
     ),
     "question.in_words": "What was found, in words",
     "question.exploratory": "Exploratory: not declared beforehand, so take it as a lead and not as a finding.",
+    **EXPERIMENTS,
     # ---- segment size
     "segment.title": "Segment size, or the rest?",
     "segment.intro": (
@@ -401,6 +403,7 @@ COUNTED: dict[str, tuple[str, str]] = {
     "randomised_block": ("randomised block", "randomised blocks"),
     "mode": ("mode", "modes"),
     "comparison": ("comparison", "comparisons"),
+    "series": ("series", "series"),
     "deployment": ("deployment", "deployments"),
     "finding": ("finding", "findings"),
     "warning": ("warning", "warnings"),

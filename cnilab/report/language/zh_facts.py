@@ -185,6 +185,10 @@ CATALOGUE: dict[str, Words] = {
     "packets_not_captured": "没有抓包：镜像 {image} 中没有 tcpdump",
     # why a chapter has nothing to show
     "nothing_compared": "没有可比较的数据",
+    "no_replicas": "这次测试没有改变副本数",
+    "no_policy_rules": "这次测试没有改变策略的规则数",
+    "no_policy_engine": "{mode} 下没有执行网络策略的组件",
+    "no_http_load": "这次测试没有对网页服务器加压",
     "no_equal_mss": "这次测试没有测量相同 MSS 的情形",
     "no_paths": "这次测试没有记录数据包的路径",
     "nothing_published": "没有人公布过这些模式的数字",

@@ -19,6 +19,11 @@ QUANTITIES: dict[tuple[str, str], Quantity] = {
     ("transaction_rate_per_s", "value"): Quantity("事务速率", "低", "高", "倍", "每秒能完成多少次事务？"),
     ("connection_rate_per_s", "value"): Quantity("新建连接速率", "低", "高", "倍", "每秒能新建多少个连接？"),
     ("request_rate_per_s", "value"): Quantity("请求速率", "低", "高", "倍", "每秒能处理多少个请求？"),
+    ("latency_s", "p50"): Quantity("延迟中位数", "短", "长", "倍", "典型的请求要多久？"),
+    ("latency_s", "p99"): Quantity("99 百分位延迟", "短", "长", "倍", "最慢的请求要多久？"),
+    ("cpu_s_per_request", "value"): Quantity(
+        "每请求 CPU 时间", "少", "多", "倍", "一个请求要花多少 CPU 时间？"
+    ),
     ("packet_rate_per_s", "value"): Quantity("包速率", "低", "高", "倍", "每秒能转发多少个数据包？"),
     ("cpu_s_per_byte", "value"): Quantity(
         "每字节 CPU 时间", "少", "多", "倍", "每传一个字节要花多少 CPU 时间？"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from cnilab.report.language import zh_growth
 from cnilab.report.language.zh_choose import CHOOSE
+from cnilab.report.language.zh_experiments import EXPERIMENTS
 
 WORDS: dict[str, str] = {
     **zh_growth.WORDS,
@@ -163,6 +164,7 @@ WORDS: dict[str, str] = {
     "question.in_words": "用文字说明结果",
     "question.exploratory": "探索性结果：没有事先声明，只能当作线索，不能当作结论。",
     # ---- segment size
+    **EXPERIMENTS,
     "segment.title": "是段长的影响，还是其他开销？",
     "segment.intro": (
         "头部使一个数据包里的有效载荷变少；封装和解封装本身也要花费工作。每条流在每次部署中测两遍：一遍用模式自己的段长，"
@@ -365,6 +367,7 @@ COUNTED: dict[str, tuple[str]] = {
     "randomised_block": ("个随机区组",),
     "mode": ("种模式",),
     "comparison": ("项比较",),
+    "series": ("条线",),
     "deployment": ("次部署",),
     "finding": ("项发现",),
     "row": ("行",),

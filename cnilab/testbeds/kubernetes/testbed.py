@@ -17,13 +17,13 @@ from tqdm import tqdm
 
 from cnilab import modes
 from cnilab.bench import Bench
-from cnilab.errors import ClusterError, TestbedError
+from cnilab.errors import ClusterError, TestbedError, Unavailable
 from cnilab.facts import Fact
 from cnilab.measurements import ports
 from cnilab.study.cluster_settings import ClusterSettings, settle
 from cnilab.study.factors import Treatment
 from cnilab.study.plan import Trial
-from cnilab.testbeds.base import Spec, not_built
+from cnilab.testbeds.base import Spec, not_built, not_put_in_place
 from cnilab.testbeds.kubernetes import detect, evidence, executing, placing, switching
 from cnilab.testbeds.kubernetes.api import Api
 from cnilab.testbeds.kubernetes.bench import KubernetesBench
@@ -289,6 +289,8 @@ class KubernetesDeployment:
     @contextmanager
     def bench(self, trial: Trial) -> Iterator[Bench]:
         bed = self.bed
+        if why := not_put_in_place(trial, ()):
+            raise Unavailable("a factor that is not put in place on a cluster", fact=why)
         if self._lost:
             self._again()
         ends = bed.pair(self.mode, trial.placement)

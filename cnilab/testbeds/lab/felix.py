@@ -4,20 +4,22 @@ What stands here was printed by that version's own renderer (``felix/rules``: ``
 ``endpoints.go``, ``nat.go``) with the published manifest's settings: traffic from pods to their node accepted, the
 profiles ``kns.default`` (allows all) and ``ksa.default.default`` (holds nothing). A packet of an established connection
 that leaves a pod meets about twenty of these rules; they are a part of what Calico costs. Later versions leave VXLAN's
-outer packets untracked. Network policies are not written here.
+outer packets untracked. :func:`policy` is a NetworkPolicy's part (``policy.go``).
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
+import ipaddress
 from collections.abc import Iterator, Sequence
 
 from cnilab.modes import Mode
-from cnilab.testbeds.lab.topology import POD_NETWORK, Node, Topology
+from cnilab.testbeds.lab.topology import POD_NETWORK, Node, Pod, Topology
 
-ACCEPT, PASS_AND_ACCEPT, SCRATCH, ALL_MARKS, NOT_ACCEPT = (
+ACCEPT, PASS, PASS_AND_ACCEPT, SCRATCH, ALL_MARKS, NOT_ACCEPT = (
     "0x10000",
+    "0x20000",
     "0x30000",
     "0x40000",
     "0xf0000",
@@ -273,13 +275,43 @@ _NO_TUNNELS = (
 )
 
 
-def _workload(profile: str, drops: Sequence[str]) -> list[str]:
+#: Felix names a policy's chain by a digest of its name; this is the one of ``default/knp.default.cnilab``.
+POLICY = "cali-pi-_WOw6wqZceJtaFLS-pVN"
+#: Sources that a policy allows and that never send here: 198.18.0.0/15 is for benchmarks (RFC 2544).
+_OTHERS = ipaddress.ip_network("198.18.0.0/15")
+
+
+def policy(pod: Pod, count: int, match: str) -> str:
+    """One NetworkPolicy with ``count`` ingress rules on a pod, in iptables-restore's form; 0: none, as without it.
+
+    Each rule allows one source, which Felix writes as two rules of netfilter: mark, and return if marked. All sources
+    but one are of others; the rule that allows the pods' own network stands ``last``, so that a new connection
+    is compared with every rule before it, or ``first``.
+    """
+    chain = f"cali-tw-{pod.host_interface}"
+    if not count:
+        return _table("filter", {chain: _workload("cali-pri-", drops=()), POLICY: []}, [])
+    strangers = [f"-p tcp --source {_OTHERS[i]}/32 -m multiport --destination-ports {i}" for i in range(1, count)]
+    own = f"--source {POD_NETWORK}"
+    sources = [own, *strangers] if match == "first" else [*strangers, own]
+    rules = [r for s in sources for r in (f"{s} -j MARK --set-mark {ACCEPT}/{ACCEPT}", f"{_ACCEPTED} -j RETURN")]
+    rules[0] = f'-m comment --comment "Policy default/knp.default.cnilab ingress" {rules[0]}'
+    return _table("filter", {POLICY: rules[:-1], chain: _workload("cali-pri-", drops=(), policies=[POLICY])}, [])
+
+
+def _workload(profile: str, drops: Sequence[str], policies: Sequence[str] = ()) -> list[str]:
+    undecided = f"-m mark --mark 0/{PASS}"
+    judged = [f"{undecided} -j {chain}" for chain in policies]
+    if judged:
+        judged.append(f'-m comment --comment "Return if policy accepted" {_ACCEPTED} -j RETURN')
+        judged.append(f'-m comment --comment "Drop if no policies passed packet" {undecided} -j DROP')
     returned = f'-m comment --comment "Return if profile accepted" {_ACCEPTED} -j RETURN'
     return [
         "-m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
         "-m conntrack --ctstate INVALID -j DROP",
         f"-j MARK --set-mark 0/{PASS_AND_ACCEPT}",
         *drops,
+        *judged,
         f"-j {profile}kns.default",
         returned,
         f"-j {profile}ksa.default.default",

@@ -5,22 +5,23 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cnilab import modes
 from cnilab.bench import Argv, Bench, End, Ended, Served, spelled
-from cnilab.errors import LabError
+from cnilab.errors import LabError, Unavailable
 from cnilab.facts import Fact
 from cnilab.setup.build import built
 from cnilab.setup.programs import find
 from cnilab.study.factors import Level, Treatment
 from cnilab.study.plan import Trial
-from cnilab.testbeds.base import Spec, not_built
+from cnilab.testbeds.base import Spec, not_built, not_put_in_place
 from cnilab.testbeds.lab import kernel
 from cnilab.testbeds.lab.lab import Lab
+from cnilab.testbeds.lab.policies import set_policy
 from cnilab.testbeds.lab.trace import trace
 from cnilab.testbeds.proof import judge as proof
 
@@ -38,6 +39,26 @@ BRANCHES: dict[str, Branch] = {
     "nodes": Branch(arguments=lambda level: {"nodes": level}),
     "replicas": Branch(arguments=lambda level: {"replicas": level}),
     "spread": Branch(arguments=lambda level: {"spread": level == "every_node"}),
+}
+
+
+@contextmanager
+def _policy(lab: Lab, placement: str, levels: Mapping[str, Level]) -> Iterator[None]:
+    """The server's pod under a policy for as long as the context lasts."""
+    count = int(levels["policy_rules"])
+    if count:
+        set_policy(lab, placement, count, str(levels.get("policy_match", "last")))
+    try:
+        yield
+    finally:
+        if count and lab.running:
+            set_policy(lab, placement, 0, "last")
+
+
+#: Factor by bench -> what stands around one trial; ``policy_match`` is how ``policy_rules`` stand.
+AROUND: dict[str, Callable[[Lab, str, Mapping[str, Level]], AbstractContextManager[None]]] = {
+    "policy_rules": _policy,
+    "policy_match": lambda lab, placement, levels: nullcontext(),
 }
 
 
@@ -81,8 +102,14 @@ class LabDeployment:
         ends = self.lab.client().where, self.lab.server(placement).where
         return trace(self.lab, *ends).to_dict()
 
-    def bench(self, trial: Trial) -> AbstractContextManager[Bench]:
-        return nullcontext(LabBench(self.lab, trial.placement, trial.path))
+    @contextmanager
+    def bench(self, trial: Trial) -> Iterator[Bench]:
+        if why := not_put_in_place(trial, AROUND):
+            raise Unavailable("a factor that the lab does not put in place", fact=why)
+        with ExitStack() as standing:
+            for name in trial.levels.keys() & AROUND.keys():
+                standing.enter_context(AROUND[name](self.lab, trial.placement, trial.levels))
+            yield LabBench(self.lab, trial.placement, trial.path)
 
     def close(self) -> None:
         self.lab.close()
