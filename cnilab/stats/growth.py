@@ -263,4 +263,6 @@ def _holds(bend: Interval, straight: float, predictions: Sequence[Prediction], a
     inside = [p.inside for p in predictions if p.inside is not None]
     if not all(inside) or bend.low > BEND or bend.high < -BEND:
         return False
-    return True if inside and straight <= alpha else None
+    # a prediction so wide that nothing could miss it has confirmed nothing
+    sharp = all(p.useful for p in predictions if p.inside is not None)
+    return True if inside and sharp and straight <= alpha else None
