@@ -71,7 +71,9 @@ def ratio(pairs: int, mode: str) -> None:
             differences.append(np.log(found["cnilab"] / found["hand"]))
         told = hodges_lehmann(np.array(differences))
         low, high, middle = np.exp(told.low), np.exp(told.high), np.exp(told.estimate)
-        holds = "holds" if abs(middle - 1) <= TARGET else "DOES NOT HOLD"
+        within = max(abs(low - 1), abs(high - 1)) <= TARGET
+        outside = low > 1 + TARGET or high < 1 - TARGET
+        holds = "holds" if within else "DOES NOT HOLD" if outside else "cannot be told with these pairs"
         print(
             f"requests/s through cnilab / by hand, {mode}: {middle:.4f} [{low:.4f}, {high:.4f}] over {pairs} pairs; "
             f"target 1.00 ± {TARGET}: {holds}"
