@@ -390,7 +390,7 @@ def test_the_study_stops_on_precision_and_never_before_the_first_look(go):
 def test_the_stopping_rule_uses_the_studys_own_alpha(go):
     """At 0.001 nothing could be significant before block 14: the look planned after 10 is put off, and no error."""
     text = (
-        STUDY.replace("blocks: 2", "blocks: 20") + "alpha: 0.001\nstop: {half_width: 0.5, first_look: 10}\n"
+        STUDY.replace("blocks: 2", "blocks: 20") + "alpha: 0.001\nstop: {half_width: 0.5}\n"
     )
     run = go(Bed(), text=text)
     assert max(t.block for t in run.plan.trials if t.trial_id in run.done()) == 14

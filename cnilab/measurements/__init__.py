@@ -58,6 +58,7 @@ __all__ = [
     "ports",
     "programs",
     "read",
+    "readers",
     "runnable",
 ]
 
@@ -97,6 +98,11 @@ def _parses(tool: Hashable) -> bool:
     return isinstance(tool, Parser)
 
 
+def readers() -> dict[str, Parser]:
+    """Return what can read a program's output; a measurement that asks daemons itself is none."""
+    return {name: cast(Parser, tool) for name, tool in TOOLS.items() if _parses(cast(Hashable, tool))}
+
+
 def get(name: str) -> Parser:
     """Return the reader of the tool called ``name``.
 
@@ -107,7 +113,7 @@ def get(name: str) -> Parser:
     """
     tool = TOOLS.get(name)
     if tool is None or not _parses(cast(Hashable, tool)):
-        raise UnknownKey("tool", name, [n for n, t in TOOLS.items() if isinstance(t, Parser)])
+        raise UnknownKey("tool", name, readers())
     return cast(Parser, tool)
 
 
@@ -238,8 +244,8 @@ def detect(head: bytes) -> str | None:
     'qperf'
     """
     head = texts.plain(head[:65536])
-    for name, tool in TOOLS.items():
-        if _parses(cast(Hashable, tool)) and cast(Parser, tool).sniff(head):
+    for name, reader in readers().items():
+        if reader.sniff(head):
             return name
     return None
 

@@ -210,7 +210,8 @@ class Study(Strict):
                 self._baseline_at(name, levels)
         if max(self.others.get("replicas", (1,))) != 1 and self.path != "pod_to_service":
             raise At(("factors", "replicas"), "they stand behind a Service; add path: pod_to_service")
-        if self.stop and "first_look" in self.stop.model_fields_set and self.stop.first_look < self.fewest_blocks:
+        told = self.stop is not None and "first_look" in self.stop.model_fields_set and info.context != RECORDED
+        if self.stop and told and self.stop.first_look < self.fewest_blocks:
             raise At(
                 ("stop", "first_look"),
                 f"{self.stop.first_look}: with {self.comparisons} comparisons no data of fewer than "
@@ -345,6 +346,8 @@ class Study(Strict):
             With how the cluster is reached; a run keeps what was measured, not whose kubeconfig was used.
         """
         out = self.to_dict()
+        if self.stop and "first_look" not in self.stop.model_fields_set:
+            del out["stop"]["first_look"]  # nobody asked for it: written down, it would be taken as asked for
         if out.get("cluster") and not access:
             out["cluster"] = {k: v for k, v in out["cluster"].items() if k not in ("kubeconfig", "context")}
         return yaml.safe_dump(out, sort_keys=False, allow_unicode=True)

@@ -210,9 +210,9 @@ def main() -> int:
     if options.child:
         {"guided": guided, "blind": blind}[options.child](options.tool[0], options.runs)
         return 0
-    from cnilab.measurements import TOOLS, get
+    from cnilab.measurements import get, readers
 
-    names = [name for name in options.tool or TOOLS if get(name)]
+    names = [name for name in options.tool or readers() if get(name)]
     if options.table:
         print(table(names))
         return 0

@@ -17,7 +17,7 @@ from invariants import read
 from test_recorded import DATA, FILES
 
 from cnilab import measurements
-from cnilab.measurements import TOOLS
+from cnilab.measurements import TOOLS, readers
 from cnilab.measurements.base import Reading, Sample
 from cnilab.measurements.reading import ends, numbers
 from cnilab.measurements.reading import plausible as checks
@@ -110,7 +110,7 @@ def test_flipped_and_inserted_bytes(data):
     read(name, bytes(noisy))
 
 
-@pytest.mark.parametrize("name", TOOLS)
+@pytest.mark.parametrize("name", readers())
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(raw=st.one_of(st.binary(max_size=400), st.text(max_size=400).map(str.encode)))
 def test_random_bytes(name, raw):
@@ -118,7 +118,7 @@ def test_random_bytes(name, raw):
     measurements.detect(raw)
 
 
-@pytest.mark.parametrize("name", TOOLS)
+@pytest.mark.parametrize("name", readers())
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_foreign_output(name, data):
@@ -179,7 +179,7 @@ HOSTILE = {
 }
 
 
-@pytest.mark.parametrize("name", TOOLS)
+@pytest.mark.parametrize("name", readers())
 @pytest.mark.parametrize("what", HOSTILE)
 def test_hostile_bytes_end_soon(name, what):
     read(name, HOSTILE[what])

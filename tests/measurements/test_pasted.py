@@ -12,7 +12,7 @@ import pytest
 
 from cnilab import measurements
 from cnilab.errors import ParseError
-from cnilab.measurements import TOOLS
+from cnilab.measurements import readers
 from cnilab.measurements.base import Reading
 
 DATA = Path(__file__).resolve().parents[1] / "data" / "tools"
@@ -27,7 +27,7 @@ def files(tool: str) -> list[Path]:
 #: Each file with the next two of its tool, and the last ones with the first.
 PAIRS = [
     (tool, first, second)
-    for tool in TOOLS
+    for tool in readers()
     for at, first in enumerate(files(tool))
     for second in [files(tool)[(at + step) % len(files(tool))] for step in (1, 2)]
     if first != second

@@ -31,7 +31,7 @@ def until_burnt(pid, seconds):
 def test_what_others_use_is_seen_and_what_is_ours_is_not():
     with Watch(None, None) as looking:
         before = looking.before()
-        code = f"import subprocess, sys; print(subprocess.Popen([sys.executable, '-c', {BURN.format(0.4)!r}], stdout=2).pid)"
+        code = f"import subprocess, sys; print(subprocess.Popen([sys.executable, '-c', {BURN.format(0.5)!r}], stdout=2).pid)"
         other = int(subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True).stdout)
         try:
             until_burnt(other, 0.4)
@@ -41,7 +41,7 @@ def test_what_others_use_is_seen_and_what_is_ours_is_not():
         assert seen["foreign_cpu_s"] >= 0.35
         assert any(d["cpu_s"] >= 0.35 for d in seen["disturbers"])
         before = looking.before()
-        child = subprocess.Popen([sys.executable, "-c", BURN.format(0.4)])
+        child = subprocess.Popen([sys.executable, "-c", BURN.format(0.5)])
         try:
             until_burnt(child.pid, 0.4)
             own = looking.since(before)
