@@ -136,6 +136,15 @@ class Stop(Strict):
     half_width: float = Field(gt=0, lt=1)
     first_look: int = Field(default=10, ge=6)
 
+    def check(self, fewest: int, comparisons: int) -> None:
+        """Refuse a first look that was asked for and at which nothing could be significant."""
+        if "first_look" in self.model_fields_set and self.first_look < fewest:
+            raise At(
+                ("stop", "first_look"),
+                f"{self.first_look}: with {comparisons} comparisons no data of fewer than {fewest} blocks can be "
+                f"significant; at least {fewest}",
+            )
+
 
 class Quiet(Strict):
     """When a trial counts as disturbed, and how often it is measured again; by causes, never by its value.

@@ -210,13 +210,8 @@ class Study(Strict):
                 self._baseline_at(name, levels)
         if max(self.others.get("replicas", (1,))) != 1 and self.path != "pod_to_service":
             raise At(("factors", "replicas"), "they stand behind a Service; add path: pod_to_service")
-        told = self.stop is not None and "first_look" in self.stop.model_fields_set and info.context != RECORDED
-        if self.stop and told and self.stop.first_look < self.fewest_blocks:
-            raise At(
-                ("stop", "first_look"),
-                f"{self.stop.first_look}: with {self.comparisons} comparisons no data of fewer than "
-                f"{self.fewest_blocks} blocks can be significant; at least {self.fewest_blocks}",
-            )
+        if self.stop and info.context != RECORDED:
+            self.stop.check(self.fewest_blocks, self.comparisons)
         for name in self.baseline_others:
             if name not in self.others or registry.get(name).where != "deployment":
                 raise At(("baseline", name), "is no factor that this study varies by deployment")

@@ -1,6 +1,6 @@
 """What a run of 1,000 and of 100,000 trials costs beside the measuring: time and memory, and how they grow.
 
-    python benchmarks/bench_bounds.py [--trials 1000 100000] [--keep DIR]
+    python benchmarks/bounds.py [--trials 1000 100000] [--keep DIR]
 
 The run directories are written by the real writer from recorded raw bytes, trial by trial with every fsync, so that
 what is timed is what a run pays; then `cnilab run --resume` with nothing missing, `cnilab compare` and `cnilab report`
