@@ -112,3 +112,16 @@ def spelled(argv: Argv, own: Callable[[Path], Sequence[str]]) -> list[str]:
     ['python3', '/x/serve.py', '::']
     """
     return [word for part in argv for word in (own(part) if isinstance(part, Path) else [part])]
+
+
+def kept(argv: Argv) -> list[str]:
+    """Return a command as a trial's record keeps it: a file of ours by its place in the package, on no machine.
+
+    >>> kept([Path(__file__), "::"])
+    ['cnilab/bench.py', '::']
+    """
+    package = Path(__file__).parent
+    return [
+        str(part.relative_to(package.parent)) if isinstance(part, Path) and part.is_relative_to(package) else str(part)
+        for part in argv
+    ]

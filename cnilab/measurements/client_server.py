@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cnilab.bench import Argv, Bench, Ended
+from cnilab.bench import Argv, Bench, Ended, kept
 from cnilab.measurements.base import Call, Reading
 from cnilab.measurements.reading import ends, texts
 
@@ -44,12 +44,12 @@ class ClientServer:
         """Serve at every server's end and run the client once, against the address they share."""
         servers = bench.servers()
         client = self.client_argv(call, servers[0].address)
-        called: dict[str, object] = {"client_argv": [str(word) for word in client]}
+        called: dict[str, object] = {"client_argv": kept(client)}
         with ExitStack() as standing:
             served = []
             if self.server_argv is not None:
                 server = self.server_argv(call, ANYWHERE)
-                called["server_argv"] = [str(word) for word in server]
+                called["server_argv"] = kept(server)
                 for number, end in enumerate(servers, 1):
                     name = "server" if number == 1 else f"server-{number}"
                     out, err = folder / f"{name}.out", folder / f"{name}.err"

@@ -15,7 +15,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cnilab.bench import Argv, Bench, End, Ended
+from cnilab.bench import Argv, Bench, End, Ended, kept
 from cnilab.errors import ParseError
 from cnilab.measurements.base import Call, Reading, Sample
 from cnilab.measurements.web import nginx
@@ -49,7 +49,7 @@ def serving(bench: Bench, call: Call, folder: Path) -> Iterator[Served]:
     if call.options.get("over") == "loopback":
         servers, address = [bench.client()], LOOPBACK
     argv = nginx.server_argv(call)
-    called: dict[str, object] = {"server_argv": [str(word) for word in argv]}
+    called: dict[str, object] = {"server_argv": kept(argv)}
     with ExitStack() as standing:
         served = [
             standing.enter_context(
@@ -79,7 +79,7 @@ def loaded(bench: Bench, argv: Argv, folder: Path, limit_s: float) -> Ended:
         bench.client(), argv, out=folder / "client.out", err=folder / "client.err", limit_s=limit_s
     )
     _clocks(bench, folder / AFTER)
-    return replace(ended, called={"client_argv": [str(word) for word in argv], **ended.called})
+    return replace(ended, called={"client_argv": kept(argv), **ended.called})
 
 
 def _clocks(bench: Bench, out: Path) -> None:
