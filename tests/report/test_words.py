@@ -247,7 +247,8 @@ def test_title_and_first_paragraph_never_say_more_than_the_verdict(verdict, ends
     title = str(ENGLISH.title([one]))
     said = str(ENGLISH.answer([one], HEADER)[0][1])
     known = "delivers" in title
-    assert known == (verdict in ("different_material", "equivalent") and not set(flags) & set(DOUBTS))
+    doubts = set(DOUBTS) - {"unsteady_short"}  # every study of short trials has it
+    assert known == (verdict in ("different_material", "equivalent") and not set(flags) & doubts)
     if verdict not in (
         "different_material",
         "different_size_unclear",
