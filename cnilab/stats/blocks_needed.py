@@ -20,6 +20,8 @@ from cnilab.stats.ratio import check_alpha
 EFFICIENCY = math.pi / 3
 #: Width of the middle half of averages of two values of standard deviation one.
 _MIDDLE_HALF = math.sqrt(2) * 0.6744897501960817
+#: Share of a standard deviation that is no more than the last bits of logarithms.
+_BITS = 1e-9
 #: Most blocks a plan ever asks for.
 CEILING = 5000
 
@@ -92,7 +94,7 @@ def robust_sd(d: np.ndarray) -> np.ndarray:
     i, j = np.triu_indices(rows.shape[1], k=1)
     low, high = np.quantile((rows[:, i] + rows[:, j]) / 2, [0.25, 0.75], axis=1)
     robust = (high - low) / _MIDDLE_HALF
-    return np.where(robust > 0, robust, plain)
+    return np.where(robust > _BITS * plain, robust, plain)
 
 
 def blocks_for_sameness(

@@ -21,6 +21,7 @@ from cnilab.stats.metrics import TAIL, describe
 from cnilab.stats.pairs import Outcome
 from cnilab.stats.ratio import hl_intervals, median_ranks
 from cnilab.stats.sensitivity import Reliability
+from cnilab.stats.signed_rank import DECIMALS
 from cnilab.stats.subjects import Subject, commonest
 from cnilab.stats.verdict import is_difference
 from cnilab.verdicts import FLAGS, VERDICTS
@@ -140,11 +141,12 @@ def _by_state(s: Subject, alpha: float) -> tuple[dict[str, Any], ...]:
 
 def _blocks(s: Subject, o: Outcome, alpha: float) -> tuple[int | None, int | None]:
     """Return how many blocks would call the difference estimated, and how many would show that there is none."""
-    if o.verdict not in ("inconclusive", "different_size_unclear") or not o.noise or not o.estimate:
+    if o.verdict not in ("inconclusive", "different_size_unclear") or not o.noise or o.estimate is None:
         return None, None
     m, noise = s.pair.family.m, upper_sd(o.noise, o.n)
     effect = math.expm1(min(abs(o.estimate), 700))
-    differ = blocks_for_power(noise, effect, m=m, alpha=alpha) if o.verdict == "inconclusive" else None
+    asked = o.verdict == "inconclusive" and effect > 10.0**-DECIMALS  # less is the last bits of logarithms
+    differ = blocks_for_power(noise, effect, m=m, alpha=alpha) if asked else None
     return differ, blocks_for_sameness(noise, s.pair.lam, m=m, alpha=alpha) if s.pair.lam else None
 
 

@@ -104,3 +104,12 @@ def test_components_of_constant_and_of_missing_values():
     assert components(np.ones((3, 3))).flags == ("resolution_limited",)
     with pytest.raises(DataError, match="not finite"):
         components(np.array([[1, np.nan], [1, 2]]))
+
+
+def test_last_bits_are_no_spread():
+    """Half of the blocks agree but for the last bits of their logarithms: the standard deviation stands in."""
+    from cnilab.stats.blocks_needed import robust_sd
+
+    d = np.array([0.0] * 10 + [0.7, -0.4])
+    bits = d + np.array([1e-17, -1e-16] * 6)
+    assert robust_sd(bits)[0] == pytest.approx(robust_sd(d)[0]) == pytest.approx(d.std(ddof=1))
