@@ -62,6 +62,5 @@ def several_states(run: Run) -> Iterator[dict]:
     """The machine was in more than one state: what is compared is compared within each."""
     if run.watched.empty or len(run.states.centres) < 2:
         return
-    of = run.states.of_trials(run.watched[["before_s", "after_s"]].to_numpy())
-    shares = [float((of == state).mean()) for state in range(len(run.states.centres))]
+    shares = [float((run.state_of == state).mean()) for state in range(len(run.states.centres))]
     yield finding("info", Fact("machine_states", {"centres_s": list(run.states.centres), "shares": shares}))

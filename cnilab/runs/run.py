@@ -29,6 +29,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from cnilab import study as studies
@@ -242,12 +243,16 @@ class Run:
 
         return machine_states(self.watched[["before_s", "after_s"]].to_numpy())
 
+    @cached_property
+    def state_of(self) -> np.ndarray:
+        """The state of each row of :attr:`watched`, 0 for the fastest; -1 where there is no reference."""
+        return self.states.of_trials(self.watched[["before_s", "after_s"]].to_numpy())
+
     def _states_of_trials(self) -> dict[str, int]:
         """Return the state of each trial that has references; none are asked for where nothing was watched."""
         if self.watched.empty:
             return {}
-        of = self.states.of_trials(self.watched[["before_s", "after_s"]].to_numpy())
-        return {trial: int(state) for trial, state in zip(self.watched["trial_id"], of) if state >= 0}
+        return {trial: int(state) for trial, state in zip(self.watched["trial_id"], self.state_of) if state >= 0}
 
     @cached_property
     def samples(self) -> pd.DataFrame:

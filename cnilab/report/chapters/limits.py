@@ -75,10 +75,8 @@ def disturbers(run: Run, language: Language) -> list[Block]:
     """Return what else the machine did, where it was watched, else nothing."""
     if run.watched.empty:
         return []
-    states = run.states
-    of = states.of_trials(run.watched[["before_s", "after_s"]].to_numpy())
-    strip = others.over_time(run.watched, [int(state) for state in of])
-    return [others.picture(strip, states.borders, language)]
+    strip = others.over_time(run.watched, [int(state) for state in run.state_of])
+    return [others.picture(strip, run.states.borders, language)]
 
 
 def _scope(row: dict[Any, Any], language: Language) -> str:
